@@ -1,0 +1,72 @@
+/**
+ * Errors that a client or operator of the server can meet, one class with a stable code.
+ *
+ * Codes are listed in docs/errors.md; `status` is the HTTP answer that carries the error. Messages say what,
+ * where, what was found and what was expected.
+ */
+
+/** Stable codes of {@link ServerError}. */
+export type ServerErrorCode =
+  | "SERVER_INVALID_OPTION"
+  | "SERVER_INVALID_LINE"
+  | "SERVER_INVALID_MESSAGEPACK"
+  | "SERVER_INVALID_REQUEST"
+  | "SERVER_TYPE_CONFLICT"
+  | "SERVER_UNAUTHORIZED"
+  | "SERVER_NOT_FOUND"
+  | "SERVER_METHOD_NOT_ALLOWED"
+  | "SERVER_TOO_LARGE"
+  | "SERVER_UNSUPPORTED_ENCODING"
+  | "SERVER_INVALID_QUERY"
+  | "SERVER_QUERY_FAILED"
+  | "SERVER_NOT_READY"
+  | "SERVER_OVERLOADED"
+  | "SERVER_WAL_UNAVAILABLE"
+  | "SERVER_STORAGE_CORRUPT"
+  | "SERVER_INTERNAL";
+
+/** HTTP status that answers each code. */
+export const SERVER_ERROR_STATUS: Readonly<Record<ServerErrorCode, number>> = {
+  SERVER_INVALID_OPTION: 500,
+  SERVER_INVALID_LINE: 400,
+  SERVER_INVALID_MESSAGEPACK: 400,
+  SERVER_INVALID_REQUEST: 400,
+  SERVER_TYPE_CONFLICT: 400,
+  SERVER_UNAUTHORIZED: 401,
+  SERVER_NOT_FOUND: 404,
+  SERVER_METHOD_NOT_ALLOWED: 405,
+  SERVER_TOO_LARGE: 413,
+  SERVER_UNSUPPORTED_ENCODING: 415,
+  SERVER_INVALID_QUERY: 400,
+  SERVER_QUERY_FAILED: 500,
+  SERVER_NOT_READY: 503,
+  SERVER_OVERLOADED: 503,
+  SERVER_WAL_UNAVAILABLE: 503,
+  SERVER_STORAGE_CORRUPT: 500,
+  SERVER_INTERNAL: 500,
+};
+
+/** Where and what: line, offset in bytes, column, offending text, file. */
+export type ServerErrorDetails = Readonly<Record<string, string | number>>;
+
+/** An operating error of the server, recognised by `code`. */
+export class ServerError extends Error {
+  readonly code: ServerErrorCode;
+  readonly details: ServerErrorDetails;
+
+  constructor(
+    code: ServerErrorCode,
+    message: string,
+    options: { readonly details?: ServerErrorDetails; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "ServerError";
+    this.code = code;
+    this.details = Object.freeze({ ...options.details });
+  }
+
+  /** HTTP status that answers this error. */
+  get status(): number {
+    return SERVER_ERROR_STATUS[this.code];
+  }
+}

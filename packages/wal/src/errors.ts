@@ -1,0 +1,56 @@
+/**
+ * Errors that a caller of the engine can meet, one class with a stable code.
+ *
+ * Codes are part of the public contract and listed in docs/errors.md; messages are free text. Programmer
+ * mistakes (wrong argument types, broken invariants) are plain `TypeError`, `RangeError` or
+ * `AssertionError` and have no code here.
+ */
+
+/** Stable codes of {@link WalError}. What each means and what to do is in docs/errors.md. */
+export type WalErrorCode =
+  | "WAL_INVALID_OPTION"
+  | "WAL_LOCKED"
+  | "WAL_CLOSED"
+  | "WAL_POISONED"
+  | "WAL_NO_SPACE"
+  | "WAL_OVERLOADED"
+  | "WAL_IO"
+  | "WAL_CORRUPT"
+  | "WAL_UNSUPPORTED_FORMAT"
+  | "WAL_CODEC_MISSING"
+  | "WAL_RECORD_TOO_LARGE"
+  | "WAL_LSN_TRUNCATED"
+  | "WAL_ABORTED";
+
+/** Where and what: file path, segment id, offsets in bytes, LSN, system call, errno name. */
+export type WalErrorDetails = Readonly<Record<string, string | number>>;
+
+const BRAND: unique symbol = Symbol.for("@walnut/wal.WalError");
+
+/** An operating error of the engine: documented, expected to be handled, recognised by `code`. */
+export class WalError extends Error {
+  readonly code: WalErrorCode;
+  readonly details: WalErrorDetails;
+  readonly [BRAND] = true;
+
+  constructor(
+    code: WalErrorCode,
+    message: string,
+    options: { readonly details?: WalErrorDetails; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "WalError";
+    this.code = code;
+    this.details = Object.freeze({ ...options.details });
+  }
+}
+
+/**
+ * True when `value` is a {@link WalError} (of any copy of this package), and, where `code` is given, of
+ * that code. Recognised by brand, so two installed versions understand each other.
+ */
+export function isWalError(value: unknown, code?: WalErrorCode): value is WalError {
+  if (typeof value !== "object" || value === null || !(BRAND in value)) return false;
+  // The brand is set only by the constructor above, which also sets `code`.
+  return code === undefined || (value as WalError).code === code;
+}
