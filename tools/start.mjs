@@ -1,0 +1,31 @@
+/**
+ * `npm start`: installs and builds what is not up to date, then is the server.
+ *
+ * The server runs in this very process, not in a child: a signal, even SIGKILL, reaches it directly, and
+ * its exit code is ours.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ROOT, ensureBuilt, fail } from "./setup.mjs";
+
+const PARENT_CHECK_INTERVAL_MS = 100;
+
+ensureBuilt();
+const program = join(ROOT, "packages", "cli", "dist", "walnut.js");
+if (!existsSync(program)) fail(`the build made no ${program}.`);
+if (process.env["npm_lifecycle_event"] === "start") dieWithNpm();
+process.argv = [process.execPath, program, "serve", ...process.argv.slice(2)];
+await import(pathToFileURL(program).href);
+
+/**
+ * Someone who kills the npm process the hard way means the server. Left alone, it would live on unseen,
+ * holding the port and the log. The log is made for sudden deaths, so we die the same way.
+ */
+function dieWithNpm() {
+  const npmProcessId = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== npmProcessId) process.kill(process.pid, "SIGKILL");
+  }, PARENT_CHECK_INTERVAL_MS);
+  timer.unref();
+}

@@ -1,0 +1,76 @@
+/**
+ * `npm test`: installs and builds what is not up to date, then runs every test file with `node:test`.
+ *
+ *     npm test                            all tests
+ *     npm test -- wal/test/format         only files whose path contains one of the words
+ *     npm test -- --test-name-pattern=x   flags go to Node
+ *
+ * Tests run from the TypeScript sources. Fails when a test fails and also when none ran.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { findFiles, findInPackages } from "./find-files.mjs";
+import { ROOT, SOURCE_FLAGS, ensureBuilt, fail, runNode } from "./setup.mjs";
+
+/** A hanging file becomes a failing file. Generous: the slowest honest file stays under a minute. */
+const FILE_TIMEOUT_MS = 240_000;
+
+/** Test files mostly wait for the disk or a child process; more than this thrashes two cores. */
+const FILES_AT_ONCE = 2;
+
+const words = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
+const nodeFlags = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
+
+ensureBuilt();
+const files = [...findInPackages("test", ".test.ts"), ...findFiles("tools", ".test.ts")].filter(
+  (file) => words.length === 0 || words.some((word) => file.includes(word)),
+);
+if (files.length === 0) {
+  fail(words.length === 0 ? "no test files found." : `no test file matches ${words.join(", ")}.`);
+}
+process.exitCode = runTests();
+
+function runTests() {
+  const startedMs = Date.now();
+  const folder = mkdtempSync(join(tmpdir(), "walnut-test-"));
+  const countsFile = join(folder, "counts.json");
+  try {
+    const exitCode = runNode([
+      ...SOURCE_FLAGS,
+      "--test",
+      `--test-concurrency=${FILES_AT_ONCE}`,
+      `--test-timeout=${FILE_TIMEOUT_MS}`,
+      "--test-reporter=spec",
+      "--test-reporter-destination=stdout",
+      `--test-reporter=${pathToFileURL(join(ROOT, "tools", "count-reporter.mjs")).href}`,
+      `--test-reporter-destination=${countsFile}`,
+      ...nodeFlags,
+      ...files,
+    ]);
+    const counts = existsSync(countsFile) ? JSON.parse(readFileSync(countsFile, "utf8")) : {};
+    return report(exitCode, counts, Math.round((Date.now() - startedMs) / 1000));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Prints the closing line.
+ *
+ * @param {number} exitCode
+ * @param {Record<string, number>} counts
+ * @param {number} seconds
+ */
+function report(exitCode, counts, seconds) {
+  const { tests = 0, pass = 0, fail: failed = 0, cancelled = 0, skipped = 0, todo = 0 } = counts;
+  const isGood = exitCode === 0 && failed === 0 && cancelled === 0 && tests > 0;
+  const outcome = isGood ? "passed" : tests === 0 ? "FAILED: no tests ran" : "FAILED";
+  process.stdout.write(
+    `\nwalnut: ${outcome}: ${tests} tests in ${files.length} files: ${pass} passed, ` +
+      `${failed + cancelled} failed, ${skipped + todo} skipped (${seconds} s, Node ${process.versions.node})\n`,
+  );
+  if (isGood) return 0;
+  return exitCode === 0 ? 1 : exitCode;
+}
