@@ -8,6 +8,7 @@
 /** Stable codes of {@link ServerError}. */
 export type ServerErrorCode =
   | "SERVER_INVALID_OPTION"
+  | "SERVER_LISTEN_FAILED"
   | "SERVER_INVALID_LINE"
   | "SERVER_INVALID_MESSAGEPACK"
   | "SERVER_INVALID_REQUEST"
@@ -28,6 +29,7 @@ export type ServerErrorCode =
 /** HTTP status that answers each code. */
 export const SERVER_ERROR_STATUS: Readonly<Record<ServerErrorCode, number>> = {
   SERVER_INVALID_OPTION: 500,
+  SERVER_LISTEN_FAILED: 500,
   SERVER_INVALID_LINE: 400,
   SERVER_INVALID_MESSAGEPACK: 400,
   SERVER_INVALID_REQUEST: 400,

@@ -1,0 +1,111 @@
+/**
+ * The server's token: given as an option, or made on the first run and kept in `DIRECTORY/token`.
+ *
+ * The file has mode 0600 and appears in one step with its content on the device, so a crash leaves either
+ * no token or a whole one. Two processes that start on one directory agree on the token of the first.
+ * The text of a token never reaches a message or a log line from here.
+ */
+import { randomBytes } from "node:crypto";
+import { link, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { syncDirectory } from "./data-directory.ts";
+import { ServerError } from "./errors.ts";
+import { isValidToken } from "./resolve-server-options.ts";
+import type { ServerLogger } from "./server-options.ts";
+
+/** Name of the token file inside the data directory. */
+export const TOKEN_FILE_NAME = "token";
+
+const TOKEN_BYTES = 32;
+const TEMPORARY_NAME_BYTES = 8;
+const FILE_MODE = 0o600;
+const OTHERS_MASK = 0o077;
+
+/** The token and where it came from. `created`: made by this call, to be shown to a person once. */
+export type AccessToken =
+  | { readonly source: "option"; readonly token: string }
+  | { readonly source: "file" | "created"; readonly token: string; readonly path: string };
+
+/**
+ * Finds or makes the token.
+ *
+ * @throws {ServerError} `SERVER_INVALID_OPTION` when the token file holds no usable token
+ */
+export async function loadAccessToken(options: {
+  readonly directory: string;
+  readonly token: string | undefined;
+  readonly logger: ServerLogger;
+}): Promise<AccessToken> {
+  if (options.token !== undefined) return { source: "option", token: options.token };
+  const path = join(options.directory, TOKEN_FILE_NAME);
+  const stored = await readToken(path, options.logger);
+  if (stored !== undefined) return { source: "file", token: stored, path };
+
+  const token = randomBytes(TOKEN_BYTES).toString("base64url");
+  if (await storeToken(options.directory, path, token)) return { source: "created", token, path };
+  // Another process was faster between the read and the store: its token is the token.
+  const theirs = await readToken(path, options.logger);
+  if (theirs === undefined) throw new Error(`token file ${path} disappeared while starting`);
+  return { source: "file", token: theirs, path };
+}
+
+async function readToken(path: string, logger: ServerLogger): Promise<string | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+    const { mode } = await stat(path);
+    if ((mode & OTHERS_MASK) !== 0) {
+      logger.warn(`token file ${path} can be read by other users; run: chmod 600 ${path}`);
+    }
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw unusable(path, error);
+  }
+  const token = text.trim();
+  if (!isValidToken(token)) throw unusable(path, undefined);
+  return token;
+}
+
+/** @returns false when somebody else's token is already there */
+async function storeToken(directory: string, path: string, token: string): Promise<boolean> {
+  const temporaryPath = `${path}.${randomBytes(TEMPORARY_NAME_BYTES).toString("hex")}.tmp`;
+  const handle = await open(temporaryPath, "wx", FILE_MODE);
+  try {
+    await handle.writeFile(`${token}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  const isOurs = await publish(temporaryPath, path);
+  await syncDirectory(directory);
+  return isOurs;
+}
+
+/** Gives the file its name. A link, unlike a rename, refuses to replace what another process put there. */
+async function publish(temporaryPath: string, path: string): Promise<boolean> {
+  try {
+    await link(temporaryPath, path);
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) {
+      await unlink(temporaryPath);
+      return false;
+    }
+    // File systems without hard links (exFAT, some network mounts).
+    await rename(temporaryPath, path);
+    return true;
+  }
+  await unlink(temporaryPath);
+  return true;
+}
+
+function unusable(path: string, cause: unknown): ServerError {
+  return new ServerError(
+    "SERVER_INVALID_OPTION",
+    `the token file ${path} holds no usable token; remove it to have a new one made, or give a token`,
+    { details: { option: "token", path }, cause },
+  );
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

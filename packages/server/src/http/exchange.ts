@@ -1,0 +1,82 @@
+/**
+ * One request and its answer, as the routes see it: target, parameters, headers, and three ways to answer.
+ *
+ * Every answer goes out through here, so that length, type and connection headers are always right. It
+ * knows nothing of routes, tokens or the store.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { parseRequestTarget } from "./request-target.ts";
+
+/** Headers of an answer beside length and type. */
+export type AnswerHeaders = Readonly<Record<string, string>>;
+
+const NO_HEADERS: AnswerHeaders = {};
+const NO_PARAMETERS: URLSearchParams = new URLSearchParams();
+
+/** One request being answered. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly method: string;
+  readonly path: string;
+  readonly #queryText: string;
+  readonly #expectsContinue: boolean;
+  #parameters: URLSearchParams | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
+    const target = parseRequestTarget(request.url ?? "/");
+    this.request = request;
+    this.response = response;
+    this.method = request.method ?? "GET";
+    this.path = target.path;
+    this.#queryText = target.queryText;
+    this.#expectsContinue = expectsContinue;
+  }
+
+  /** Value of a query parameter, the first if there are several. */
+  parameter(name: string): string | undefined {
+    if (this.#queryText === "") return undefined;
+    this.#parameters ??= new URLSearchParams(this.#queryText);
+    return this.#parameters.get(name) ?? undefined;
+  }
+
+  /** All query parameters. */
+  get parameters(): URLSearchParams {
+    if (this.#queryText === "") return NO_PARAMETERS;
+    this.#parameters ??= new URLSearchParams(this.#queryText);
+    return this.#parameters;
+  }
+
+  /** Value of a header that is sent at most once; `name` in lower case. */
+  header(name: string): string | undefined {
+    const value = this.request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  }
+
+  /** Tells a client that waits for it to send its body. Called once, just before the body is read. */
+  continueBody(): void {
+    if (this.#expectsContinue) this.response.writeContinue();
+  }
+
+  /** Answers 204. */
+  noContent(headers: AnswerHeaders = NO_HEADERS): void {
+    this.response.writeHead(204, headers);
+    this.response.end();
+  }
+
+  /** Answers with JSON text. */
+  json(status: number, text: string, headers: AnswerHeaders = NO_HEADERS): void {
+    this.text(status, "application/json; charset=utf-8", text, headers);
+  }
+
+  /** Answers with text of a given type. */
+  text(status: number, type: string, text: string, headers: AnswerHeaders = NO_HEADERS): void {
+    const body = Buffer.from(text, "utf8");
+    this.response.writeHead(status, {
+      ...headers,
+      "Content-Type": type,
+      "Content-Length": body.byteLength,
+    });
+    this.response.end(body);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The routes for machines that watch: is the process alive, may it get traffic, what are its numbers.
+ *
+ * They answer in every phase, from the first moment the port is open.
+ */
+import type { ServerState } from "../server-state.ts";
+import { WALNUT_VERSION } from "../package-version.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+
+/** What the health routes need. */
+export interface HealthRoutesOptions {
+  readonly state: ServerState;
+  /** Why writes would fail although the server is up, or `undefined` when they would not. */
+  readonly findTrouble: () => string | undefined;
+  /** Text of /metrics in the Prometheus exposition format, and its content type. */
+  readonly metrics: { readonly contentType: string; render(): Promise<string> };
+  readonly publicMetrics: boolean;
+  readonly nowMs: () => number;
+}
+
+const MS_PER_SECOND = 1_000;
+
+/** `/health`, `/ready` and `/metrics`. */
+export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
+  const { state } = context;
+
+  /** 200 as long as the process can answer at all. `status` is the word InfluxDB clients look for. */
+  function health(exchange: Exchange): void {
+    const nowMs = context.nowMs();
+    const body = {
+      name: "walnut",
+      status: "pass",
+      message: sentenceOf(state),
+      phase: state.phase,
+      version: WALNUT_VERSION,
+      time: new Date(nowMs).toISOString(),
+      uptime_sec: Math.floor((nowMs - state.startedAtMs) / MS_PER_SECOND),
+    };
+    exchange.json(200, JSON.stringify(body));
+  }
+
+  /** 200 when a write would be accepted now, 503 with the reason and the progress otherwise. */
+  function ready(exchange: Exchange): void {
+    const trouble = state.phase === "ready" ? context.findTrouble() : undefined;
+    if (state.phase === "ready" && trouble === undefined) {
+      exchange.json(200, JSON.stringify({ status: "ready" }));
+      return;
+    }
+    const { phase: step, segments, records, rows, bytes } = state.progress;
+    const body =
+      trouble === undefined
+        ? { status: state.phase, progress: { step, segments, records, rows, bytes } }
+        : { status: "degraded", reason: trouble };
+    exchange.json(503, JSON.stringify(body), { "Retry-After": "1" });
+  }
+
+  async function metrics(exchange: Exchange): Promise<void> {
+    exchange.text(200, context.metrics.contentType, await context.metrics.render());
+  }
+
+  return [
+    route("health", "/health", "public", health),
+    route("ready", "/ready", "public", ready),
+    route("metrics", "/metrics", context.publicMetrics ? "public" : "token", metrics),
+  ];
+}
+
+function route(
+  name: string,
+  path: string,
+  access: Route["access"],
+  handle: Route["handle"],
+): Route {
+  return { name, path, access, handle, method: "GET", availability: "always" };
+}
+
+function sentenceOf(state: ServerState): string {
+  switch (state.phase) {
+    case "recovering":
+      return "recovering the log";
+    case "ready":
+      return "ready for queries and writes";
+    case "stopping":
+      return "stopping";
+    case "failed":
+      return "start failed";
+    case "closed":
+      return "closed";
+  }
+}

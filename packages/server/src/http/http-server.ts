@@ -1,0 +1,94 @@
+/**
+ * The listening socket: node:http with its limits set, and nothing of ours in between.
+ *
+ * Limits against slow and large clients (header bytes, header time, request time, idle time) are those of
+ * node:http, which answers 408 and 431 by itself. Knows nothing of routes.
+ */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { ServerError } from "../errors.ts";
+import type { ResolvedServerOptions } from "../server-options.ts";
+import type { RequestHandler } from "./request-handler.ts";
+
+/** How often node:http looks for connections over their time limits, in milliseconds. */
+const TIMEOUT_CHECK_MS = 1_000;
+
+/** An open port. */
+export interface HttpListener {
+  /** The port that was bound, also when the system chose it. */
+  readonly port: number;
+  /** The address that was bound. */
+  readonly address: string;
+  /** Closes idle connections, waits for the others up to `graceMs`, then cuts them. */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Opens the port.
+ *
+ * @throws {ServerError} `SERVER_LISTEN_FAILED` when the address is taken, unknown or forbidden
+ */
+export async function listenHttp(
+  options: ResolvedServerOptions,
+  handler: RequestHandler,
+): Promise<HttpListener> {
+  const server = createServer({
+    maxHeaderSize: options.maxHeaderBytes,
+    headersTimeout: options.headersTimeoutMs,
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, options.headersTimeoutMs),
+    noDelay: true,
+  });
+  server.on("request", (request, response) => void handler.handle(request, response, false));
+  server.on("checkContinue", (request, response) => void handler.handle(request, response, true));
+  await listen(server, options);
+  const { port, address } = server.address() as AddressInfo; // A TCP server has no other kind.
+  return { port, address, close: (graceMs) => close(server, graceMs) };
+}
+
+function listen(server: Server, options: ResolvedServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    function onError(error: Error): void {
+      reject(listenError(error, options));
+    }
+    server.once("error", onError);
+    server.listen({ port: options.port, host: options.host }, () => {
+      server.off("error", onError);
+      resolve();
+    });
+  });
+}
+
+function listenError(error: Error, options: ResolvedServerOptions): ServerError {
+  const syscode = "code" in error ? String(error.code) : "unknown";
+  const place = `${options.host}:${options.port}`;
+  return new ServerError("SERVER_LISTEN_FAILED", `cannot listen on ${place}: ${reason(syscode)}`, {
+    details: { host: options.host, port: options.port, errno: syscode },
+    cause: error,
+  });
+}
+
+function reason(errno: string): string {
+  switch (errno) {
+    case "EADDRINUSE":
+      return "another process uses this port; stop it or choose another port";
+    case "EACCES":
+      return "this user may not open this port; choose one above 1023";
+    case "EADDRNOTAVAIL":
+      return "this machine has no such address";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "the host name is unknown";
+    default:
+      return errno;
+  }
+}
+
+async function close(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearTimeout(cut);
+}

@@ -1,0 +1,91 @@
+/**
+ * SQL over HTTP: `POST /api/v1/query` with `{"sql": "…"}`.
+ *
+ * A query sees every row whose write was answered before it began. When the client goes away the query
+ * is cancelled.
+ */
+import { ByteBudget } from "../byte-budget.ts";
+import { ServerError } from "../errors.ts";
+import type { QueryResult } from "../store/table-store.ts";
+import type { Exchange } from "./exchange.ts";
+import { checkDeclaredLength, readBody } from "./request-body.ts";
+import { queryResultJson } from "./query-result-json.ts";
+import type { Route } from "./router.ts";
+
+/** Runs SQL. */
+export interface QueryRunner {
+  query(sql: string, options: { readonly signal: AbortSignal }): Promise<QueryResult>;
+}
+
+/** Largest query body, in bytes. */
+export const MAX_QUERY_BODY_BYTES = 1_048_576; // 1 MiB
+
+interface QueryRequest {
+  readonly sql: string;
+  readonly integersAsText: boolean;
+}
+
+/** `/api/v1/query`. */
+export function queryRoutes(runner: QueryRunner): readonly Route[] {
+  async function query(exchange: Exchange): Promise<void> {
+    const text = await receiveText(exchange);
+    if (text === undefined) return;
+    const request = parseQueryRequest(text);
+    const abort = new AbortController();
+    const onClose = (): void => abort.abort();
+    exchange.response.once("close", onClose);
+    try {
+      const result = await runner.query(request.sql, { signal: abort.signal });
+      if (abort.signal.aborted) return;
+      exchange.json(200, queryResultJson(result, { integersAsText: request.integersAsText }));
+    } catch (error) {
+      if (abort.signal.aborted) return; // Nobody is left to read the answer.
+      throw error;
+    } finally {
+      exchange.response.off("close", onClose);
+    }
+  }
+  return [
+    {
+      name: "query",
+      method: "POST",
+      path: "/api/v1/query",
+      access: "token",
+      availability: "ready",
+      handle: query,
+    },
+  ];
+}
+
+async function receiveText(exchange: Exchange): Promise<string | undefined> {
+  const lease = new ByteBudget(MAX_QUERY_BODY_BYTES).lease();
+  const limits = { maxBytes: MAX_QUERY_BODY_BYTES, lease };
+  checkDeclaredLength(exchange.request, limits);
+  exchange.continueBody();
+  const body = await readBody(exchange.request, limits);
+  return body === undefined ? undefined : Buffer.from(body).toString("utf8");
+}
+
+function parseQueryRequest(text: string): QueryRequest {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw badRequest('the body is not JSON; expected {"sql": "SELECT …"}', error);
+  }
+  if (typeof parsed !== "object" || parsed === null || !("sql" in parsed)) {
+    throw badRequest('the field "sql" is missing; expected {"sql": "SELECT …"}');
+  }
+  if (typeof parsed.sql !== "string" || parsed.sql.trim() === "") {
+    throw badRequest('the field "sql" must be text and not empty');
+  }
+  const int64 = "int64" in parsed ? parsed.int64 : "number";
+  if (int64 !== "number" && int64 !== "string") {
+    throw badRequest('the field "int64" must be "number" or "string"');
+  }
+  return { sql: parsed.sql, integersAsText: int64 === "string" };
+}
+
+function badRequest(message: string, cause?: unknown): ServerError {
+  return new ServerError("SERVER_INVALID_REQUEST", message, { cause });
+}

@@ -1,0 +1,147 @@
+/**
+ * The dispatcher: every request passes here, from its first header to its answer.
+ *
+ * In this order: does the path exist, is the method right, may the caller, is the server in a phase that
+ * serves, then the route. All of it happens before a byte of the body is read. Errors become answers here
+ * and nowhere else; every request is counted once, when its route is done with it.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { ServerError } from "../errors.ts";
+import type { ServerLogger } from "../server-options.ts";
+import type { ServerState } from "../server-state.ts";
+import type { Authenticator } from "./authentication.ts";
+import { errorAnswer, toServerError } from "./error-answer.ts";
+import { Exchange } from "./exchange.ts";
+import { discardBody } from "./request-body.ts";
+import type { Route, Router } from "./router.ts";
+
+/** Told about every answered request; `route` is a name of ours, `code` the error's if there was one. */
+export interface RequestObserver {
+  observeRequest(route: string, status: number, durationMs: number): void;
+  observeError(code: string): void;
+}
+
+/** What the dispatcher needs. */
+export interface RequestHandlerOptions {
+  readonly router: Router;
+  readonly authenticator: Authenticator;
+  readonly state: ServerState;
+  readonly observer: RequestObserver;
+  readonly logger: ServerLogger;
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number;
+  /** Bytes of a refused body that are read and thrown away before the connection is cut. */
+  readonly maxDiscardBytes: number;
+}
+
+/** Serves requests and knows how many are being served. */
+export class RequestHandler {
+  readonly #options: RequestHandlerOptions;
+  #activeRequests = 0;
+  #onDrained: (() => void)[] = [];
+
+  constructor(options: RequestHandlerOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that have not been answered yet. */
+  get activeRequests(): number {
+    return this.#activeRequests;
+  }
+
+  /** Resolves when no request is being served. Those that need readiness are refused once a stop began. */
+  drained(): Promise<void> {
+    if (this.#activeRequests === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onDrained.push(resolve));
+  }
+
+  /** Serves one request; never rejects. */
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    expectsContinue: boolean,
+  ): Promise<void> {
+    const startedMs = this.#options.monotonicMs();
+    const exchange = new Exchange(request, response, expectsContinue);
+    const match = this.#options.router.find(exchange.method, exchange.path);
+    const routeName = match.kind === "found" ? match.route.name : "unknown";
+    this.#activeRequests++;
+    try {
+      if (match.kind === "unknown-path") throw unknownPath(exchange);
+      if (match.kind === "wrong-method") throw wrongMethod(exchange, match.allow);
+      this.#admit(exchange, match.route);
+      await match.route.handle(exchange);
+    } catch (error) {
+      this.#answerError(exchange, error);
+    } finally {
+      this.#activeRequests--;
+      const durationMs = this.#options.monotonicMs() - startedMs;
+      this.#options.observer.observeRequest(routeName, response.statusCode, durationMs);
+      if (this.#activeRequests === 0) this.#notifyDrained();
+    }
+  }
+
+  #admit(exchange: Exchange, route: Route): void {
+    const { state, authenticator } = this.#options;
+    if (state.phase === "stopping") exchange.response.shouldKeepAlive = false;
+    if (route.access === "token" && !authenticator.accepts(exchange)) {
+      throw new ServerError(
+        "SERVER_UNAUTHORIZED",
+        "a valid token is required: Authorization: Bearer TOKEN (or Token, Basic, x-api-key, p=)",
+      );
+    }
+    if (route.availability === "ready" && state.phase !== "ready") throw notReady(state);
+  }
+
+  #answerError(exchange: Exchange, error: unknown): void {
+    const { logger, observer, maxDiscardBytes } = this.#options;
+    const known = toServerError(error);
+    if (known.code === "SERVER_INTERNAL") {
+      const cause = known.cause ?? known;
+      const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+      logger.error(`${exchange.method} ${exchange.path} failed: ${text}`);
+    }
+    observer.observeError(known.code);
+    if (exchange.response.headersSent || exchange.response.destroyed) {
+      // Half an answer cannot be taken back; cutting the connection tells the client that it is half.
+      exchange.response.destroy();
+      return;
+    }
+    const answer = errorAnswer(known);
+    exchange.json(answer.status, answer.text, answer.headers);
+    discardBody(exchange.request, maxDiscardBytes);
+  }
+
+  #notifyDrained(): void {
+    const waiting = this.#onDrained;
+    this.#onDrained = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+function unknownPath(exchange: Exchange): ServerError {
+  return new ServerError("SERVER_NOT_FOUND", `there is nothing at ${exchange.path}`, {
+    details: { path: exchange.path },
+  });
+}
+
+function wrongMethod(exchange: Exchange, allow: string): ServerError {
+  return new ServerError(
+    "SERVER_METHOD_NOT_ALLOWED",
+    `${exchange.path} does not answer ${exchange.method}; it answers ${allow}`,
+    { details: { path: exchange.path, method: exchange.method, allow } },
+  );
+}
+
+function notReady(state: ServerState): ServerError {
+  if (state.phase === "recovering") {
+    const { phase, segments, records, rows, bytes } = state.progress;
+    return new ServerError("SERVER_NOT_READY", "the server is recovering its log; try again soon", {
+      details: { phase: "recovering", step: phase, segments, records, rows, bytes },
+    });
+  }
+  const sentence = state.phase === "failed" ? "could not start" : "is stopping";
+  return new ServerError("SERVER_NOT_READY", `the server ${sentence}; nothing was kept`, {
+    details: { phase: state.phase },
+  });
+}

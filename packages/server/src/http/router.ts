@@ -1,0 +1,75 @@
+/**
+ * Which route answers a path and a method: one map lookup, exact paths only.
+ *
+ * A route says who may call it and in which phases, so that the dispatcher checks both before any byte of
+ * a body is read.
+ */
+import type { Exchange } from "./exchange.ts";
+
+/** Answers one request. Throws a ServerError to have it answered as one. */
+export type RouteHandler = (exchange: Exchange) => void | Promise<void>;
+
+/** One way to answer: what it is called in metrics, who may call it, when it works. */
+export interface Route {
+  /** Label in metrics: a name of ours, never the client's text. */
+  readonly name: string;
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly access: "public" | "token";
+  /** "ready": only after recovery and before a stop; "always": in every phase. */
+  readonly availability: "ready" | "always";
+  readonly handle: RouteHandler;
+}
+
+/** Result of a lookup. `allow` lists what the path does answer. */
+export type RouteMatch =
+  | { readonly kind: "found"; readonly route: Route }
+  | { readonly kind: "wrong-method"; readonly allow: string }
+  | { readonly kind: "unknown-path" };
+
+const UNKNOWN_PATH: RouteMatch = { kind: "unknown-path" };
+
+interface PathEntry {
+  readonly matches: Map<string, RouteMatch>;
+  readonly wrongMethod: RouteMatch;
+}
+
+/** The table of routes, fixed when it is made. */
+export class Router {
+  readonly #paths: ReadonlyMap<string, PathEntry>;
+
+  constructor(routes: readonly Route[]) {
+    const paths = new Map<string, PathEntry>();
+    for (const [path, group] of groupByPath(routes)) {
+      const matches = new Map<string, RouteMatch>();
+      for (const route of group) {
+        const found: RouteMatch = { kind: "found", route };
+        matches.set(route.method, found);
+        // node:http leaves the body out of an answer to HEAD by itself.
+        if (route.method === "GET") matches.set("HEAD", found);
+      }
+      const allow = [...matches.keys()].toSorted().join(", ");
+      paths.set(path, { matches, wrongMethod: { kind: "wrong-method", allow } });
+    }
+    this.#paths = paths;
+  }
+
+  find(method: string, path: string): RouteMatch {
+    const entry = this.#paths.get(path);
+    if (entry === undefined) return UNKNOWN_PATH;
+    return entry.matches.get(method) ?? entry.wrongMethod;
+  }
+}
+
+function groupByPath(routes: readonly Route[]): Map<string, Route[]> {
+  const groups = new Map<string, Route[]>();
+  for (const route of routes) {
+    const group = groups.get(route.path) ?? [];
+    if (group.some((other) => other.method === route.method)) {
+      throw new RangeError(`two routes answer ${route.method} ${route.path}`);
+    }
+    group.push(route);
+    groups.set(route.path, group);
+  }
+  return groups;
+}

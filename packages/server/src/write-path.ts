@@ -1,0 +1,106 @@
+/**
+ * The write path: one decoded request becomes one record of the log, then rows that queries see.
+ *
+ *   1. admit    the store checks the types of all columns and reserves new ones; nothing is kept yet
+ *   2. append   one record for the whole request            CRASH: recovery replays it, or it never was
+ *   3. insert   in the continuation of the append, so in LSN order, as replay would
+ *   4. answer   204
+ *
+ * A failed append keeps nothing of the request and is answered 503; if the log failed in the middle of a
+ * write or a sync, whether the record survives is decided by the next recovery (docs/http-api.md).
+ */
+import { isWalError } from "@walnut/wal";
+import { ServerError } from "./errors.ts";
+import { encodeIngestBatch } from "./ingest/batch-codec.ts";
+import type { IngestBatch } from "./ingest/table-batch.ts";
+
+/** The part of the log that writing needs. */
+export interface BatchLog {
+  append(payload: Uint8Array): Promise<number>;
+}
+
+/** The part of the table store that writing needs. `Admission` is what a reservation is to the store. */
+export interface BatchStore<Admission> {
+  admit(batch: IngestBatch): Admission;
+  /** Takes a reservation back after a failed append. */
+  release(admission: Admission): void;
+  insert(lsn: number, batch: IngestBatch): void;
+  /** Bytes of rows in memory. */
+  readonly memoryBytes: number;
+}
+
+/** What the write path needs. */
+export interface WritePathOptions<Admission> {
+  readonly log: BatchLog;
+  readonly store: BatchStore<Admission>;
+  /** Bytes of rows in memory at which writes are refused. */
+  readonly maxMemoryBytes: number;
+}
+
+/** Makes batches durable and visible. */
+export class WritePath<Admission> {
+  readonly #log: BatchLog;
+  readonly #store: BatchStore<Admission>;
+  readonly #maxMemoryBytes: number;
+
+  constructor(options: WritePathOptions<Admission>) {
+    this.#log = options.log;
+    this.#store = options.store;
+    this.#maxMemoryBytes = options.maxMemoryBytes;
+  }
+
+  /**
+   * Writes one request. Resolves when the log holds it at the configured level and queries see it.
+   *
+   * @returns the LSN of the request's record
+   * @throws {ServerError} `SERVER_TYPE_CONFLICT`, `SERVER_TOO_LARGE`, `SERVER_OVERLOADED`,
+   *   `SERVER_WAL_UNAVAILABLE`
+   */
+  async write(batch: IngestBatch): Promise<number> {
+    if (this.#store.memoryBytes >= this.#maxMemoryBytes) throw memoryFull();
+    const admission = this.#store.admit(batch);
+    let lsn: number;
+    try {
+      lsn = await this.#log.append(encodeIngestBatch(batch));
+    } catch (error) {
+      this.#store.release(admission);
+      throw asWriteError(error);
+    }
+    this.#store.insert(lsn, batch);
+    return lsn;
+  }
+}
+
+/** A failed append as the answer to the client. */
+export function asWriteError(error: unknown): unknown {
+  if (!isWalError(error)) return error;
+  const options = { details: { ...error.details, walCode: error.code }, cause: error };
+  switch (error.code) {
+    case "WAL_OVERLOADED":
+      return new ServerError("SERVER_OVERLOADED", `the log is behind: ${error.message}`, options);
+    case "WAL_RECORD_TOO_LARGE":
+      return new ServerError(
+        "SERVER_TOO_LARGE",
+        `the request is too large for one record of the log, send it in parts: ${error.message}`,
+        options,
+      );
+    case "WAL_NO_SPACE":
+    case "WAL_POISONED":
+    case "WAL_IO":
+    case "WAL_CLOSED":
+      return new ServerError(
+        "SERVER_WAL_UNAVAILABLE",
+        `the log does not take writes: ${error.message}`,
+        options,
+      );
+    default:
+      return error;
+  }
+}
+
+function memoryFull(): ServerError {
+  return new ServerError(
+    "SERVER_OVERLOADED",
+    "rows arrive faster than they are flushed; nothing of this request was kept, send it again later",
+  );
+}

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { ServerError } from "../src/errors.ts";
+import { resolveServerOptions } from "../src/resolve-server-options.ts";
+import { SERVER_OPTION_TABLE } from "../src/server-option-table.ts";
+import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../src/server-options.ts";
+
+function refuses(options: Record<string, unknown>, option: string): void {
+  assert.throws(
+    () => resolveServerOptions(options as ServerOptions),
+    (error: unknown) =>
+      error instanceof ServerError &&
+      error.code === "SERVER_INVALID_OPTION" &&
+      error.details["option"] === option,
+    `expected a refusal that names ${option}`,
+  );
+}
+
+suite("resolveServerOptions", () => {
+  test("fills in every default", () => {
+    const resolved = resolveServerOptions({});
+    for (const [name, value] of Object.entries(DEFAULT_SERVER_OPTIONS)) {
+      assert.equal(resolved[name as keyof typeof resolved], value, name);
+    }
+    assert.equal(resolved.token, undefined);
+    assert.equal(Object.isFrozen(resolved), true);
+  });
+
+  test("takes undefined for left out", () => {
+    assert.equal(resolveServerOptions({ port: undefined }).port, DEFAULT_SERVER_OPTIONS.port);
+  });
+
+  test("refuses unknown keys", () => refuses({ prot: 8000 }, "prot"));
+
+  test("accepts both ends of every range and refuses one step beyond", () => {
+    const roomy = { maxInFlightBytes: 2 ** 36, requestTimeoutMs: 3_600_000, headersTimeoutMs: 100 };
+    for (const spec of SERVER_OPTION_TABLE) {
+      if (spec.kind !== "integer") continue;
+      refuses({ [spec.name]: spec.max + 1 }, spec.name);
+      refuses({ [spec.name]: spec.min - 1 }, spec.name);
+      refuses({ [spec.name]: spec.min + 0.5 }, spec.name);
+      refuses({ [spec.name]: String(spec.min) }, spec.name);
+      if (spec.name === "maxInFlightBytes" || spec.name.endsWith("TimeoutMs")) continue;
+      assert.equal(resolveServerOptions({ ...roomy, [spec.name]: spec.min })[spec.name], spec.min);
+      assert.equal(resolveServerOptions({ ...roomy, [spec.name]: spec.max })[spec.name], spec.max);
+    }
+  });
+
+  test("refuses what is no choice, no text, no boolean", () => {
+    refuses({ durability: "sometimes" }, "durability");
+    refuses({ recovery: "salvage" }, "recovery");
+    refuses({ host: "" }, "host");
+    refuses({ dataDirectory: "" }, "dataDirectory");
+    refuses({ publicMetrics: "yes" }, "publicMetrics");
+  });
+
+  test("refuses tokens that no header can carry, without repeating them", () => {
+    for (const token of ["", "two words", "line\nbreak", "grün", "x".repeat(1_025)]) {
+      refuses({ token }, "token");
+    }
+    assert.throws(
+      () => resolveServerOptions({ token: "secret words" }),
+      (error: unknown) => error instanceof Error && !error.message.includes("secret"),
+    );
+    assert.equal(resolveServerOptions({ token: "x".repeat(1_024) }).token?.length, 1_024);
+  });
+
+  test("refuses limits that contradict each other", () => {
+    refuses(
+      { maxBodyBytes: 2_048, maxDecodedBodyBytes: 2_048, maxInFlightBytes: 4_095 },
+      "maxInFlightBytes",
+    );
+    refuses({ requestTimeoutMs: 1_000, headersTimeoutMs: 1_001 }, "headersTimeoutMs");
+  });
+});
+
+suite("SERVER_OPTION_TABLE", () => {
+  test("lists every option with a default, and the token, once", () => {
+    const names = SERVER_OPTION_TABLE.map((spec) => spec.name).toSorted();
+    const expected = [...Object.keys(DEFAULT_SERVER_OPTIONS), "token"].toSorted();
+    assert.deepEqual(names, expected);
+    const flags = new Set(SERVER_OPTION_TABLE.map((spec) => spec.flag));
+    assert.equal(flags.size, SERVER_OPTION_TABLE.length);
+  });
+});
