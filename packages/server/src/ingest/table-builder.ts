@@ -1,0 +1,105 @@
+/**
+ * The rows of one table while a request is decoded: timestamps, columns by name, and their finished form.
+ *
+ * Knows nothing of wire formats. Decoders own the row loop: they reserve, write values, mark them valid and
+ * raise `rowCount`.
+ */
+import { ByteDictionary } from "./byte-dictionary.ts";
+import { BYTES_PER_VALUE, ColumnBuilder, signedView } from "./column-builder.ts";
+import type { BatchBuilder } from "./batch-builder.ts";
+import type { ColumnType, TableBatch } from "./table-batch.ts";
+
+/** Bytes that one table or column adds to a record besides its values: headers and padding. */
+const OVERHEAD_BYTES = 64;
+/** Rows to make room for when nothing is known about how many will come. */
+const INITIAL_ROWS = 16;
+
+export class TableBuilder {
+  readonly measurement: string;
+  readonly columns: ColumnBuilder[] = [];
+  /** Nanoseconds by row, as pairs of 32-bit halves. */
+  timestamps: Int32Array = new Int32Array(0);
+  rowCount = 0;
+
+  readonly #batch: BatchBuilder;
+  readonly #columnsByName: Map<string, ColumnBuilder> = new Map();
+  readonly #expectedRows: number;
+
+  constructor(batch: BatchBuilder, options: { measurement: string; expectedRows: number }) {
+    this.#batch = batch;
+    this.measurement = options.measurement;
+    this.#expectedRows = Math.max(INITIAL_ROWS, options.expectedRows);
+  }
+
+  column(name: string): ColumnBuilder | undefined {
+    return this.#columnsByName.get(name);
+  }
+
+  /** Adds a column that does not exist yet. Its rows so far are null. */
+  addColumn(name: string, type: ColumnType): ColumnBuilder {
+    const { limits, body } = this.#batch;
+    if (this.columns.length >= limits.maxColumnsPerTable) {
+      this.#batch.fail(
+        "maxColumnsPerTable",
+        `table ${JSON.stringify(this.measurement)} has more columns than ${limits.maxColumnsPerTable}`,
+      );
+    }
+    const isText = type === "tag" || type === "string";
+    const dictionary = isText
+      ? new ByteDictionary(body, { maxValueBytes: limits.maxStringBytes })
+      : undefined;
+    const column = new ColumnBuilder(name, type, dictionary);
+    this.columns.push(column);
+    this.#columnsByName.set(name, column);
+    return column;
+  }
+
+  /** Makes room in `column` for at least `rows` rows. */
+  reserve(column: ColumnBuilder, rows: number): void {
+    if (column.capacity >= rows) return;
+    this.#batch.claim((rows - column.capacity) * BYTES_PER_VALUE[column.type]);
+    column.reserve(this.#roomFor(rows));
+  }
+
+  /** Makes room for the timestamps of at least `rows` rows. */
+  reserveTimestamps(rows: number): void {
+    if (this.timestamps.length >= rows * 2) return;
+    this.#batch.claim(rows * 8 - this.timestamps.byteLength);
+    const grown = new Int32Array(this.#roomFor(rows) * 2);
+    grown.set(this.timestamps);
+    this.timestamps = grown;
+  }
+
+  /** Bytes that the finished table takes, never less than what it adds to a record of the log. */
+  finishedBytes(): number {
+    const validityBytes = (this.rowCount + 7) >>> 3;
+    let bytes = 2 * OVERHEAD_BYTES + Buffer.byteLength(this.measurement) + this.rowCount * 8;
+    for (const column of this.columns) {
+      bytes += OVERHEAD_BYTES + Buffer.byteLength(column.name) + validityBytes;
+      bytes += this.rowCount * BYTES_PER_VALUE[column.type];
+      if (column.dictionary === undefined) continue;
+      bytes += column.dictionary.valueBytes + 4 * column.dictionary.values.length;
+    }
+    return bytes;
+  }
+
+  /** Columns without a single value have no known type to keep, so they are left out. */
+  finish(database: string): TableBatch {
+    const { measurement, rowCount } = this;
+    this.reserveTimestamps(rowCount);
+    return {
+      database,
+      measurement,
+      rowCount,
+      timestamps: signedView(this.timestamps, rowCount),
+      columns: this.columns
+        .filter((column) => column.hasValues)
+        .map((column) => column.finish(rowCount)),
+    };
+  }
+
+  /** A column that starts with the table gets room for the rows expected; one that comes late, for twice its rows. */
+  #roomFor(rows: number): number {
+    return rows === 1 ? this.#expectedRows : Math.max(INITIAL_ROWS, rows * 2);
+  }
+}
