@@ -1,0 +1,340 @@
+/** The dispatcher, the body reader and the authenticator behind a real port, with routes made for the test. */
+import assert from "node:assert/strict";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
+import { suite, test, type TestContext } from "node:test";
+import { ByteBudget } from "../../src/byte-budget.ts";
+import { ServerError } from "../../src/errors.ts";
+import { Authenticator } from "../../src/http/authentication.ts";
+import { listenHttp } from "../../src/http/http-server.ts";
+import { checkDeclaredLength, readBody } from "../../src/http/request-body.ts";
+import { RequestHandler } from "../../src/http/request-handler.ts";
+import { Router, type Route } from "../../src/http/router.ts";
+import { resolveServerOptions } from "../../src/resolve-server-options.ts";
+import type { ServerOptions } from "../../src/server-options.ts";
+import { ServerState } from "../../src/server-state.ts";
+
+const TOKEN = "correct-horse";
+const MAX_BODY_BYTES = 2_000;
+
+interface Harness {
+  readonly port: number;
+  readonly url: string;
+  readonly state: ServerState;
+  readonly handler: RequestHandler;
+  readonly budget: ByteBudget;
+  readonly observed: string[];
+  readonly errors: string[];
+  /** Lets the routes that wait go on. */
+  release(): void;
+}
+
+async function startHarness(context: TestContext, options: ServerOptions = {}): Promise<Harness> {
+  const state = new ServerState(0);
+  const budget = new ByteBudget(3_000);
+  const observed: string[] = [];
+  const errors: string[] = [];
+  const waiting: (() => void)[] = [];
+  const routes: Route[] = [
+    route("echo", "POST", "token", "ready", async (exchange) => {
+      const lease = budget.lease();
+      try {
+        const limits = { maxBytes: MAX_BODY_BYTES, lease };
+        checkDeclaredLength(exchange.request, limits);
+        exchange.continueBody();
+        const body = await readBody(exchange.request, limits);
+        if (body !== undefined) exchange.json(200, JSON.stringify(Buffer.from(body).toString()));
+      } finally {
+        lease.release();
+      }
+    }),
+    route("open", "GET", "public", "always", (exchange) => exchange.json(200, "1")),
+    route("wait", "GET", "public", "ready", async (exchange) => {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      exchange.noContent();
+    }),
+    route("broken", "GET", "public", "always", () => {
+      throw new Error("secret detail");
+    }),
+    route("conflict", "GET", "public", "always", () => {
+      throw new ServerError("SERVER_TYPE_CONFLICT", "no", { details: { line: 3 } });
+    }),
+  ];
+  const handler = new RequestHandler({
+    router: new Router(routes),
+    authenticator: new Authenticator(TOKEN),
+    state,
+    observer: {
+      observeRequest: (name, status) => void observed.push(`${name} ${status}`),
+      observeError: (code) => void errors.push(code),
+    },
+    logger: { info() {}, warn() {}, error: (line) => void errors.push(line) },
+    monotonicMs: () => 0,
+    maxDiscardBytes: 100_000,
+  });
+  const listener = await listenHttp(resolveServerOptions({ ...options, port: 0 }), handler);
+  context.after(() => listener.close(0));
+  const release = (): void => waiting.splice(0).forEach((resolve) => resolve());
+  const { port } = listener;
+  const url = `http://127.0.0.1:${port}`;
+  return { port, url, state, handler, budget, observed, errors, release };
+}
+
+function route(
+  name: string,
+  method: Route["method"],
+  access: Route["access"],
+  availability: Route["availability"],
+  handle: Route["handle"],
+): Route {
+  return { name, path: `/${name}`, method, access, availability, handle };
+}
+
+function post(harness: Harness, body: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { authorization: `Bearer ${TOKEN}`, ...init.headers };
+  return fetch(`${harness.url}/echo`, { method: "POST", ...init, body, headers });
+}
+
+async function codeOf(response: Response): Promise<string> {
+  const body = (await response.json()) as { code: string };
+  return body.code;
+}
+
+/** Sends bytes as they are and returns everything that comes back until the connection ends. */
+function exchangeRaw(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received = "";
+    const socket = connect(port, "127.0.0.1", () => socket.write(text));
+    socket.on("data", (chunk) => (received += chunk.toString()));
+    socket.on("end", () => resolve(received));
+    socket.on("error", reject);
+  });
+}
+
+suite("RequestHandler", () => {
+  test("answers 404 for unknown paths and 405 with Allow for wrong methods", async (context) => {
+    const harness = await startHarness(context);
+    const missing = await fetch(`${harness.url}/nothing?p=${TOKEN}`);
+    assert.equal(missing.status, 404);
+    assert.equal(await codeOf(missing), "SERVER_NOT_FOUND");
+    const wrong = await fetch(`${harness.url}/echo`);
+    assert.equal(wrong.status, 405);
+    assert.equal(wrong.headers.get("allow"), "POST");
+    assert.deepEqual(harness.observed, ["unknown 404", "unknown 405"]);
+  });
+
+  test("accepts the token in every form clients use", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    const basic = Buffer.from(`anyone:${TOKEN}`).toString("base64");
+    for (const authorization of [
+      `Bearer ${TOKEN}`,
+      `bearer  ${TOKEN}`,
+      `Token ${TOKEN}`,
+      `Basic ${basic}`,
+    ]) {
+      const response = await post(harness, "x", { headers: { authorization } });
+      assert.equal(response.status, 200, authorization);
+    }
+    const bare = { method: "POST", body: "x" };
+    const byKey = await fetch(`${harness.url}/echo`, { ...bare, headers: { "x-api-key": TOKEN } });
+    assert.equal(byKey.status, 200);
+    assert.equal((await fetch(`${harness.url}/echo?u=a&p=${TOKEN}`, bare)).status, 200);
+  });
+
+  test("refuses wrong and missing tokens, and a wrong header is not saved by a right parameter", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    const wrong = [
+      { authorization: `Bearer ${TOKEN}x` },
+      { authorization: `Bearer ${TOKEN.slice(0, -1)}` },
+      { authorization: `Bearer ${TOKEN.toUpperCase()}` },
+      { authorization: TOKEN },
+      { authorization: `Digest ${TOKEN}` },
+      { authorization: `Basic ${Buffer.from(TOKEN).toString("base64")}` },
+      { authorization: "Bearer " },
+    ];
+    for (const headers of wrong) {
+      const path = `${harness.url}/echo?p=${TOKEN}`;
+      const response = await fetch(path, { method: "POST", body: "x", headers });
+      assert.equal(response.status, 401, JSON.stringify(headers));
+      assert.notEqual(response.headers.get("www-authenticate"), null);
+      assert.equal(await codeOf(response), "SERVER_UNAUTHORIZED");
+    }
+    assert.equal((await fetch(`${harness.url}/echo`, { method: "POST", body: "x" })).status, 401);
+  });
+
+  test("refuses what needs readiness until recovery has ended, with progress and Retry-After", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.advance({ phase: "replay", segments: 2, records: 30, rows: 400, bytes: 5_000 });
+    const early = await post(harness, "x");
+    assert.equal(early.status, 503);
+    assert.equal(early.headers.get("retry-after"), "1");
+    const body = (await early.json()) as { code: string; details: Record<string, unknown> };
+    assert.equal(body.code, "SERVER_NOT_READY");
+    assert.deepEqual(body.details, {
+      phase: "recovering",
+      step: "replay",
+      segments: 2,
+      records: 30,
+      rows: 400,
+      bytes: 5_000,
+    });
+    assert.equal((await fetch(`${harness.url}/open`)).status, 200);
+    harness.state.becomeReady();
+    assert.equal((await post(harness, "x")).status, 200);
+  });
+
+  test("a stop refuses new requests, closes their connections and waits for those in flight", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    const inFlight = fetch(`${harness.url}/wait`);
+    while (harness.handler.activeRequests === 0) await new Promise(setImmediate);
+    harness.state.beginStop();
+    const late = await post(harness, "x");
+    assert.equal(late.status, 503);
+    assert.equal(late.headers.get("connection"), "close");
+    let isDrained = false;
+    const drained = harness.handler.drained().then(() => (isDrained = true));
+    assert.equal(isDrained, false);
+    harness.release();
+    assert.equal((await inFlight).status, 204);
+    await drained;
+  });
+
+  test("hides our own mistakes from clients and logs them", async (context) => {
+    const harness = await startHarness(context);
+    const response = await fetch(`${harness.url}/broken`);
+    assert.equal(response.status, 500);
+    assert.equal((await response.text()).includes("secret detail"), false);
+    assert.equal(
+      harness.errors.some((line) => line.includes("secret detail")),
+      true,
+    );
+  });
+
+  test("writes code, sentence and details, in the members InfluxDB clients read", async (context) => {
+    const harness = await startHarness(context);
+    const response = await fetch(`${harness.url}/conflict`);
+    assert.equal(response.status, 400);
+    assert.deepEqual(await response.json(), {
+      success: false,
+      error: "no",
+      message: "no",
+      code: "SERVER_TYPE_CONFLICT",
+      details: { line: 3 },
+    });
+  });
+
+  test("answers HEAD without a body", async (context) => {
+    const harness = await startHarness(context);
+    const response = await fetch(`${harness.url}/open`, { method: "HEAD" });
+    assert.equal(response.status, 200);
+    assert.equal(await response.text(), "");
+  });
+});
+
+suite("readBody", () => {
+  test("returns bodies of every size up to the limit and refuses one byte more", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    for (const size of [0, 1, MAX_BODY_BYTES - 1, MAX_BODY_BYTES]) {
+      const response = await post(harness, "x".repeat(size));
+      assert.equal(((await response.json()) as string).length, size);
+    }
+    const large = await post(harness, "x".repeat(MAX_BODY_BYTES + 1));
+    assert.equal(large.status, 413);
+    assert.equal(await codeOf(large), "SERVER_TOO_LARGE");
+    assert.equal(harness.budget.usedBytes, 0);
+  });
+
+  test("counts chunked bodies as they arrive", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    async function send(chunks: readonly string[]): Promise<{ status: number; text: string }> {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        const request = httpRequest(
+          { port: harness.port, path: "/echo", method: "POST", headers: { "x-api-key": TOKEN } },
+          resolve,
+        );
+        request.on("error", reject);
+        for (const chunk of chunks) request.write(chunk);
+        request.end();
+      });
+      let text = "";
+      for await (const chunk of response) text += String(chunk);
+      return { status: response.statusCode ?? 0, text };
+    }
+    assert.deepEqual(await send(["one,", "two,", "three"]), {
+      status: 200,
+      text: '"one,two,three"',
+    });
+    assert.equal((await send(["x".repeat(MAX_BODY_BYTES), "y"])).status, 413);
+    assert.equal(harness.budget.usedBytes, 0);
+  });
+
+  test("refuses when the shared budget is spent, and serves again when it is back", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    const other = harness.budget.lease();
+    other.growTo(2_500);
+    const refused = await post(harness, "x".repeat(501));
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers.get("retry-after"), "1");
+    assert.equal(await codeOf(refused), "SERVER_OVERLOADED");
+    assert.equal((await post(harness, "x".repeat(500))).status, 200);
+    other.release();
+    assert.equal((await post(harness, "x".repeat(501))).status, 200);
+    assert.equal(harness.budget.usedBytes, 0);
+  });
+
+  test("gives the budget back when the client goes away in the middle", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    const socket = connect(harness.port, "127.0.0.1");
+    socket.write(`POST /echo?p=${TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf`);
+    while (harness.budget.usedBytes === 0) await new Promise(setImmediate);
+    socket.destroy();
+    while (harness.handler.activeRequests > 0) await new Promise(setImmediate);
+    assert.equal(harness.budget.usedBytes, 0);
+  });
+
+  test("refuses by declared length without asking a waiting client for its body", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    const head = (length: number): string =>
+      `POST /echo?p=${TOKEN} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n` +
+      `Expect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`;
+    const refused = await exchangeRaw(harness.port, head(1_000_000));
+    assert.match(refused, /^HTTP\/1\.1 413 /);
+    const accepted = await exchangeRaw(harness.port, `${head(2)}hi`);
+    assert.match(accepted, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/);
+  });
+});
+
+suite("listenHttp", () => {
+  test("names a port that is taken", async (context) => {
+    const harness = await startHarness(context);
+    await assert.rejects(
+      listenHttp(resolveServerOptions({ port: harness.port }), harness.handler),
+      (error: unknown) => error instanceof ServerError && error.code === "SERVER_LISTEN_FAILED",
+    );
+  });
+
+  test("ends requests whose headers or body never finish", async (context) => {
+    const harness = await startHarness(context, { headersTimeoutMs: 100, requestTimeoutMs: 100 });
+    harness.state.becomeReady();
+    const slowHead = await exchangeRaw(harness.port, "POST /echo HTTP/1.1\r\nHost: x\r\n");
+    assert.match(slowHead, /^HTTP\/1\.1 408 /);
+    const head = `POST /echo?p=${TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n`;
+    const slowBody = await exchangeRaw(harness.port, `${head}12345`);
+    assert.match(slowBody, /^HTTP\/1\.1 408 /);
+    assert.equal(harness.budget.usedBytes, 0);
+  });
+
+  test("refuses a request head beyond its limit", async (context) => {
+    const harness = await startHarness(context, { maxHeaderBytes: 1_024 });
+    const head = `GET /open HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(2_000)}\r\n\r\n`;
+    assert.match(await exchangeRaw(harness.port, head), /^HTTP\/1\.1 431 /);
+  });
+});
