@@ -1,0 +1,457 @@
+/**
+ * A disk in memory that keeps apart what was written and what is durable, and can lose the difference.
+ *
+ * It implements `Storage` of @walnut/wal and keeps exactly the promises written there; what is not promised
+ * is taken away by {@link SimulatedDisk.afterPowerLoss}:
+ *
+ * - a write that no sync covered: each 512-byte sector kept, lost or torn on its own, in any order;
+ * - a length that no sync covered: old, new, or a block boundary in between;
+ * - a creation, rename or removal that no directory sync covered: any subset undone (a file whose entry was
+ *   never synced is gone, whatever was synced inside it);
+ * - a call in flight: happened wholly, partly or not at all;
+ * - a sync covers only what had taken effect when it was *called*;
+ * - a durable write settles its own bytes and nothing else.
+ *
+ * {@link SimulatedDisk.afterProcessCrash} is kill -9: all that took effect stays, but stays as little durable
+ * as it was. A failed sync is modelled in `simulated-file.ts`.
+ *
+ * Every call is an event, numbered from 1 in the order in which calls take effect. The disk also watches its
+ * user: a buffer changed while its write is in flight, and two writes in flight on the same bytes, are
+ * recorded in {@link SimulatedDisk.violations}.
+ */
+
+import type { DirectoryLock, DirectoryLockRefusal, Storage, StorageFile } from "@walnut/wal";
+
+import { immediateScheduler, type CallScheduler } from "./call-scheduler.ts";
+import {
+  ExhaustiveChooser,
+  LoseAllChooser,
+  RandomChooser,
+  type CrashChooser,
+} from "./crash-choice.ts";
+import { applyInFlight, isMutating, type InFlightCall } from "./in-flight-call.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { SimulatedFile } from "./simulated-file.ts";
+import { concatBuffers, SimulatedHandle, type HandleHost } from "./simulated-handle.ts";
+import { normalizePath, SimulatedTree } from "./simulated-tree.ts";
+import { formatStorageCall, StorageError, type StorageCall } from "./storage-call.ts";
+
+/** What a disk can be made with. */
+export interface SimulatedDiskOptions {
+  /** When calls take effect. Default: in order, as microtasks. */
+  readonly scheduler?: CallScheduler;
+  /** Writes that would need more than this fail with ENOSPC after a short write. Default: unlimited. */
+  readonly capacityBytes?: number;
+  /** Opening more files than this at once fails with EMFILE. Default: unlimited. */
+  readonly maxOpenFiles?: number;
+}
+
+/** One call that takes effect now. */
+export interface DiskEvent {
+  readonly number: number;
+  readonly call: StorageCall;
+}
+
+interface Submitted extends InFlightCall {
+  readonly reject: (error: unknown) => void;
+}
+
+/** An in-memory `Storage` that crashes. */
+export class SimulatedDisk implements Storage {
+  /** Misuse by the caller, in words. A test that ends with violations has failed. */
+  readonly violations: string[] = [];
+  /** Called before each call takes effect. */
+  onEvent: ((event: DiskEvent) => void) | undefined;
+  /** See {@link SimulatedDiskOptions.capacityBytes}; may be changed at any time. */
+  capacityBytes: number;
+  /** See {@link SimulatedDiskOptions.maxOpenFiles}; may be changed at any time. */
+  maxOpenFiles: number;
+
+  #tree = new SimulatedTree();
+  readonly #scheduler: CallScheduler;
+  readonly #inFlight = new Set<Submitted>();
+  readonly #locks = new Set<string>();
+  readonly #handles = new Set<SimulatedHandle>();
+  #sequence = 0;
+  #events = 0;
+  #changes = 0;
+  #calls = 0;
+  #crashEvent = Number.POSITIVE_INFINITY;
+  #isDead = false;
+  readonly #host: HandleHost = {
+    submit: (call, effect, parts) => this.#submit(call, effect, parts),
+    nextSequence: () => this.#nextSequence(),
+    lastSequence: () => this.#sequence,
+    noteSettled: () => {
+      this.#changes += 1;
+    },
+    roomFor: (file, endBytes) => this.#roomFor(file, endBytes),
+    forget: (handle) => void this.#handles.delete(handle),
+  };
+
+  constructor(options: SimulatedDiskOptions = {}) {
+    this.#scheduler = options.scheduler ?? immediateScheduler;
+    this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
+    this.maxOpenFiles = options.maxOpenFiles ?? Number.POSITIVE_INFINITY;
+  }
+
+  // --- Storage -------------------------------------------------------------------------------------------
+
+  ensureDirectory(path: string): Promise<void> {
+    const at = normalizePath(path);
+    return this.#submit({ kind: "ensureDirectory", path: at }, (call) => {
+      if (this.#tree.ensureDirectory(at, call) > 0) this.#changes += 1;
+    });
+  }
+
+  listDirectory(path: string): Promise<readonly string[]> {
+    const at = normalizePath(path);
+    return this.#submit({ kind: "listDirectory", path: at }, (call) =>
+      // "In no particular order": neither sorted nor by age, so that nobody comes to rely on it.
+      this.#tree
+        .list(at, call)
+        .toSorted((left, right) => (reversed(left) < reversed(right) ? -1 : 1)),
+    );
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    const at = normalizePath(path);
+    const covered = this.#sequence;
+    return this.#submit({ kind: "syncDirectory", path: at }, (call) => {
+      this.#tree.settle(at, covered, call);
+      this.#changes += 1;
+    });
+  }
+
+  createFile(path: string): Promise<StorageFile> {
+    const at = normalizePath(path);
+    return this.#submit({ kind: "createFile", path: at }, (call) => {
+      this.#tree.assertCanCreate(at, call);
+      this.#assertCanOpen(call);
+      const file = new SimulatedFile();
+      this.#tree.create(at, file, this.#nextSequence(), call);
+      return this.#open(path, file, "write");
+    });
+  }
+
+  openFile(path: string, mode: "read" | "write"): Promise<StorageFile> {
+    const at = normalizePath(path);
+    return this.#submit({ kind: "openFile", path: at, mode }, (call) => {
+      const file = this.#tree.find(at, call);
+      this.#assertCanOpen(call);
+      return this.#open(path, file, mode);
+    });
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    const path = normalizePath(from);
+    const target = normalizePath(to);
+    return this.#submit({ kind: "rename", path, to: target }, (call) => {
+      this.#tree.rename(path, target, this.#nextSequence(), call);
+    });
+  }
+
+  remove(path: string): Promise<void> {
+    const at = normalizePath(path);
+    return this.#submit({ kind: "remove", path: at }, (call) => {
+      this.#tree.remove(at, this.#nextSequence(), call);
+    });
+  }
+
+  lockDirectory(path: string): Promise<DirectoryLock | DirectoryLockRefusal> {
+    const at = normalizePath(path);
+    return this.#submit({ kind: "lockDirectory", path: at }, (call) => {
+      if (!this.#tree.hasDirectory(at)) throw new StorageError("ENOENT", call);
+      if (this.#locks.has(at)) return { kind: "refused", owner: "another user of this disk" };
+      this.#locks.add(at);
+      let isHeld = true;
+      return {
+        kind: "held",
+        release: () =>
+          this.#submit({ kind: "releaseLock", path: at }, () => {
+            if (isHeld) this.#locks.delete(at);
+            isHeld = false;
+          }),
+      };
+    });
+  }
+
+  // --- Watching ------------------------------------------------------------------------------------------
+
+  /** How many calls have taken effect. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Calls made that have not taken effect, in words. */
+  get inFlight(): string[] {
+    return [...this.#inFlight].map((entry) => formatStorageCall(entry.call));
+  }
+
+  /** Paths of the handles that are open. */
+  get openFiles(): string[] {
+    return [...this.#handles].map((handle) => handle.path);
+  }
+
+  /** Directories that are locked. */
+  get lockedDirectories(): string[] {
+    return [...this.#locks];
+  }
+
+  /** True after {@link crash}, {@link processCrash} or the event of {@link crashBefore}. */
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /** Changes whenever a crash now could leave something else than a crash before. */
+  get changeStamp(): string {
+    let stamp = String(this.#changes);
+    for (const entry of this.#inFlight) if (isMutating(entry)) stamp += `,${entry.callNumber}`;
+    return stamp;
+  }
+
+  /** Content of a file as programs see it now, or `undefined`. No event. */
+  peek(path: string): Uint8Array | undefined {
+    const at = normalizePath(path);
+    return this.#tree
+      .entries()
+      .find(([name]) => name === at)?.[1]
+      .content();
+  }
+
+  /** All files as programs see them now: path and content, sorted. No events. */
+  snapshot(): [path: string, content: Uint8Array][] {
+    return this.#tree.entries().map(([path, file]) => [path, file.content()]);
+  }
+
+  /** True when this directory exists. No event. */
+  hasDirectory(path: string): boolean {
+    return this.#tree.hasDirectory(normalizePath(path));
+  }
+
+  /** Puts a durable file there, for tests that start from given bytes. No event. */
+  plant(path: string, content: Uint8Array): void {
+    const at = normalizePath(path);
+    const call: StorageCall = { kind: "createFile", path: at };
+    const directory = normalizePath(
+      at.slice(0, Math.max(at.lastIndexOf("/"), at.startsWith("/") ? 1 : 0)),
+    );
+    this.#tree.ensureDirectory(directory, call);
+    this.#tree.create(at, new SimulatedFile(content.slice()), this.#nextSequence(), call);
+    this.#tree.settle(directory, this.#sequence, call);
+  }
+
+  // --- Crashing ------------------------------------------------------------------------------------------
+
+  /** The disk dies instead of letting event `number` (counted from 1) take effect. */
+  crashBefore(number: number): void {
+    this.#crashEvent = number;
+  }
+
+  /** Power loss, decided by a random stream. This disk is dead; the answer is what a restart finds. */
+  crash(options: { readonly random: SeededRandom; readonly tearSectors?: boolean }): SimulatedDisk {
+    const image = this.afterPowerLoss(new RandomChooser(options.random, options));
+    this.#die();
+    return image;
+  }
+
+  /** Kill -9. This disk is dead; the answer still has what was written, no more durable than before. */
+  processCrash(options: { readonly random: SeededRandom }): SimulatedDisk {
+    const image = this.afterProcessCrash(new RandomChooser(options.random));
+    this.#die();
+    return image;
+  }
+
+  /** What a power loss now could leave, as a new disk. This one stays as it is. */
+  afterPowerLoss(chooser: CrashChooser): SimulatedDisk {
+    const tree = this.#treeWithCallsInFlight();
+    chooser.begin(rangeOf(tree));
+    const image = tree.afterPowerLoss(chooser);
+    for (const entry of this.#inFlight) {
+      if (entry.call.kind === "ensureDirectory") applyInFlight(entry, image, undefined, 0, chooser);
+    }
+    return this.#reborn(image);
+  }
+
+  /** What kill -9 now could leave, as a new disk: calls in flight happened wholly, partly or not at all. */
+  afterProcessCrash(chooser: CrashChooser): SimulatedDisk {
+    const { tree, copies } = this.#tree.clone();
+    chooser.begin({ first: this.#sequence + 1, last: this.#sequence + this.#inFlight.size });
+    let sequence = this.#sequence;
+    for (const entry of this.#inFlight) {
+      sequence += 1;
+      const file = entry.file === undefined ? undefined : copies.get(entry.file);
+      if (entry.file === undefined || file !== undefined) {
+        applyInFlight(entry, tree, file, sequence, chooser);
+      }
+    }
+    const disk = this.#reborn(tree);
+    disk.#sequence = sequence;
+    return disk;
+  }
+
+  /** An upper bound of the different disks that {@link enumerateCrashes} would go through. */
+  crashStateCount(): number {
+    const tree = this.#treeWithCallsInFlight();
+    let count = tree.crashStateCount();
+    for (const file of tree.files()) count *= file.crashStateCount();
+    for (const entry of this.#inFlight) if (entry.call.kind === "ensureDirectory") count *= 4;
+    return count;
+  }
+
+  /**
+   * Every disk that a power loss now could leave (without torn sectors), up to `limit`.
+   *
+   * @returns (at the end) whether that was all of them
+   */
+  *enumerateCrashes(limit: number): Generator<SimulatedDisk, { readonly isComplete: boolean }> {
+    const chooser = new ExhaustiveChooser();
+    for (let count = 0; count < limit; count += 1) {
+      yield this.afterPowerLoss(chooser);
+      if (!chooser.advance()) return { isComplete: true };
+    }
+    return { isComplete: false };
+  }
+
+  // --- Inside --------------------------------------------------------------------------------------------
+
+  #submit<T>(
+    call: StorageCall,
+    effect: (call: StorageCall) => T,
+    parts: { readonly file?: SimulatedFile; readonly buffers?: readonly Uint8Array[] } = {},
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#isDead) {
+        reject(crashedError(call));
+        return;
+      }
+      this.#calls += 1;
+      const bytes = parts.buffers === undefined ? undefined : concatBuffers(parts.buffers);
+      const entry: Submitted = { call, callNumber: this.#calls, file: parts.file, bytes, reject };
+      if (bytes !== undefined) this.#watchOverlap(entry);
+      this.#inFlight.add(entry);
+      this.#scheduler.schedule(() => {
+        if (this.#isDead) return;
+        if (this.#events + 1 >= this.#crashEvent) {
+          this.#die();
+          return;
+        }
+        this.#events += 1;
+        this.onEvent?.({ number: this.#events, call });
+        if (bytes !== undefined && parts.buffers !== undefined) {
+          this.#watchBuffers(call, bytes, parts.buffers);
+        }
+        this.#inFlight.delete(entry);
+        try {
+          resolve(effect(call));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  #watchBuffers(call: StorageCall, taken: Uint8Array, buffers: readonly Uint8Array[]): void {
+    if (Buffer.compare(taken, concatBuffers(buffers)) === 0) return;
+    this.violations.push(`buffer changed while in flight: ${formatStorageCall(call)}`);
+  }
+
+  #watchOverlap(entry: Submitted): void {
+    const start = entry.call.offsetBytes ?? 0;
+    const end = start + (entry.bytes?.byteLength ?? 0);
+    for (const other of this.#inFlight) {
+      if (other.bytes === undefined || other.file !== entry.file) continue;
+      const otherStart = other.call.offsetBytes ?? 0;
+      if (start < otherStart + other.bytes.byteLength && otherStart < end) {
+        this.violations.push(
+          `writes in flight overlap: ${formatStorageCall(other.call)} and ${formatStorageCall(entry.call)}`,
+        );
+      }
+    }
+  }
+
+  #nextSequence(): number {
+    this.#sequence += 1;
+    this.#changes += 1;
+    return this.#sequence;
+  }
+
+  #assertCanOpen(call: StorageCall): void {
+    if (this.#handles.size >= this.maxOpenFiles) throw new StorageError("EMFILE", call);
+  }
+
+  #open(path: string, file: SimulatedFile, mode: "read" | "write"): StorageFile {
+    const handle = new SimulatedHandle(this.#host, { path, file, mode });
+    this.#handles.add(handle);
+    return handle;
+  }
+
+  /** How far a growth to `endBytes` can go. */
+  #roomFor(file: SimulatedFile, endBytes: number): number {
+    if (this.capacityBytes === Number.POSITIVE_INFINITY) return endBytes;
+    let used = 0;
+    for (const [, other] of this.#tree.entries()) if (other !== file) used += other.lengthBytes;
+    return Math.max(file.lengthBytes, Math.min(endBytes, this.capacityBytes - used));
+  }
+
+  #die(): void {
+    this.#isDead = true;
+    for (const entry of this.#inFlight) entry.reject(crashedError(entry.call));
+  }
+
+  /** The tree as if every call in flight had just taken effect, so that all its effects are open. */
+  #treeWithCallsInFlight(): SimulatedTree {
+    if (![...this.#inFlight].some(isMutating)) return this.#tree;
+    const { tree, copies } = this.#tree.clone();
+    let sequence = this.#sequence;
+    for (const entry of this.#inFlight) {
+      if (entry.call.kind === "ensureDirectory") continue;
+      const file = entry.file === undefined ? undefined : copies.get(entry.file);
+      sequence += 1;
+      if (entry.file === undefined || file !== undefined)
+        applyInFlight(entry, tree, file, sequence);
+    }
+    return tree;
+  }
+
+  #reborn(tree: SimulatedTree): SimulatedDisk {
+    const disk = new SimulatedDisk({
+      capacityBytes: this.capacityBytes,
+      maxOpenFiles: this.maxOpenFiles,
+    });
+    disk.#tree = tree;
+    return disk;
+  }
+
+  /** The same disk under another scheduler: the next life of an image, before its first call. */
+  withScheduler(scheduler: CallScheduler): SimulatedDisk {
+    const disk = new SimulatedDisk({
+      scheduler,
+      capacityBytes: this.capacityBytes,
+      maxOpenFiles: this.maxOpenFiles,
+    });
+    disk.#tree = this.#tree;
+    disk.#sequence = this.#sequence;
+    this.#die();
+    return disk;
+  }
+
+  /** What remains when nothing but the promised survives, as a new disk. */
+  onlyDurable(): SimulatedDisk {
+    return this.afterPowerLoss(new LoseAllChooser());
+  }
+}
+
+function crashedError(call: StorageCall): StorageError {
+  return new StorageError("ECRASHED", call, "the simulated machine is off");
+}
+
+function rangeOf(tree: SimulatedTree): { first: number; last: number } {
+  const range = { first: Number.POSITIVE_INFINITY, last: 0 };
+  tree.extendRange(range);
+  return { first: Math.min(range.first, range.last), last: range.last };
+}
+
+function reversed(text: string): string {
+  return [...text].toReversed().join("");
+}
