@@ -105,7 +105,8 @@ function isInstalled(lockText) {
   const wanted = Object.entries(JSON.parse(lockText).packages);
   return wanted.every(([path, entry]) => {
     if (!path.startsWith("node_modules/")) return true;
-    if (!existsSync(join(ROOT, path))) return entry.optional === true && isForAnotherPlatform(entry);
+    if (!existsSync(join(ROOT, path)))
+      return entry.optional === true && isForAnotherPlatform(entry);
     return installed[path]?.version === entry.version;
   });
 }

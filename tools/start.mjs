@@ -1,8 +1,9 @@
 /**
  * `npm start`: installs and builds what is not up to date, then is the server.
  *
- * The server runs in this very process, not in a child: a signal, even SIGKILL, reaches it directly, and
- * its exit code is ours.
+ * The server runs in this very process, not in a child, and package.json starts us with `exec`, so that no
+ * shell stands between npm and us: a signal to npm reaches the server, npm waits until the server has
+ * drained, and its exit code is npm's. (Windows has no `exec`: run `node tools/start.mjs` there.)
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -19,8 +20,8 @@ process.argv = [process.execPath, program, "serve", ...process.argv.slice(2)];
 await import(pathToFileURL(program).href);
 
 /**
- * Someone who kills the npm process the hard way means the server. Left alone, it would live on unseen,
- * holding the port and the log. The log is made for sudden deaths, so we die the same way.
+ * Someone who kills npm the hard way means the server. Left alone, it would live on unseen, holding the
+ * port and the log. The log is made for sudden deaths, so we die the same way.
  */
 function dieWithNpm() {
   const npmProcessId = process.ppid;
