@@ -44,6 +44,7 @@ function runStep({ name, nodeArguments, advice }) {
   const { status, stdout, stderr, error } = spawnSync(process.execPath, nodeArguments, {
     cwd: ROOT,
     encoding: "utf8",
+    env: { ...process.env, NO_COLOR: "1" },
     maxBuffer: 64 * 1024 * 1024, // 64 MiB
   });
   if (error) throw error;
