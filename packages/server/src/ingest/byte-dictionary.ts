@@ -99,6 +99,12 @@ export class ByteDictionary {
     return code;
   }
 
+  /** Code of any value; for the rare texts that are not in the body but may be equal to one that is. */
+  encodeAnyText(value: string): number {
+    if (this.#isHashing) this.#giveUpHashing();
+    return this.encodeText(value);
+  }
+
   #add(start: number, end: number, hash: number, slot: number): number {
     if (end - start > this.#maxValueBytes) return VALUE_TOO_LONG;
     const value = decodeUtf8(this.#bytes, start, end);

@@ -52,7 +52,12 @@ export interface BooleanColumn extends ColumnBase {
   readonly values: Uint8Array;
 }
 
-export type Column = DictionaryColumn | FloatColumn | IntegerColumn | UnsignedColumn | BooleanColumn;
+export type Column =
+  | DictionaryColumn
+  | FloatColumn
+  | IntegerColumn
+  | UnsignedColumn
+  | BooleanColumn;
 
 /** Rows of one measurement. All arrays hold exactly `rowCount` elements. Column names are unique. */
 export interface TableBatch {

@@ -54,18 +54,18 @@ export class TableBuilder {
     return column;
   }
 
-  /** Makes room in `column` for at least `rows` rows. */
-  reserve(column: ColumnBuilder, rows: number): void {
+  /** Makes room in `column` for at least `rows` rows; `room` is how many to make room for. */
+  reserve(column: ColumnBuilder, rows: number, room: number = this.#roomFor(rows)): void {
     if (column.capacity >= rows) return;
     this.#batch.claim((rows - column.capacity) * BYTES_PER_VALUE[column.type]);
-    column.reserve(this.#roomFor(rows));
+    column.reserve(room);
   }
 
-  /** Makes room for the timestamps of at least `rows` rows. */
-  reserveTimestamps(rows: number): void {
+  /** Makes room for the timestamps of at least `rows` rows, as {@link reserve} does. */
+  reserveTimestamps(rows: number, room: number = this.#roomFor(rows)): void {
     if (this.timestamps.length >= rows * 2) return;
     this.#batch.claim(rows * 8 - this.timestamps.byteLength);
-    const grown = new Int32Array(this.#roomFor(rows) * 2);
+    const grown = new Int32Array(room * 2);
     grown.set(this.timestamps);
     this.timestamps = grown;
   }
