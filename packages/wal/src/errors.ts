@@ -25,13 +25,12 @@ export type WalErrorCode =
 /** Where and what: file path, segment id, offsets in bytes, LSN, system call, errno name. */
 export type WalErrorDetails = Readonly<Record<string, string | number>>;
 
-const BRAND: unique symbol = Symbol.for("@walnut/wal.WalError");
-
 /** An operating error of the engine: documented, expected to be handled, recognised by `code`. */
 export class WalError extends Error {
   readonly code: WalErrorCode;
   readonly details: WalErrorDetails;
-  readonly [BRAND] = true;
+  /** Recognises errors of another installed copy of this package; see {@link isWalError}. */
+  readonly isWalError = true;
 
   constructor(
     code: WalErrorCode,
@@ -50,7 +49,6 @@ export class WalError extends Error {
  * that code. Recognised by brand, so two installed versions understand each other.
  */
 export function isWalError(value: unknown, code?: WalErrorCode): value is WalError {
-  if (typeof value !== "object" || value === null || !(BRAND in value)) return false;
-  // The brand is set only by the constructor above, which also sets `code`.
-  return code === undefined || (value as WalError).code === code;
+  if (!(value instanceof Error) || !("isWalError" in value) || !("code" in value)) return false;
+  return value.isWalError === true && (code === undefined || value.code === code);
 }

@@ -1,1 +1,22 @@
-export {};
+/** Public surface of @walnut/wal. What is not named here is private. */
+export { openWal, openWalWith, nodeEnvironment } from "./open-wal.ts";
+export type { Timer, WalEnvironment } from "./environment.ts";
+export type { AppendOptions, Cursor, ReadOptions, TailOptions, Wal } from "./wal.ts";
+export type { RecordIterator, WalRecord } from "./log/record-iterator.ts";
+export type { Visibility } from "./log/log-reader.ts";
+export type { RecoveryReport, SegmentStatus, WalPositions, WalStatus } from "./wal-status.ts";
+export { DEFAULT_WAL_OPTIONS, DURABILITY_LEVELS } from "./options.ts";
+export type { DurabilityLevel, WalOptions } from "./options.ts";
+export { CODEC_NAMES } from "./codec/codecs.ts";
+export type { CodecName } from "./codec/codecs.ts";
+export type { RecoveryMode, RecoveryProgress } from "./recovery/recover.ts";
+export { isWalError, WalError } from "./errors.ts";
+export type { WalErrorCode, WalErrorDetails } from "./errors.ts";
+export { NodeStorage } from "./storage/node-storage.ts";
+export { joinPath } from "./storage/storage.ts";
+export type {
+  DirectoryLock,
+  DirectoryLockRefusal,
+  Storage,
+  StorageFile,
+} from "./storage/storage.ts";

@@ -1,0 +1,323 @@
+/**
+ * Group commit: many appends, one write and one sync.
+ *
+ * Appends copy into the buffer that is filling. While one group is being written and synced, the next one fills;
+ * it starts when the device is free, without timer or delay. What is waiting goes as one group, whoever asked.
+ *
+ * Ordering rule: a group is taken (buffers and waiters together) before its write begins, and its waiters are
+ * told only after the sink's promise for exactly these buffers has resolved. Groups never overlap, so waiters are
+ * told in LSN order, and a waiter that is told knows that everything before it is at least as safe.
+ *
+ * A failure of the sink is final: every waiter, present and future, is rejected, and nothing is written again.
+ * Tasks that must not run beside a write (rotation, sync by timer, marks) run between groups through `exclusive`.
+ * Knows nothing of segments or storage.
+ */
+import { CommitBuffer, type AppendResult, type FrameGeometry } from "./commit-buffer.ts";
+
+/** Writes buffers in order; with `durable`, resolves only when they are on the device. */
+export type CommitSink = (buffers: readonly CommitBuffer[], durable: boolean) => Promise<void>;
+
+/** When an append resolves: in the buffer, handed to the system, or on the device. */
+export type AckPoint = "buffered" | "written" | "durable";
+
+export interface GroupCommitOptions {
+  readonly sink: CommitSink;
+  readonly geometry: FrameGeometry;
+  readonly bufferSizeBytes: number;
+  readonly bufferCount: number;
+  readonly maxPendingBytes: number;
+  readonly nextLsn: number;
+  /** Runs a callback soon, after the promise jobs that are due now. */
+  readonly defer: (callback: () => void) => void;
+  /** Makes the error for an append that would exceed `maxPendingBytes`. */
+  readonly overloaded: (pendingBytes: number) => Error;
+  /** Told once, before waiters are rejected; returns the error that they get. */
+  readonly onFailure: (cause: unknown) => { readonly first: Error; readonly later: Error };
+}
+
+/**
+ * With this much waiting when a group ends, the next one starts at once and callers are told while the device
+ * works. With less, callers are told first, so that those who append again join the same group: a group of one
+ * beside a group of many would cost the many a sync.
+ */
+const EAGER_START_BYTES = 256 * 1024; // 256 KiB
+
+interface ExclusiveTask {
+  readonly run: () => Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  readonly #free: CommitBuffer[] = [];
+  /** Full buffers, oldest first, then the one that is filling. */
+  #pending: CommitBuffer[] = [];
+  #filling: CommitBuffer;
+  #tasks: ExclusiveTask[] = [];
+  #nextLsn: number;
+  #pendingBytes = 0;
+  #isScheduled = false;
+  #isRunning = false;
+  #failure: Error | undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#nextLsn = options.nextLsn;
+    for (let index = 0; index < options.bufferCount; index++) {
+      this.#free.push(new CommitBuffer(options.bufferSizeBytes, options.geometry));
+    }
+    this.#filling = this.#takeFree(0);
+  }
+
+  get nextLsn(): number {
+    return this.#nextLsn;
+  }
+
+  /** The error that later appends get, once a write or sync has failed. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Bytes that are copied but not yet handed to the sink's completion. */
+  get pendingBytes(): number {
+    return this.#pendingBytes + this.#filling.lengthBytes;
+  }
+
+  /** Appends one record; see `Wal.append`. */
+  append(head: number, payload: Uint8Array, ack: AckPoint): Promise<number> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (!this.#filling.hasRoomFor(payload.byteLength)) {
+      const refusal = this.#nextBuffer(payload.byteLength);
+      if (refusal !== undefined) return Promise.reject(refusal);
+    }
+    const lsn = this.#nextLsn++;
+    const buffer = this.#filling;
+    buffer.addRecord(head, payload, lsn);
+    this.#schedule();
+    return this.#waiter(buffer, ack, lsn);
+  }
+
+  /** Appends records as one batch; see `Wal.appendBatch`. `heads[i]` belongs to `payloads[i]`. */
+  appendBatch(
+    heads: readonly number[],
+    payloads: readonly Uint8Array[],
+    ack: AckPoint,
+  ): Promise<{ readonly firstLsn: number; readonly lastLsn: number }> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const { recordHeadBytes, targetBodyBytes } = this.#options.geometry;
+    let bodyBytes = 0;
+    for (const payload of payloads) bodyBytes += recordHeadBytes + payload.byteLength;
+    const isLarge = bodyBytes > targetBodyBytes;
+    const roomBytes = isLarge ? this.#largeBatchBytes(bodyBytes) : bodyBytes;
+    if (!this.#filling.hasRoomFor(roomBytes)) {
+      const refusal = this.#nextBuffer(roomBytes);
+      if (refusal !== undefined) return Promise.reject(refusal);
+    }
+    const buffer = this.#filling;
+    const firstLsn = this.#nextLsn;
+    const firstFrame = buffer.frames.length;
+    if (isLarge || bodyBytes > buffer.openFrameRoomBytes) buffer.openFrame(firstLsn);
+    for (let index = 0; index < payloads.length; index++) {
+      const payload = payloads[index];
+      const head = heads[index];
+      if (payload !== undefined && head !== undefined) {
+        buffer.addRecord(head, payload, this.#nextLsn++);
+      }
+    }
+    if (isLarge) {
+      buffer.closeFrame();
+      markContinued(buffer, firstFrame);
+    }
+    this.#schedule();
+    return this.#waiter(buffer, ack, { firstLsn, lastLsn: this.#nextLsn - 1 });
+  }
+
+  /**
+   * Runs a task when no write is under way and everything appended before this call has been written.
+   * The task's failure is a failure of the log: it poisons as a failed write does.
+   */
+  exclusive(run: () => Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const settled = new Promise<void>((resolve, reject) => {
+      this.#tasks.push({ run, resolve, reject });
+    });
+    this.#schedule();
+    return settled;
+  }
+
+  /** Resolves when nothing is waiting and nothing is under way. Never rejects. */
+  async drained(): Promise<void> {
+    while (this.#isRunning || this.#isScheduled) {
+      await new Promise<void>((resolve) => {
+        this.#idle.push(resolve);
+      });
+    }
+  }
+
+  #waiter<T extends AppendResult>(buffer: CommitBuffer, ack: AckPoint, value: T): Promise<T> {
+    if (ack === "buffered") return Promise.resolve(value);
+    const waiters = ack === "durable" ? buffer.durableWaiters : buffer.writtenWaiters;
+    return new Promise<T>((resolve, reject) => {
+      // The list hands back exactly the value that is added here.
+      waiters.add(resolve as (value: AppendResult) => void, reject, value);
+    });
+  }
+
+  /** Room for a batch that spans frames: two neighbours together always exceed one frame's target. */
+  #largeBatchBytes(bodyBytes: number): number {
+    const { frameHeaderBytes, targetBodyBytes } = this.#options.geometry;
+    const maxFrames = 2 * Math.ceil(bodyBytes / targetBodyBytes) + 2;
+    return bodyBytes + maxFrames * (frameHeaderBytes + 8);
+  }
+
+  /** Starts another buffer. Returns the refusal when too much is waiting already. */
+  #nextBuffer(neededBytes: number): Error | undefined {
+    const { maxPendingBytes } = this.#options;
+    const isFirst = this.pendingBytes === 0;
+    if (!isFirst && this.pendingBytes + neededBytes > maxPendingBytes) {
+      return this.#options.overloaded(this.pendingBytes);
+    }
+    if (this.#filling.isEmpty) {
+      this.#release(this.#filling);
+    } else {
+      this.#retireFilling();
+    }
+    this.#filling = this.#takeFree(neededBytes);
+    return undefined;
+  }
+
+  #retireFilling(): void {
+    this.#filling.closeFrame();
+    this.#pending.push(this.#filling);
+    this.#pendingBytes += this.#filling.lengthBytes;
+  }
+
+  #takeFree(neededBytes: number): CommitBuffer {
+    const free = this.#free.at(-1);
+    if (free?.hasRoomFor(neededBytes) === true) {
+      this.#free.pop();
+      return free;
+    }
+    // Preallocated buffers are all in use, or the batch is larger than one: a buffer of its own, not kept.
+    const { bufferSizeBytes, geometry } = this.#options;
+    const capacity = Math.max(bufferSizeBytes, neededBytes + 2 * geometry.frameHeaderBytes + 64);
+    return new CommitBuffer(capacity, geometry);
+  }
+
+  #release(buffer: CommitBuffer): void {
+    buffer.reset();
+    const { bufferSizeBytes, bufferCount } = this.#options;
+    if (buffer.bytes.byteLength === bufferSizeBytes && this.#free.length < bufferCount) {
+      this.#free.push(buffer);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isRunning || this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#options.defer(() => {
+      this.#isScheduled = false;
+      this.#isRunning = true;
+      void this.#run();
+    });
+  }
+
+  /** The loop. Never rejects: every failure goes to the waiters. */
+  async #run(): Promise<void> {
+    while (this.#failure === undefined) {
+      // Tasks are taken before the group: a task runs after what was appended before it, and appends that
+      // keep coming cannot hold it up for ever.
+      const tasks = this.#tasks;
+      this.#tasks = [];
+      const group = this.#takeGroup();
+      if (group.length === 0 && tasks.length === 0) break;
+      await this.#commit(group, tasks);
+      await this.#runTasks(tasks);
+      if (this.#failure === undefined && this.pendingBytes < EAGER_START_BYTES) {
+        await this.#turn();
+      }
+    }
+    this.#isRunning = false;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.defer(resolve);
+    });
+  }
+
+  #takeGroup(): readonly CommitBuffer[] {
+    if (!this.#filling.isEmpty) {
+      this.#retireFilling();
+      this.#filling = this.#takeFree(0);
+    }
+    const group = this.#pending;
+    if (group.length > 0) this.#pending = [];
+    return group;
+  }
+
+  async #commit(group: readonly CommitBuffer[], tasks: readonly ExclusiveTask[]): Promise<void> {
+    if (group.length === 0) return;
+    const durable = group.some((buffer) => buffer.durableWaiters.count > 0);
+    try {
+      await this.#options.sink(group, durable);
+    } catch (cause) {
+      this.#fail(cause, group, tasks);
+      return;
+    }
+    for (const buffer of group) {
+      this.#pendingBytes -= buffer.lengthBytes;
+      buffer.writtenWaiters.resolveAll();
+      buffer.durableWaiters.resolveAll();
+      this.#release(buffer);
+    }
+  }
+
+  async #runTasks(tasks: readonly ExclusiveTask[]): Promise<void> {
+    for (const [index, task] of tasks.entries()) {
+      if (this.#failure !== undefined) return;
+      try {
+        await task.run();
+        task.resolve();
+      } catch (cause) {
+        this.#fail(cause, [], tasks.slice(index));
+      }
+    }
+  }
+
+  /** Rejects everybody: those of the failed group first, with what happened to them. */
+  #fail(
+    cause: unknown,
+    group: readonly CommitBuffer[],
+    takenTasks: readonly ExclusiveTask[],
+  ): void {
+    const { first, later } = this.#options.onFailure(cause);
+    this.#failure = later;
+    if (!this.#filling.isEmpty) this.#retireFilling();
+    const waiting = this.#pending;
+    const tasks = [...takenTasks, ...this.#tasks];
+    this.#pending = [];
+    this.#tasks = [];
+    this.#pendingBytes = 0;
+    this.#filling = new CommitBuffer(0, this.#options.geometry);
+    for (const buffer of [...group, ...waiting]) {
+      buffer.writtenWaiters.rejectAll(first);
+      buffer.durableWaiters.rejectAll(first);
+    }
+    for (const task of tasks) task.reject(first);
+  }
+}
+
+/** Every frame of a batch but its last says that the batch goes on. */
+function markContinued(buffer: CommitBuffer, firstFrame: number): void {
+  const lastFrame = buffer.frames.length - 1;
+  for (let index = firstFrame; index < lastFrame; index++) {
+    const frame = buffer.frames[index];
+    if (frame !== undefined) frame.continues = true;
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Cursors: named, durable positions that say who still needs what.
+ *
+ * A cursor file is replaced as a whole. Acks that arrive while one is being written are merged: the next write carries the
+ * highest. A cursor holds space from the moment it is created; its file exists before anything is released.
+ */
+import { WalError } from "../errors.ts";
+import { decodeCursorFile, encodeCursorFile } from "../format/cursor-file.ts";
+import { CURSOR_DIRECTORY, CURSOR_SUFFIX, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
+import { readSmallFile, removeIfThere, replaceFile } from "../storage/replace-file.ts";
+import { joinPath, type Storage } from "../storage/storage.ts";
+
+interface CursorState {
+  ackedLsn: number;
+  durableLsn: number;
+  isOnDisk: boolean;
+  isRemoved: boolean;
+  writing: Promise<void> | undefined;
+}
+
+/** A cursor as seen from outside. `durableLsn` is what a restart would find. */
+export interface CursorPosition {
+  readonly name: string;
+  readonly ackedLsn: number;
+  readonly durableLsn: number;
+}
+
+export class CursorSet {
+  readonly #storage: Storage;
+  readonly #directory: string;
+  readonly #nowMs: () => number;
+  readonly #cursors = new Map<string, CursorState>();
+  #hasDirectory = false;
+
+  constructor(storage: Storage, logDirectory: string, nowMs: () => number) {
+    this.#storage = storage;
+    this.#directory = joinPath(logDirectory, CURSOR_DIRECTORY);
+    this.#nowMs = nowMs;
+  }
+
+  /**
+   * Reads all cursor files and removes unfinished replacements. A damaged file is named and nothing is opened: guessing a
+   * position would either lose records or deliver them twice.
+   */
+  async load(): Promise<void> {
+    let names: readonly string[];
+    try {
+      names = await this.#storage.listDirectory(this.#directory);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return;
+      throw error;
+    }
+    this.#hasDirectory = true;
+    for (const name of names) {
+      const path = joinPath(this.#directory, name);
+      if (name.endsWith(TEMPORARY_SUFFIX)) await removeIfThere(this.#storage, path);
+      else if (name.endsWith(CURSOR_SUFFIX)) await this.#loadOne(name, path);
+    }
+  }
+
+  positions(): readonly CursorPosition[] {
+    return [...this.#cursors]
+      .map(([name, { ackedLsn, durableLsn }]) => ({ name, ackedLsn, durableLsn }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Lowest durable position of all cursors, or `undefined` when there is none and nothing may be released. */
+  lowestDurableLsn(): number | undefined {
+    let lowest: number | undefined;
+    for (const { durableLsn } of this.#cursors.values()) {
+      lowest = lowest === undefined ? durableLsn : Math.min(lowest, durableLsn);
+    }
+    return lowest;
+  }
+
+  ackedLsn(name: string): number | undefined {
+    return this.#cursors.get(name)?.ackedLsn;
+  }
+
+  /** Makes a cursor known, in memory at once: from now on it holds what is behind `ackedLsn`. */
+  create(name: string, ackedLsn: number): void {
+    if (this.#cursors.has(name)) return;
+    this.#cursors.set(name, {
+      ackedLsn,
+      durableLsn: ackedLsn,
+      isOnDisk: false,
+      isRemoved: false,
+      writing: undefined,
+    });
+  }
+
+  /** Moves a cursor forward; resolves when a restart would find it at `lsn` or further. Never moves it back. */
+  async ack(name: string, lsn: number): Promise<void> {
+    const cursor = this.#cursors.get(name);
+    if (cursor === undefined) throw new RangeError(`no cursor ${name}`);
+    cursor.ackedLsn = Math.max(cursor.ackedLsn, lsn);
+    while (!cursor.isRemoved && (cursor.durableLsn < lsn || !cursor.isOnDisk)) {
+      cursor.writing ??= this.#write(name, cursor).finally(() => {
+        cursor.writing = undefined;
+      });
+      await cursor.writing;
+    }
+  }
+
+  /** Makes sure that every cursor has its file, so that a release cannot outrun one that is only in memory. */
+  async persistAll(): Promise<void> {
+    for (const [name, cursor] of this.#cursors) {
+      if (!cursor.isOnDisk) await this.ack(name, cursor.ackedLsn);
+    }
+  }
+
+  /** Forgets a cursor; durable when it resolves. What it alone was holding may be released after that. */
+  async remove(name: string): Promise<void> {
+    const cursor = this.#cursors.get(name);
+    if (cursor === undefined) return;
+    await cursor.writing;
+    cursor.isRemoved = true;
+    this.#cursors.delete(name);
+    if (!this.#hasDirectory) return;
+    await removeIfThere(this.#storage, joinPath(this.#directory, name + CURSOR_SUFFIX));
+    await this.#storage.syncDirectory(this.#directory);
+  }
+
+  /**
+   * Moves cursors that lie behind the end of the log back to it: the records they speak of were never durable and are gone, and
+   * their LSNs will be given to others. To be called, and awaited, before anything is appended.
+   */
+  async clampTo(lastLsn: number): Promise<readonly CursorPosition[]> {
+    const clamped: CursorPosition[] = [];
+    for (const [name, cursor] of this.#cursors) {
+      if (cursor.durableLsn <= lastLsn) continue;
+      clamped.push({ name, ackedLsn: cursor.ackedLsn, durableLsn: cursor.durableLsn });
+      cursor.ackedLsn = lastLsn;
+      await this.#write(name, cursor);
+    }
+    return clamped;
+  }
+
+  async #write(name: string, cursor: CursorState): Promise<void> {
+    const ackedLsn = cursor.ackedLsn;
+    if (!this.#hasDirectory) {
+      await this.#storage.ensureDirectory(this.#directory);
+      this.#hasDirectory = true;
+    }
+    const bytes = encodeCursorFile({ name, ackedLsn, writtenAtMs: this.#nowMs() });
+    await replaceFile(this.#storage, this.#directory, name + CURSOR_SUFFIX, bytes);
+    cursor.durableLsn = ackedLsn;
+    cursor.isOnDisk = true;
+  }
+
+  async #loadOne(fileName: string, path: string): Promise<void> {
+    const bytes = await readSmallFile(this.#storage, path);
+    if (bytes === undefined) return;
+    const result = decodeCursorFile(bytes);
+    if (result.kind === "unsupported-version") {
+      throw new WalError(
+        "WAL_UNSUPPORTED_FORMAT",
+        `${path}: cursor format ${result.version} is newer than this version understands`,
+        { details: { path, version: result.version } },
+      );
+    }
+    const name = fileName.slice(0, -CURSOR_SUFFIX.length);
+    if (result.kind === "invalid" || result.cursor.name !== name) {
+      throw new WalError(
+        "WAL_CORRUPT",
+        `${path}: the cursor file is damaged; restore it, or remove it if its owner may start again from the first record`,
+        { details: { path } },
+      );
+    }
+    const { ackedLsn } = result.cursor;
+    this.#cursors.set(name, {
+      ackedLsn,
+      durableLsn: ackedLsn,
+      isOnDisk: true,
+      isRemoved: false,
+      writing: undefined,
+    });
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Reads records of a live log from an LSN on, frame by frame, across segments.
+ *
+ * Memory is one chunk of a segment. Checks every frame's checksum, its place in the chain and its LSN, so a gap or a foreign
+ * frame is never delivered; damage ends the read with `WAL_CORRUPT`. Sees only what the visibility allows.
+ */
+import type { CodecRegistry } from "../codec/codecs.ts";
+import { WalError } from "../errors.ts";
+import { FRAME_KIND } from "../format/frame.ts";
+import { bodyIsWellFormed } from "../format/record.ts";
+import { FrameScanner, type ScannedFrame } from "../segment/frame-scanner.ts";
+import type { SegmentInfo } from "../segment/segment-info.ts";
+import { isErrno } from "../storage/replace-file.ts";
+import type { Storage, StorageFile } from "../storage/storage.ts";
+import type { LogState } from "./log-state.ts";
+
+/** How far a reader may see: what survives a power loss, or what the operating system has. */
+export type Visibility = "durable" | "written";
+
+/** The records of one frame: heads and payloads, one behind the other. */
+export interface FrameRecords {
+  readonly firstLsn: number;
+  readonly recordCount: number;
+  readonly timeMs: number;
+  readonly body: Uint8Array;
+}
+
+export interface LogReaderOptions {
+  readonly storage: Storage;
+  readonly state: () => LogState;
+  readonly codecs: CodecRegistry;
+  readonly fromLsn: number;
+  readonly visibility: Visibility;
+}
+
+interface OpenSegment {
+  readonly info: SegmentInfo;
+  readonly file: StorageFile;
+  readonly scanner: FrameScanner;
+}
+
+export class LogReader {
+  readonly #options: LogReaderOptions;
+  #nextLsn: number;
+  #open: OpenSegment | undefined;
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options;
+    this.#nextLsn = options.fromLsn;
+  }
+
+  /** LSN of the next record that will be delivered. */
+  get nextLsn(): number {
+    return this.#nextLsn;
+  }
+
+  /** The next frame with records at or after the position, or `undefined` when nothing more is visible now. */
+  async next(): Promise<FrameRecords | undefined> {
+    for (;;) {
+      const state = this.#options.state();
+      this.#open ??= await this.#openAt(state);
+      if (this.#open === undefined) return undefined;
+      const { info, scanner } = this.#open;
+      const end = extentOf(state, info.segmentId, this.#options.visibility);
+      scanner.extendLimit(end.offset);
+      const frame = scanner.nextBuffered() ?? (await scanner.next());
+      if (frame !== undefined) {
+        if (frame.header.kind !== FRAME_KIND.data) continue;
+        const lastLsn = frame.header.firstLsn + frame.header.recordCount - 1;
+        if (lastLsn < this.#nextLsn) continue;
+        const records = await this.#decode(frame, info);
+        this.#nextLsn = lastLsn + 1;
+        return records;
+      }
+      if (scanner.isInvalid) throw this.#corrupt(info, scanner.position.offset, "no valid frame");
+      if (!end.isFinal) return undefined;
+      if (this.#nextLsn <= end.lastLsn) {
+        throw this.#corrupt(info, scanner.position.offset, "records are missing");
+      }
+      await this.close();
+    }
+  }
+
+  /** Closes the file that is open, if any. The reader can go on afterwards. */
+  async close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.file.close();
+  }
+
+  async #openAt(state: LogState): Promise<OpenSegment | undefined> {
+    if (this.#nextLsn < state.firstLsn) throw this.#truncated(state);
+    const info = findSegment(state, this.#nextLsn);
+    if (info === undefined) return undefined;
+    let file: StorageFile;
+    try {
+      file = await this.#options.storage.openFile(info.path, "read");
+    } catch (error) {
+      // Released between looking and opening; anything else that makes a file vanish is not ours to excuse.
+      if (isErrno(error, "ENOENT") && this.#nextLsn < this.#options.state().firstLsn) {
+        throw this.#truncated(this.#options.state());
+      }
+      throw ioError(info.path, error);
+    }
+    const scanner = new FrameScanner({
+      file,
+      saltSeed: info.saltSeed,
+      start: info.index.seek(this.#nextLsn),
+      limitOffset: 0,
+      keepsChunks: true,
+    });
+    return { info, file, scanner };
+  }
+
+  async #decode(frame: ScannedFrame, info: SegmentInfo): Promise<FrameRecords> {
+    const { header, bytes, bodyStart } = frame;
+    const stored = bytes.subarray(bodyStart, bodyStart + header.storedBytes);
+    let body: Uint8Array | undefined = stored;
+    if (header.codecId !== 0) {
+      const { codecs } = this.#options;
+      const codec = codecs.get(header.codecId) ?? (await codecs.loadById(header.codecId));
+      body = codec?.decompress(stored, header.rawBytes);
+      if (body === undefined) {
+        throw this.#corrupt(info, frame.offset, `codec ${header.codecId} does not decode the body`);
+      }
+    }
+    if (!bodyIsWellFormed(body, header.recordCount)) {
+      throw this.#corrupt(info, frame.offset, "records do not fill the body");
+    }
+    const { firstLsn, recordCount, timeMs } = header;
+    return { firstLsn, recordCount, timeMs, body };
+  }
+
+  #truncated(state: LogState): WalError {
+    return new WalError(
+      "WAL_LSN_TRUNCATED",
+      `LSN ${this.#nextLsn} has been released; the log begins with LSN ${state.firstLsn}`,
+      { details: { lsn: this.#nextLsn, firstLsn: state.firstLsn } },
+    );
+  }
+
+  #corrupt(info: SegmentInfo, offsetBytes: number, reason: string): WalError {
+    return new WalError(
+      "WAL_CORRUPT",
+      `${info.path}: damage at offset ${offsetBytes}, LSN ${this.#nextLsn}: ${reason}; verify the disk, then restore or repair`,
+      {
+        details: {
+          path: info.path,
+          segmentId: info.segmentId,
+          offsetBytes,
+          firstLsn: this.#nextLsn,
+          reason,
+        },
+      },
+    );
+  }
+}
+
+function findSegment(state: LogState, lsn: number): SegmentInfo | undefined {
+  const { closed, active } = state;
+  if (active !== undefined && lsn >= active.info.firstLsn) return active.info;
+  let low = 0;
+  let high = closed.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((closed[middle]?.lastLsn ?? 0) >= lsn) high = middle;
+    else low = middle + 1;
+  }
+  const found = closed[low];
+  return found !== undefined && found.lastLsn >= lsn ? found : undefined;
+}
+
+interface Extent {
+  readonly offset: number;
+  readonly lastLsn: number;
+  /** Nothing will be added to the segment any more. */
+  readonly isFinal: boolean;
+}
+
+/** How far a segment may be read. One that has left the state was released: nothing more of it is delivered. */
+function extentOf(state: LogState, segmentId: number, visibility: Visibility): Extent {
+  const { active, closed } = state;
+  if (active?.info.segmentId === segmentId) {
+    return { ...(visibility === "durable" ? active.durable : active.written), isFinal: false };
+  }
+  const segment = closed.find((candidate) => candidate.segmentId === segmentId);
+  if (segment !== undefined) {
+    return { offset: segment.endOffset, lastLsn: segment.lastLsn, isFinal: true };
+  }
+  return { offset: 0, lastLsn: 0, isFinal: true };
+}
+
+function ioError(path: string, cause: unknown): WalError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new WalError("WAL_IO", `cannot read ${path}: ${text}`, { details: { path }, cause });
+}

@@ -1,0 +1,42 @@
+/**
+ * What readers see of the log: an immutable list of closed segments and the active one.
+ *
+ * The writer builds the next state and swaps it in one assignment; a reader that holds an older state goes on with
+ * it until it meets a file that has been released.
+ */
+import type { ClosedSegment } from "../segment/segment-info.ts";
+import type { SegmentWriter } from "../segment/segment-writer.ts";
+
+export interface LogState {
+  /** Ascending; each begins where the one before ended. */
+  readonly closed: readonly ClosedSegment[];
+  /** The segment that is being written; none until something is appended. */
+  readonly active: SegmentWriter | undefined;
+  /** First LSN that is still part of the log. */
+  readonly firstLsn: number;
+}
+
+/** LSN that the next record gets, as far as files know. */
+export function nextLsnOf(state: LogState): number {
+  if (state.active !== undefined) return state.active.written.lastLsn + 1;
+  const last = state.closed.at(-1);
+  return last === undefined ? state.firstLsn : last.lastLsn + 1;
+}
+
+/** The state without the closed segments that end at or before `lsn`, and those segments. */
+export function withoutSegmentsUpTo(
+  state: LogState,
+  lsn: number,
+): { readonly next: LogState; readonly released: readonly ClosedSegment[] } {
+  let count = 0;
+  for (const segment of state.closed) {
+    // The last closed segment stays while there is no active one: its successor's header must name it.
+    const isLastOfAll = state.active === undefined && count === state.closed.length - 1;
+    if (segment.lastLsn > lsn || isLastOfAll) break;
+    count++;
+  }
+  const released = state.closed.slice(0, count);
+  const closed = state.closed.slice(count);
+  const firstLsn = closed[0]?.firstLsn ?? state.active?.info.firstLsn ?? state.firstLsn;
+  return { next: { ...state, closed, firstLsn }, released };
+}

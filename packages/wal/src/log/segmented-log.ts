@@ -1,0 +1,355 @@
+/**
+ * The log as files: applies the recovery plan, appends groups to the active segment, rotates, releases.
+ *
+ * Everything that writes runs inside the group commit's loop, one at a time; only the release of old segments and the
+ * preparation of the next file run beside it, and neither touches the active segment. Readers see `state`.
+ */
+import type { Codec } from "../codec/codecs.ts";
+import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
+import { encodeCheckpoint } from "../format/checkpoint-file.ts";
+import { frameLengthBytes } from "../format/frame.ts";
+import { SALT_BYTES, SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment-header.ts";
+import { CHECKPOINT_NAME, PREWRITE_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
+import type { RecoveryPlan } from "../recovery/recover.ts";
+import type { ClosedSegment } from "../segment/segment-info.ts";
+import { SegmentWriter, type SyncKind } from "../segment/segment-writer.ts";
+import { removeIfThere, replaceFile } from "../storage/replace-file.ts";
+import { joinPath, type Storage } from "../storage/storage.ts";
+import { nextLsnOf, withoutSegmentsUpTo, type LogState } from "./log-state.ts";
+import {
+  createSegment,
+  prepareFile,
+  sealSegment,
+  type DoubtfulFrames,
+  type PreparedFile,
+} from "./next-segment.ts";
+
+export interface SegmentedLogOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  readonly segmentSizeBytes: number;
+  readonly prewriteStepBytes: number;
+  readonly syncKind: SyncKind;
+  readonly codec: Codec | undefined;
+  readonly nowMs: () => number;
+  readonly randomBytes: (length: number) => Uint8Array;
+}
+
+/** Counters since the log was opened. */
+export interface LogTotals {
+  readonly writtenBytes: number;
+  readonly frames: number;
+  readonly syncs: number;
+  readonly rotations: number;
+  readonly releasedSegments: number;
+}
+
+export class SegmentedLog {
+  readonly #options: SegmentedLogOptions;
+  #state: LogState;
+  #lastSegmentId: number;
+  #firstSegmentId: number;
+  #hasCheckpoint: boolean;
+  #prepared: Promise<PreparedFile | undefined> | undefined;
+  #releasing: Promise<void> = Promise.resolve();
+  #totals = { writtenBytes: 0, frames: 0, syncs: 0, rotations: 0, releasedSegments: 0 };
+  readonly #listeners = new Set<() => void>();
+
+  private constructor(options: SegmentedLogOptions, plan: RecoveryPlan) {
+    this.#options = options;
+    this.#state = { closed: plan.closed, active: undefined, firstLsn: plan.firstLsn };
+    this.#lastSegmentId = plan.lastSegmentId;
+    this.#firstSegmentId = plan.firstSegmentId;
+    this.#hasCheckpoint = plan.hasCheckpoint;
+  }
+
+  /**
+   * Makes the disk what the plan says. Steps, and what a crash right after each leaves behind:
+   * 1. directory synced: nothing new, but every name that was seen is durable (CRASH: recover-1)
+   * 2. doubtful frames rewritten into a new segment (next-segment-1 to 4): the old tail or the new segment
+   * 3. missing seals written, checkpoint of a newborn log written: the same log (CRASH: recover-2)
+   * 4. leftovers removed: the same log; what is left is removed by the next open (CRASH: recover-3)
+   */
+  static async apply(options: SegmentedLogOptions, plan: RecoveryPlan): Promise<SegmentedLog> {
+    const { storage, directory, nowMs } = options;
+    const log = new SegmentedLog(options, plan);
+    await storage.syncDirectory(directory);
+    for (const segment of plan.unsealed) await sealSegment(storage, segment, nowMs());
+    const last = plan.closed.at(-1);
+    if (plan.doubtful !== undefined && last !== undefined) {
+      const { from, end } = plan.doubtful;
+      await log.#startSegment({ segment: last, from, endOffset: end.offset });
+    }
+    if (!log.#hasCheckpoint && plan.closed.length > 0) await log.#writeCheckpoint(plan.firstLsn);
+    for (const path of plan.leftoverPaths) await removeIfThere(storage, path);
+    await removeIfThere(storage, joinPath(directory, PREWRITE_NAME));
+    await removeIfThere(storage, joinPath(directory, CHECKPOINT_NAME + TEMPORARY_SUFFIX));
+    return log;
+  }
+
+  get state(): LogState {
+    return this.#state;
+  }
+
+  get nextLsn(): number {
+    return nextLsnOf(this.#state);
+  }
+
+  /** Highest LSN that the operating system has. */
+  get writtenLsn(): number {
+    return this.nextLsn - 1;
+  }
+
+  /** Highest LSN that is on the device. */
+  get durableLsn(): number {
+    return this.#state.active?.durable.lastLsn ?? this.nextLsn - 1;
+  }
+
+  get totals(): LogTotals {
+    return this.#totals;
+  }
+
+  /** Calls back after each change of `writtenLsn` or `durableLsn`, and on close, until unsubscribed. */
+  onProgress(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** The commit sink: appends buffers in order, rotating where a segment is full. */
+  async write(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
+    const sync = durable ? this.#options.syncKind : undefined;
+    const timeMs = this.#options.nowMs();
+    for (const [index, buffer] of buffers.entries()) {
+      const isLastBuffer = index === buffers.length - 1;
+      let rest: readonly FrameSpan[] = buffer.frames;
+      while (rest.length > 0) {
+        const writer = await this.#writerFor(rest);
+        const run = this.#runThatFits(writer, rest);
+        rest = rest.slice(run.length);
+        // One sync for the whole group: the last run's covers all runs before it in the same segment, and
+        // a rotation in between syncs what it closes.
+        const isLastRun = isLastBuffer && rest.length === 0;
+        await writer.append(buffer, run, timeMs, isLastRun ? sync : undefined);
+        this.#countWrite(buffer, run, isLastRun && sync !== undefined);
+      }
+    }
+    this.notify();
+  }
+
+  /** Makes everything written durable. */
+  async sync(): Promise<void> {
+    const active = this.#state.active;
+    if (active === undefined || active.isFullyDurable) return;
+    await active.sync(this.#options.syncKind);
+    this.#totals.syncs++;
+    this.notify();
+  }
+
+  /** Writes a frame that vouches for the last group, unless one is there or something is not durable yet. */
+  async attest(): Promise<void> {
+    const active = this.#state.active;
+    if (active === undefined || active.isAttested || !active.isFullyDurable) return;
+    if (active.recordCount === 0) return;
+    await active.attest(this.#options.nowMs());
+  }
+
+  /** Closes the active segment and starts the next one, if the active one holds records. */
+  async rotate(): Promise<void> {
+    if (this.#state.active === undefined || this.#state.active.recordCount === 0) return;
+    await this.#startSegment(undefined);
+  }
+
+  /** Age of the active segment's first record in milliseconds; `undefined` when it has none. */
+  activeAgeMs(): number | undefined {
+    const active = this.#state.active;
+    if (active === undefined || active.recordCount === 0) return undefined;
+    return this.#options.nowMs() - active.info.createdAtMs;
+  }
+
+  /**
+   * Removes closed segments whose records are all at or below `lsn`. Logical first: the state and the checkpoint move,
+   * then files go. Steps, and what a crash right after each leaves behind:
+   * 1. checkpoint replaced: files that no longer belong to the log; the next open removes them (CRASH: release-1)
+   * 2. some files removed: the same (CRASH: release-2)
+   */
+  release(lsn: number): Promise<void> {
+    const step = this.#releasing.then(() => this.#releaseNow(lsn));
+    // A failed release leaves the log as it was; the caller hears of it, later releases try anew.
+    this.#releasing = step.catch(() => undefined);
+    return step;
+  }
+
+  /**
+   * Ends the log cleanly: everything durable, vouched for, file cut to its length.
+   * A crash after any step leaves a log that recovery reads in full (CRASH: close-1, close-2).
+   */
+  async close(): Promise<void> {
+    await this.#releasing;
+    const active = this.#state.active;
+    if (active !== undefined) {
+      await active.sync(this.#options.syncKind);
+      if (!active.isAttested && active.recordCount > 0) {
+        await active.attest(this.#options.nowMs());
+      }
+      await active.trim();
+    }
+    await this.abandon();
+    await removeIfThere(this.#options.storage, joinPath(this.#options.directory, PREWRITE_NAME));
+  }
+
+  /** Closes handles without writing: after a failure, when nothing more may be written. Never throws. */
+  async abandon(): Promise<void> {
+    try {
+      await this.#prepared;
+    } catch {
+      // Reported when the file would have been used; nothing of the log is in it.
+    }
+    try {
+      await this.#state.active?.close();
+    } catch {
+      // The log is poisoned or fully synced: a failing close changes nothing about what is durable.
+    }
+  }
+
+  async #writerFor(frames: readonly FrameSpan[]): Promise<SegmentWriter> {
+    const { active } = this.#state;
+    if (active === undefined) return await this.#startSegment(undefined);
+    const first = frames[0];
+    const bytes = first === undefined ? 0 : unitBytes(frames, 0).bytes;
+    const isFull = active.written.offset + bytes > this.#options.segmentSizeBytes;
+    if (isFull && active.recordCount > 0) return await this.#startSegment(undefined);
+    return active;
+  }
+
+  /** The longest prefix of `frames` that fits, at least one unit: a batch is never split over segments. */
+  #runThatFits(writer: SegmentWriter, frames: readonly FrameSpan[]): readonly FrameSpan[] {
+    const room = this.#options.segmentSizeBytes - writer.written.offset;
+    let bytes = 0;
+    let count = 0;
+    while (count < frames.length) {
+      const unit = unitBytes(frames, count);
+      if (count > 0 && bytes + unit.bytes > room) break;
+      bytes += unit.bytes;
+      count += unit.frames;
+    }
+    return count === frames.length ? frames : frames.slice(0, count);
+  }
+
+  #countWrite(buffer: CommitBuffer, run: readonly FrameSpan[], synced: boolean): void {
+    const first = run[0];
+    const last = run.at(-1);
+    if (first === undefined || last === undefined) return;
+    const totals = this.#totals;
+    totals.writtenBytes += last.start + frameLengthBytes(last.bodyBytes) - first.start;
+    totals.frames += run.length;
+    if (synced) totals.syncs++;
+    this.#prepareNextIfDue(buffer.lengthBytes);
+  }
+
+  /** Prepares the next segment's file beside the commits once the active one is half full. */
+  #prepareNextIfDue(groupBytes: number): void {
+    const { active } = this.#state;
+    const { prewriteStepBytes, segmentSizeBytes, storage, directory } = this.#options;
+    if (this.#prepared !== undefined || active === undefined || prewriteStepBytes === 0) return;
+    if (active.written.offset < segmentSizeBytes / 2) return;
+    const isSmall = groupBytes <= 64 * 1024;
+    const zeroBytes = isSmall ? Math.min(prewriteStepBytes, segmentSizeBytes) : 0;
+    // Without room for zeros the rotation makes its own file, and says so if that fails as well.
+    this.#prepared = prepareFile(storage, directory, zeroBytes).catch(() => undefined);
+  }
+
+  async #startSegment(doubtful: DoubtfulFrames | undefined): Promise<SegmentWriter> {
+    const { storage, directory, nowMs } = this.#options;
+    const previous = await this.#closeActive();
+    const prepared = await this.#prepared;
+    this.#prepared = undefined;
+    const header: SegmentHeader = {
+      segmentId: this.#lastSegmentId + 1,
+      firstLsn: previous === undefined ? this.#state.firstLsn : previous.lastLsn + 1,
+      salt: this.#options.randomBytes(SALT_BYTES),
+      previousSegmentId: previous?.segmentId ?? 0,
+      previousEndOffset: previous?.endOffset ?? 0,
+      previousDigest: previous?.closingDigest ?? 0,
+      createdAtMs: Math.max(0, Math.floor(nowMs())),
+    };
+    const created = await createSegment(storage, directory, header, prepared, doubtful);
+    this.#lastSegmentId = header.segmentId;
+    if (previous !== undefined) await sealSegment(storage, previous, nowMs());
+    if (!this.#hasCheckpoint) {
+      this.#firstSegmentId = this.#state.closed[0]?.segmentId ?? header.segmentId;
+      await this.#writeCheckpoint(this.#state.firstLsn);
+    }
+    const active = new SegmentWriter({
+      ...created,
+      prewriteStepBytes: this.#options.prewriteStepBytes,
+      segmentSizeBytes: this.#options.segmentSizeBytes,
+      codec: this.#options.codec,
+    });
+    this.#state = { ...this.#state, active };
+    return active;
+  }
+
+  /** Makes the active segment durable as a whole and turns it into a closed one. Returns the last closed segment. */
+  async #closeActive(): Promise<ClosedSegment | undefined> {
+    const { active } = this.#state;
+    if (active !== undefined) {
+      // No byte of a segment is written before its predecessor is wholly on the device: a torn tail can
+      // therefore only be at the end of the last segment, whatever the durability level.
+      await active.sync("all");
+      await active.close();
+      const closed = [...this.#state.closed, active.closedSegment()];
+      this.#state = { ...this.#state, closed, active: undefined };
+      this.#totals.rotations++;
+    }
+    return this.#state.closed.at(-1);
+  }
+
+  async #releaseNow(lsn: number): Promise<void> {
+    const { next, released } = withoutSegmentsUpTo(this.#state, lsn);
+    if (released.length === 0) return;
+    this.#firstSegmentId =
+      next.closed[0]?.segmentId ?? next.active?.info.segmentId ?? this.#firstSegmentId;
+    await this.#writeCheckpoint(next.firstLsn);
+    // The commit loop may have rotated meanwhile: the same segments leave whatever the state is now.
+    this.#state = withoutSegmentsUpTo(this.#state, lsn).next;
+    for (const segment of released) await removeIfThere(this.#options.storage, segment.path);
+    this.#totals.releasedSegments += released.length;
+  }
+
+  async #writeCheckpoint(firstLsn: number): Promise<void> {
+    const { storage, directory, nowMs } = this.#options;
+    const bytes = encodeCheckpoint({
+      firstSegmentId: this.#firstSegmentId,
+      firstLsn,
+      writtenAtMs: Math.max(0, Math.floor(nowMs())),
+    });
+    await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
+    this.#hasCheckpoint = true;
+  }
+}
+
+/** Bytes of the frame at `index`, with all frames of its batch when it begins one that spans frames. */
+function unitBytes(
+  frames: readonly FrameSpan[],
+  index: number,
+): { readonly bytes: number; readonly frames: number } {
+  let bytes = 0;
+  let count = 0;
+  for (;;) {
+    const frame = frames[index + count];
+    if (frame === undefined) break;
+    bytes += frameLengthBytes(frame.bodyBytes);
+    count++;
+    if (!frame.continues) break;
+  }
+  return { bytes, frames: count };
+}
+
+/** Smallest segment that makes sense: a header and one frame. */
+export const MIN_SEGMENT_BYTES: number = SEGMENT_HEADER_BYTES + 4096;

@@ -1,0 +1,188 @@
+/**
+ * openWal: the composition root. Options, then storage and lock, then recovery, then the parts of a `Wal`.
+ *
+ * The only file of the engine that knows real clocks, timers and randomness.
+ */
+import { randomBytes } from "node:crypto";
+import { CodecRegistry } from "./codec/codecs.ts";
+import { GroupCommit } from "./commit/group-commit.ts";
+import type { WalEnvironment } from "./environment.ts";
+import { WalError } from "./errors.ts";
+import { FRAME_HEADER_BYTES } from "./format/frame.ts";
+import { RECORD_HEAD_BYTES } from "./format/record.ts";
+import { CursorSet } from "./log/cursors.ts";
+import { SegmentedLog } from "./log/segmented-log.ts";
+import { resolveWalOptions, type ResolvedWalOptions, type WalOptions } from "./options.ts";
+import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
+import { NodeStorage } from "./storage/node-storage.ts";
+import { isErrno } from "./storage/replace-file.ts";
+import type { DirectoryLock } from "./storage/storage.ts";
+import { Wal } from "./wal.ts";
+import type { RecoveryReport } from "./wal-status.ts";
+
+/** Frames are closed at this size, so that one bad bit costs little and a scan needs little memory. */
+const TARGET_FRAME_BODY_BYTES = 128 * 1024; // 128 KiB
+const BUFFER_COUNT = 3;
+
+/**
+ * Opens a log for writing, recovers it, and takes the one writer's lock on its directory.
+ *
+ * Creates the directory when it is not there. When this resolves, everything that was acknowledged before is readable.
+ *
+ * @throws {WalError} `WAL_INVALID_OPTION`, `WAL_LOCKED`, `WAL_CORRUPT`, `WAL_UNSUPPORTED_FORMAT`, `WAL_CODEC_MISSING`,
+ * `WAL_NO_SPACE`, `WAL_IO`
+ */
+export async function openWal(options: WalOptions): Promise<Wal> {
+  return await openWalWith(nodeEnvironment(), options);
+}
+
+/** As {@link openWal}, in a given environment: for simulated disks and clocks. */
+export async function openWalWith(environment: WalEnvironment, options: WalOptions): Promise<Wal> {
+  const resolved = resolveWalOptions(options);
+  const { storage } = environment;
+  try {
+    await storage.ensureDirectory(resolved.directory);
+    const lock = await takeLock(environment, resolved.directory);
+    try {
+      return await openLocked(environment, resolved, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  } catch (error) {
+    throw asWalError(error, `cannot open the log ${resolved.directory}`);
+  }
+}
+
+/** Real disk, clocks, timers and randomness. */
+export function nodeEnvironment(): WalEnvironment {
+  return {
+    storage: new NodeStorage(),
+    nowMs: () => Date.now(),
+    monotonicMs: () => performance.now(),
+    setTimer: (delayMs, callback) => {
+      const timer = setTimeout(callback, delayMs);
+      timer.unref();
+      return { cancel: () => clearTimeout(timer) };
+    },
+    defer: (callback) => {
+      setImmediate(callback);
+    },
+    randomBytes: (length) => randomBytes(length),
+  };
+}
+
+async function openLocked(
+  environment: WalEnvironment,
+  options: ResolvedWalOptions,
+  lock: DirectoryLock,
+): Promise<Wal> {
+  const { storage } = environment;
+  const { directory, codec } = options;
+  const startedMs = environment.monotonicMs();
+  const codecs = new CodecRegistry();
+  const writeCodec = codec === "none" ? undefined : await codecs.load(codec);
+
+  const plan = await planRecovery({
+    storage,
+    directory,
+    mode: options.recovery,
+    onProgress: options.onRecoveryProgress,
+  });
+  const cursors = new CursorSet(storage, directory, () => wholeMs(environment));
+  await cursors.load();
+  const log = await SegmentedLog.apply(
+    {
+      storage,
+      directory,
+      segmentSizeBytes: options.segmentSizeBytes,
+      prewriteStepBytes: options.prewriteBytes,
+      syncKind: options.durability === "fsync" ? "all" : "data",
+      codec: writeCodec,
+      nowMs: () => wholeMs(environment),
+      randomBytes: (length) => environment.randomBytes(length),
+    },
+    plan,
+  );
+  await cursors.clampTo(log.nextLsn - 1);
+
+  const commit = new GroupCommit({
+    sink: (buffers, durable) => log.write(buffers, durable),
+    geometry: {
+      frameHeaderBytes: FRAME_HEADER_BYTES,
+      recordHeadBytes: RECORD_HEAD_BYTES,
+      targetBodyBytes: Math.min(TARGET_FRAME_BODY_BYTES, Math.floor(options.segmentSizeBytes / 4)),
+    },
+    bufferSizeBytes: options.bufferSizeBytes,
+    bufferCount: BUFFER_COUNT,
+    maxPendingBytes: options.maxPendingBytes,
+    nextLsn: log.nextLsn,
+    defer: (callback) => environment.defer(callback),
+    overloaded: (pendingBytes) => overloadedError(options, pendingBytes),
+    onFailure: (cause) => {
+      log.notify();
+      return failureErrors(directory, cause);
+    },
+  });
+  const recovery = report(plan, log, environment.monotonicMs() - startedMs);
+  return new Wal({ options, environment, lock, log, commit, cursors, codecs, recovery });
+}
+
+async function takeLock(environment: WalEnvironment, directory: string): Promise<DirectoryLock> {
+  const lock = await environment.storage.lockDirectory(directory);
+  if (lock.kind === "held") return lock;
+  throw new WalError(
+    "WAL_LOCKED",
+    `the log ${directory} is open for writing already: ${lock.owner}; stop it, or use another directory`,
+    { details: { path: directory, owner: lock.owner } },
+  );
+}
+
+function report(plan: RecoveryPlan, log: SegmentedLog, durationMs: number): RecoveryReport {
+  const { doubtful } = plan;
+  return {
+    segments: plan.closed.length,
+    records: log.nextLsn - log.state.firstLsn,
+    scannedBytes: plan.scannedBytes,
+    durationMs,
+    tornTailBytes: plan.tornTailBytes,
+    rewrittenRecords: doubtful === undefined ? 0 : doubtful.end.nextLsn - doubtful.from.nextLsn,
+    verdict: plan.verdict,
+  };
+}
+
+/** What those who waited get, and what everybody later gets. */
+function failureErrors(directory: string, cause: unknown): { first: WalError; later: WalError } {
+  const first = asWalError(
+    cause,
+    `writing to the log ${directory} failed; nothing is written any more`,
+  );
+  const later = new WalError(
+    "WAL_POISONED",
+    `the log ${directory} takes no more records: ${first.message}; close it and open it again, recovery decides what is there`,
+    { details: { path: directory }, cause },
+  );
+  return { first, later };
+}
+
+function asWalError(error: unknown, what: string): WalError {
+  if (error instanceof WalError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const isFull = isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT");
+  return new WalError(isFull ? "WAL_NO_SPACE" : "WAL_IO", `${what}: ${text}`, {
+    details: error instanceof Error && "code" in error ? { errno: String(error.code) } : {},
+    cause: error,
+  });
+}
+
+function overloadedError(options: ResolvedWalOptions, pendingBytes: number): WalError {
+  return new WalError(
+    "WAL_OVERLOADED",
+    `${pendingBytes} bytes wait for the disk and maxPendingBytes is ${options.maxPendingBytes}: wait for appends before making more`,
+    { details: { pendingBytes, maxPendingBytes: options.maxPendingBytes } },
+  );
+}
+
+function wholeMs(environment: WalEnvironment): number {
+  return Math.max(0, Math.floor(environment.nowMs()));
+}

@@ -1,0 +1,193 @@
+/**
+ * Options of a log: what each means, its unit, default and range, and the one place that checks them.
+ */
+import { CODEC_NAMES, type CodecName } from "./codec/codecs.ts";
+import { WalError } from "./errors.ts";
+import { MAX_RECORD_BYTES } from "./format/record.ts";
+import type { RecoveryMode, RecoveryProgress } from "./recovery/recover.ts";
+
+/** When an append resolves, and what that survives; see docs/durability.md. */
+export const DURABILITY_LEVELS = [
+  "fsync",
+  "fdatasync",
+  "interval",
+  "async",
+  "memory",
+  "off",
+] as const;
+export type DurabilityLevel = (typeof DURABILITY_LEVELS)[number];
+
+export interface WalOptions {
+  /** Directory of the log; created when it is not there. One log, one directory. */
+  readonly directory: string;
+  /** When an append resolves. Default "fdatasync". Can be chosen per append as well. */
+  readonly durability?: DurabilityLevel | undefined;
+  /**
+   * Size at which the active segment is closed, in bytes. A batch is never split, so a segment can exceed this by one
+   * batch. Larger: fewer files. Smaller: space is released sooner. Default 64 MiB. Range 8 KiB to 1 GiB.
+   */
+  readonly segmentSizeBytes?: number | undefined;
+  /**
+   * Age at which a segment with records is closed even if it is small, in milliseconds, by a timer. 0 turns it off.
+   * Default 1 hour.
+   */
+  readonly segmentMaxAgeMs?: number | undefined;
+  /**
+   * Level "interval": longest time from an append to its sync, in milliseconds. Default 100. Range 1 to 3,600,000.
+   */
+  readonly syncIntervalMs?: number | undefined;
+  /** Level "interval": bytes after which a sync is due at once. Default 1 MiB. Range 1 and more. */
+  readonly syncIntervalBytes?: number | undefined;
+  /** Compression of each frame, skipped where it does not shrink. Default "none". */
+  readonly codec?: CodecName | undefined;
+  /**
+   * Size of one commit buffer in bytes; there are three. Larger: larger groups under heavy load. Default 1 MiB. Range
+   * 64 KiB to 256 MiB.
+   */
+  readonly bufferSizeBytes?: number | undefined;
+  /**
+   * Most bytes that may wait for the disk; appends beyond reject with `WAL_OVERLOADED`. Default 256 MiB. Range
+   * `bufferSizeBytes` and more.
+   */
+  readonly maxPendingBytes?: number | undefined;
+  /** Largest payload in bytes. Default 64 MiB. Range 1 to 268,435,455. */
+  readonly maxRecordBytes?: number | undefined;
+  /**
+   * Zeros written ahead of the active segment's end, in bytes, which makes small synced writes a third faster. 0
+   * turns it off (advised on copy-on-write file systems). Default 1 MiB.
+   */
+  readonly prewriteBytes?: number | undefined;
+  /**
+   * Idle time after which a frame that vouches for the last group is written, in milliseconds. 0 turns it off. Default
+   * 100.
+   */
+  readonly attestDelayMs?: number | undefined;
+  /** What recovery checks and accepts; see docs/recovery.md. Default "default". */
+  readonly recovery?: RecoveryMode | undefined;
+  /** Told how far recovery has come. An exception it throws ends the opening. */
+  readonly onRecoveryProgress?: ((progress: RecoveryProgress) => void) | undefined;
+}
+
+type NumberOption =
+  | "segmentSizeBytes"
+  | "segmentMaxAgeMs"
+  | "syncIntervalMs"
+  | "syncIntervalBytes"
+  | "bufferSizeBytes"
+  | "maxPendingBytes"
+  | "maxRecordBytes"
+  | "prewriteBytes"
+  | "attestDelayMs";
+
+/** Options with every default filled in. */
+export type ResolvedWalOptions = Readonly<Record<NumberOption, number>> & {
+  readonly directory: string;
+  readonly durability: DurabilityLevel;
+  readonly codec: CodecName;
+  readonly recovery: RecoveryMode;
+  readonly onRecoveryProgress: ((progress: RecoveryProgress) => void) | undefined;
+};
+
+/** Defaults of all options that have one. */
+export const DEFAULT_WAL_OPTIONS: Readonly<Record<NumberOption, number>> & {
+  readonly durability: DurabilityLevel;
+  readonly codec: CodecName;
+  readonly recovery: RecoveryMode;
+} = {
+  durability: "fdatasync",
+  segmentSizeBytes: 64 * 1024 * 1024, // 64 MiB
+  segmentMaxAgeMs: 60 * 60 * 1000, // 1 hour
+  syncIntervalMs: 100,
+  syncIntervalBytes: 1024 * 1024, // 1 MiB
+  codec: "none",
+  bufferSizeBytes: 1024 * 1024, // 1 MiB
+  maxPendingBytes: 256 * 1024 * 1024, // 256 MiB
+  maxRecordBytes: 64 * 1024 * 1024, // 64 MiB
+  prewriteBytes: 1024 * 1024, // 1 MiB
+  attestDelayMs: 100,
+  recovery: "default",
+};
+
+const RANGES: Readonly<Record<NumberOption, readonly [min: number, max: number]>> = {
+  segmentSizeBytes: [8 * 1024, 1024 * 1024 * 1024],
+  segmentMaxAgeMs: [0, Number.MAX_SAFE_INTEGER],
+  syncIntervalMs: [1, 3_600_000],
+  syncIntervalBytes: [1, Number.MAX_SAFE_INTEGER],
+  bufferSizeBytes: [64 * 1024, 256 * 1024 * 1024],
+  maxPendingBytes: [64 * 1024, Number.MAX_SAFE_INTEGER],
+  maxRecordBytes: [1, MAX_RECORD_BYTES],
+  prewriteBytes: [0, 1024 * 1024 * 1024],
+  attestDelayMs: [0, 3_600_000],
+};
+
+const KNOWN_KEYS: ReadonlySet<string> = new Set([
+  "directory",
+  "durability",
+  "codec",
+  "recovery",
+  "onRecoveryProgress",
+  ...Object.keys(RANGES),
+]);
+
+/** Fills in defaults and checks everything; the only place that does. Throws `WAL_INVALID_OPTION`. */
+export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
+  for (const key of Object.keys(options)) {
+    if (!KNOWN_KEYS.has(key)) {
+      throw invalid(key, `unknown option; known are ${[...KNOWN_KEYS].sort().join(", ")}`);
+    }
+  }
+  if (typeof options.directory !== "string" || options.directory === "") {
+    throw invalid("directory", "must be a path");
+  }
+  const resolved: ResolvedWalOptions = Object.freeze({
+    directory: options.directory,
+    durability: oneOf("durability", options.durability, DURABILITY_LEVELS),
+    codec: oneOf("codec", options.codec, CODEC_NAMES),
+    recovery: oneOf("recovery", options.recovery, ["default", "strict"] as const),
+    onRecoveryProgress: options.onRecoveryProgress,
+    segmentSizeBytes: inRange("segmentSizeBytes", options.segmentSizeBytes),
+    segmentMaxAgeMs: inRange("segmentMaxAgeMs", options.segmentMaxAgeMs),
+    syncIntervalMs: inRange("syncIntervalMs", options.syncIntervalMs),
+    syncIntervalBytes: inRange("syncIntervalBytes", options.syncIntervalBytes),
+    bufferSizeBytes: inRange("bufferSizeBytes", options.bufferSizeBytes),
+    maxPendingBytes: inRange("maxPendingBytes", options.maxPendingBytes),
+    maxRecordBytes: inRange("maxRecordBytes", options.maxRecordBytes),
+    prewriteBytes: inRange("prewriteBytes", options.prewriteBytes),
+    attestDelayMs: inRange("attestDelayMs", options.attestDelayMs),
+  });
+  if (resolved.maxPendingBytes < resolved.bufferSizeBytes) {
+    throw invalid(
+      "maxPendingBytes",
+      `must be at least bufferSizeBytes (${resolved.bufferSizeBytes})`,
+    );
+  }
+  return resolved;
+}
+
+function inRange(key: NumberOption, value: number | undefined): number {
+  const checked = value ?? DEFAULT_WAL_OPTIONS[key];
+  const [min, max] = RANGES[key];
+  if (!Number.isSafeInteger(checked) || checked < min || checked > max) {
+    throw invalid(key, `is ${String(value)}; must be a whole number from ${min} to ${max}`);
+  }
+  return checked;
+}
+
+function oneOf<T extends string>(
+  key: "durability" | "codec" | "recovery",
+  value: T | undefined,
+  allowed: readonly T[],
+): T {
+  // The defaults are members of the lists they stand for.
+  const checked = value ?? (DEFAULT_WAL_OPTIONS[key] as T);
+  if (!allowed.includes(checked)) {
+    throw invalid(key, `is "${String(value)}"; must be one of ${allowed.join(", ")}`);
+  }
+  return checked;
+}
+
+function invalid(key: string, problem: string): WalError {
+  return new WalError("WAL_INVALID_OPTION", `option ${key} ${problem}`, {
+    details: { option: key },
+  });
+}

@@ -1,0 +1,282 @@
+/**
+ * Recovery: gather, decide, and a plan of what is to be written. Applying the plan is the log's work.
+ *
+ * See docs/recovery.md. Everything here only reads; whatever is wrong is named before a byte is changed.
+ */
+import { WalError, type WalErrorDetails } from "../errors.ts";
+import type { SegmentHeader } from "../format/segment-header.ts";
+import type { ScanPosition } from "../segment/frame-scanner.ts";
+import { segmentInfo, type ClosedSegment } from "../segment/segment-info.ts";
+import type { Storage } from "../storage/storage.ts";
+import { chainVerdict, type ReadableSegment } from "./chain-verdict.ts";
+import {
+  gatherCheckpoint,
+  gatherClosing,
+  gatherSegments,
+  gatherTail,
+  type ScanProgress,
+} from "./gather.ts";
+import { tailVerdict } from "./tail-verdict.ts";
+
+export type RecoveryMode = "default" | "strict";
+
+/** How far recovery has come. */
+export interface RecoveryProgress {
+  readonly segmentsDone: number;
+  readonly segmentsTotal: number;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+/** What the log is, and what must be written before it is that on disk. */
+export interface RecoveryPlan {
+  readonly closed: readonly ClosedSegment[];
+  readonly firstLsn: number;
+  readonly firstSegmentId: number;
+  readonly lastSegmentId: number;
+  /** The last segment's header asks for a copy of `[from, endOffset)` into a new segment. */
+  readonly doubtful: { readonly from: ScanPosition; readonly end: ScanPosition } | undefined;
+  /** Closed segments whose seal is missing. */
+  readonly unsealed: readonly ClosedSegment[];
+  readonly leftoverPaths: readonly string[];
+  readonly hasCheckpoint: boolean;
+  /** Row of the tail table that applied; "T0" for a log without segments. */
+  readonly verdict: string;
+  readonly tornTailBytes: number;
+  readonly scannedBytes: number;
+}
+
+export interface RecoverOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  readonly mode: RecoveryMode;
+  readonly onProgress: ((progress: RecoveryProgress) => void) | undefined;
+}
+
+/** Reads a log and decides what it is. Throws `WAL_CORRUPT` or `WAL_UNSUPPORTED_FORMAT`; changes nothing. */
+export async function planRecovery(options: RecoverOptions): Promise<RecoveryPlan> {
+  const { storage, directory } = options;
+  const names = await storage.listDirectory(directory);
+  const checkpoint = await gatherCheckpoint(storage, directory);
+  if (checkpoint.kind === "unsupported-version") {
+    throw newerFormat(`${directory}/CHECKPOINT`, checkpoint.version);
+  }
+  if (checkpoint.kind === "invalid") {
+    throw corrupt(`${directory}/CHECKPOINT: the checkpoint is damaged`, { path: directory });
+  }
+  const known = checkpoint.kind === "valid" ? checkpoint.checkpoint : undefined;
+  const chain = chainVerdict(directory, await gatherSegments(storage, directory, names), known);
+  switch (chain.kind) {
+    case "empty":
+      return emptyPlan();
+    case "newer":
+      throw newerFormat(chain.path, chain.version);
+    case "damage":
+      throw corrupt(`${chain.path}: ${chain.reason}`, {
+        path: chain.path,
+        offsetBytes: chain.offset,
+        reason: chain.reason,
+        ...lsnRange(chain.firstLsn, chain.lastLsn),
+      });
+    case "chain":
+      return await planChain(options, chain.segments, {
+        leftoverPaths: chain.leftovers.map((file) => file.path),
+        hasCheckpoint: known !== undefined,
+      });
+  }
+}
+
+async function planChain(
+  options: RecoverOptions,
+  segments: readonly ReadableSegment[],
+  known: Pick<RecoveryPlan, "leftoverPaths" | "hasCheckpoint">,
+): Promise<RecoveryPlan> {
+  const { storage, mode } = options;
+  const progress = new ProgressCounter(options, segments);
+  const closed: ClosedSegment[] = [];
+  const unsealed: ClosedSegment[] = [];
+  for (const [index, segment] of segments.entries()) {
+    const successor = segments[index + 1];
+    if (successor === undefined) break;
+    const { info, expected } = closing(segment, successor.header);
+    const facts = await gatherClosing(
+      storage,
+      info,
+      expected,
+      segment.fileBytes,
+      mode === "strict",
+      progress.add,
+    );
+    if (facts.kind === "mismatch") throw closingMismatch(segment, successor, facts.position);
+    const closedSegment: ClosedSegment = {
+      ...info,
+      endOffset: expected.offset,
+      lastLsn: expected.nextLsn - 1,
+      closingDigest: expected.digest,
+    };
+    closed.push(closedSegment);
+    if (facts.kind === "verified") unsealed.push(closedSegment);
+    progress.segmentDone(segment.fileBytes);
+  }
+  return await planTail(options, segments, { ...known, closed, unsealed }, progress);
+}
+
+async function planTail(
+  options: RecoverOptions,
+  segments: readonly ReadableSegment[],
+  known: Pick<RecoveryPlan, "leftoverPaths" | "hasCheckpoint" | "closed" | "unsealed">,
+  progress: ProgressCounter,
+): Promise<RecoveryPlan> {
+  const first = segments[0];
+  const last = segments.at(-1);
+  if (first === undefined || last === undefined) throw new RangeError("a chain is never empty");
+  const info = segmentInfo(last.path, last.header, last.headerDigest);
+  const scan = await gatherTail(options.storage, info, last.fileBytes, progress.add);
+  const row = tailVerdict(scan.facts);
+  if (row.action === "damage") {
+    const vouchedBy = scan.rest.vouchedBy;
+    throw corrupt(
+      `${last.path}: damage at offset ${scan.brokenOffset}, LSN ${scan.end.nextLsn} (${row.label}: ${row.why}); verify the disk, then restore or repair`,
+      {
+        path: last.path,
+        segmentId: last.segmentId,
+        offsetBytes: scan.brokenOffset,
+        reason: row.why,
+        verdict: row.label,
+        ...lsnRange(
+          scan.end.nextLsn,
+          vouchedBy === undefined ? undefined : Math.max(scan.end.nextLsn, vouchedBy.firstLsn - 1),
+        ),
+      },
+    );
+  }
+  const isDoubtful = scan.end.nextLsn > scan.vouched.nextLsn;
+  progress.segmentDone(last.fileBytes);
+  return {
+    ...known,
+    closed: [
+      ...known.closed,
+      {
+        ...info,
+        endOffset: scan.vouched.offset,
+        lastLsn: scan.vouched.nextLsn - 1,
+        closingDigest: scan.vouched.chain,
+      },
+    ],
+    firstLsn: first.header.firstLsn,
+    firstSegmentId: first.segmentId,
+    lastSegmentId: last.segmentId,
+    doubtful: isDoubtful ? { from: scan.vouched, end: scan.end } : undefined,
+    verdict: row.label,
+    tornTailBytes: Math.max(0, scan.rest.endOffset - scan.end.offset),
+    scannedBytes: progress.bytesDone,
+  };
+}
+
+/** A predecessor as its successor's header describes it. */
+function closing(
+  segment: ReadableSegment,
+  successor: SegmentHeader,
+): {
+  readonly info: ReturnType<typeof segmentInfo>;
+  readonly expected: { readonly offset: number; readonly digest: number; readonly nextLsn: number };
+} {
+  return {
+    info: segmentInfo(segment.path, segment.header, segment.headerDigest),
+    expected: {
+      offset: successor.previousEndOffset,
+      digest: successor.previousDigest,
+      nextLsn: successor.firstLsn,
+    },
+  };
+}
+
+class ProgressCounter {
+  readonly #onProgress: RecoverOptions["onProgress"];
+  readonly #segmentsTotal: number;
+  readonly #bytesTotal: number;
+  #segmentsDone = 0;
+  #bytesOfDone = 0;
+  #bytesReported = 0;
+  bytesDone = 0;
+
+  constructor(options: RecoverOptions, segments: readonly ReadableSegment[]) {
+    this.#onProgress = options.onProgress;
+    this.#segmentsTotal = segments.length;
+    this.#bytesTotal = segments.reduce((total, segment) => total + segment.fileBytes, 0);
+  }
+
+  add: ScanProgress = (bytes: number): void => {
+    this.bytesDone += bytes;
+    if (this.bytesDone - this.#bytesReported < 4 * 1024 * 1024) return;
+    this.#bytesReported = this.bytesDone;
+    this.#report(Math.min(this.bytesDone, this.#bytesTotal));
+  };
+
+  segmentDone(fileBytes: number): void {
+    this.#segmentsDone++;
+    this.#bytesOfDone += fileBytes;
+    this.#report(this.#bytesOfDone);
+  }
+
+  #report(bytesDone: number): void {
+    this.#onProgress?.({
+      segmentsDone: this.#segmentsDone,
+      segmentsTotal: this.#segmentsTotal,
+      bytesDone,
+      bytesTotal: this.#bytesTotal,
+    });
+  }
+}
+
+function emptyPlan(): RecoveryPlan {
+  return {
+    closed: [],
+    firstLsn: 1,
+    firstSegmentId: 1,
+    lastSegmentId: 0,
+    doubtful: undefined,
+    unsealed: [],
+    leftoverPaths: [],
+    hasCheckpoint: false,
+    verdict: "T0",
+    tornTailBytes: 0,
+    scannedBytes: 0,
+  };
+}
+
+function closingMismatch(
+  segment: ReadableSegment,
+  successor: ReadableSegment,
+  position: ScanPosition,
+): WalError {
+  return corrupt(
+    `${segment.path}: damage at offset ${position.offset}, LSN ${position.nextLsn}: the frames do not lead to the end that segment ${successor.segmentId} describes; verify the disk, then restore or repair`,
+    {
+      path: segment.path,
+      segmentId: segment.segmentId,
+      offsetBytes: position.offset,
+      reason: "frames do not lead to the end that the next segment describes",
+      ...lsnRange(position.nextLsn, successor.header.firstLsn - 1),
+    },
+  );
+}
+
+function lsnRange(firstLsn: number | undefined, lastLsn: number | undefined): WalErrorDetails {
+  return {
+    ...(firstLsn === undefined ? {} : { firstLsn }),
+    ...(lastLsn === undefined ? {} : { lastLsn }),
+  };
+}
+
+function corrupt(message: string, details: WalErrorDetails): WalError {
+  return new WalError("WAL_CORRUPT", message, { details });
+}
+
+function newerFormat(path: string, version: number): WalError {
+  return new WalError(
+    "WAL_UNSUPPORTED_FORMAT",
+    `${path}: format version ${version} is newer than this version of Walnut understands; upgrade`,
+    { details: { path, version } },
+  );
+}

@@ -1,0 +1,51 @@
+/**
+ * What the log knows about one segment: identity, extent, and how its frames are checked.
+ *
+ * Immutable; the active segment's changing extent lives in `SegmentWriter`.
+ */
+import { saltSeed } from "../format/checksum.ts";
+import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment-header.ts";
+import type { ScanPosition } from "./frame-scanner.ts";
+import { SegmentIndex } from "./segment-index.ts";
+
+export interface SegmentInfo {
+  readonly segmentId: number;
+  readonly path: string;
+  readonly firstLsn: number;
+  readonly createdAtMs: number;
+  readonly saltSeed: number;
+  /** Checksum of the header: chain value of the first frame. */
+  readonly headerDigest: number;
+  readonly index: SegmentIndex;
+}
+
+/** A segment that will not change any more. */
+export interface ClosedSegment extends SegmentInfo {
+  /** Where its frames end, as far as the log is concerned. */
+  readonly endOffset: number;
+  /** LSN of its last record; `firstLsn - 1` when it holds none. */
+  readonly lastLsn: number;
+  /** Checksum of its last frame: what the successor's header repeats. */
+  readonly closingDigest: number;
+}
+
+export function segmentInfo(
+  path: string,
+  header: SegmentHeader,
+  headerDigest: number,
+): SegmentInfo {
+  return {
+    segmentId: header.segmentId,
+    path,
+    firstLsn: header.firstLsn,
+    createdAtMs: header.createdAtMs,
+    saltSeed: saltSeed(header.salt),
+    headerDigest,
+    index: new SegmentIndex(firstPosition(header.firstLsn, headerDigest)),
+  };
+}
+
+/** Where the frames of a segment begin. */
+export function firstPosition(firstLsn: number, headerDigest: number): ScanPosition {
+  return { offset: SEGMENT_HEADER_BYTES, nextLsn: firstLsn, chain: headerDigest };
+}

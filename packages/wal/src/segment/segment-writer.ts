@@ -1,0 +1,186 @@
+/**
+ * The active segment: appends bytes of frames at its end and keeps apart what is written and what is durable.
+ *
+ * A failed write or sync leaves the object unusable; nothing is retried. It does not decide when to rotate.
+ */
+import type { Codec } from "../codec/codecs.ts";
+import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
+import { encodeMarkFrame, FRAME_KIND } from "../format/frame.ts";
+import type { StorageFile } from "../storage/storage.ts";
+import { encodeCompressedRun, encodeRun, type EncodeContext } from "./frame-encoder.ts";
+import { Prewriter } from "./prewriter.ts";
+import type { ClosedSegment, SegmentInfo } from "./segment-info.ts";
+
+/** How a sync is done: file data (and what is needed to read it), or all metadata as well. */
+export type SyncKind = "data" | "all";
+
+export interface SegmentWriterOptions {
+  readonly info: SegmentInfo;
+  readonly file: StorageFile;
+  /** Frames that are in the file already (copied by recovery), all durable. */
+  readonly endOffset: number;
+  readonly nextLsn: number;
+  readonly chain: number;
+  /** Zeros are durable up to here. */
+  readonly prewrittenOffset: number;
+  readonly prewriteStepBytes: number;
+  readonly segmentSizeBytes: number;
+  readonly codec: Codec | undefined;
+}
+
+/** A place in the log that readers may go up to. */
+export interface SegmentExtent {
+  readonly offset: number;
+  readonly lastLsn: number;
+}
+
+export class SegmentWriter {
+  readonly info: SegmentInfo;
+  readonly #file: StorageFile;
+  readonly #codec: Codec | undefined;
+  readonly #prewriter: Prewriter;
+  #chain: number;
+  #written: SegmentExtent;
+  #durable: SegmentExtent;
+  /** Every frame up to `#durable` is vouched for by an attest frame. */
+  #isAttested = false;
+
+  constructor(options: SegmentWriterOptions) {
+    this.info = options.info;
+    this.#file = options.file;
+    this.#codec = options.codec;
+    this.#chain = options.chain;
+    this.#written = { offset: options.endOffset, lastLsn: options.nextLsn - 1 };
+    this.#durable = this.#written;
+    this.#prewriter = new Prewriter(options.file, options.prewrittenOffset, {
+      stepBytes: options.prewriteStepBytes,
+      limitOffset: options.segmentSizeBytes,
+    });
+  }
+
+  get written(): SegmentExtent {
+    return this.#written;
+  }
+
+  get durable(): SegmentExtent {
+    return this.#durable;
+  }
+
+  get isFullyDurable(): boolean {
+    return this.#durable.offset === this.#written.offset;
+  }
+
+  get isAttested(): boolean {
+    return this.#isAttested;
+  }
+
+  get recordCount(): number {
+    return this.#written.lastLsn - this.info.firstLsn + 1;
+  }
+
+  /**
+   * Appends consecutive frames of a commit buffer.
+   *
+   * @param sync - with a kind, resolves only when these frames and all before them are on the device
+   */
+  async append(
+    buffer: CommitBuffer,
+    frames: readonly FrameSpan[],
+    timeMs: number,
+    sync: SyncKind | undefined,
+  ): Promise<void> {
+    const context: EncodeContext = {
+      offset: this.#written.offset,
+      saltSeed: this.info.saltSeed,
+      chain: this.#chain,
+      durableOffset: this.#durable.offset,
+      timeMs,
+    };
+    const note = (offset: number, firstLsn: number, chain: number): void => {
+      this.info.index.note(offset, firstLsn, chain);
+    };
+    const run =
+      this.#codec === undefined
+        ? encodeRun(buffer, frames, context, note)
+        : await encodeCompressedRun(this.#codec, buffer, frames, context, note);
+    await this.#write(run.slices, run.lengthBytes, sync);
+    this.#chain = run.digest;
+    this.#advance(run.lengthBytes, run.nextLsn - 1, sync !== undefined);
+    this.#isAttested = false;
+  }
+
+  /** Makes everything written so far durable. */
+  async sync(kind: SyncKind): Promise<void> {
+    if (this.isFullyDurable) return;
+    const written = this.#written;
+    await (kind === "data" ? this.#file.syncData() : this.#file.syncAll());
+    this.#durable = written;
+  }
+
+  /** Writes a frame that vouches for everything before it, which must be durable; durable itself. */
+  async attest(timeMs: number): Promise<void> {
+    const mark = encodeMarkFrame(
+      {
+        kind: FRAME_KIND.attest,
+        firstLsn: this.#written.lastLsn + 1,
+        durableOffset: this.#durable.offset,
+        chain: this.#chain,
+        timeMs,
+      },
+      (this.info.saltSeed ^ this.#written.offset) >>> 0,
+    );
+    await this.#write([mark.bytes], mark.bytes.byteLength, "data");
+    this.#chain = mark.digest;
+    this.#advance(mark.bytes.byteLength, this.#written.lastLsn, true);
+    this.#isAttested = true;
+  }
+
+  /** Cuts the file to what is used and makes all of it durable, metadata included. */
+  async trim(): Promise<void> {
+    await this.#prewriter.settled();
+    await this.#file.truncate(this.#written.offset);
+    await this.#file.syncAll();
+    this.#durable = this.#written;
+  }
+
+  /** What the segment is once nothing is appended any more. */
+  closedSegment(): ClosedSegment {
+    return {
+      ...this.info,
+      endOffset: this.#written.offset,
+      lastLsn: this.#written.lastLsn,
+      closingDigest: this.#chain,
+    };
+  }
+
+  /** Waits for zeros under way and closes the handle. Says nothing about durability. */
+  async close(): Promise<void> {
+    try {
+      await this.#prewriter.settled();
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  async #write(
+    slices: readonly Uint8Array[],
+    lengthBytes: number,
+    sync: SyncKind | undefined,
+  ): Promise<void> {
+    const { offset } = this.#written;
+    await this.#prewriter.before(offset + lengthBytes);
+    this.#prewriter.startIfDue(offset, offset + lengthBytes);
+    if (sync === "data" && this.isFullyDurable) {
+      await this.#file.writeDurable(slices, offset);
+      return;
+    }
+    await this.#file.write(slices, offset);
+    if (sync === "data") await this.#file.syncData();
+    if (sync === "all") await this.#file.syncAll();
+  }
+
+  #advance(lengthBytes: number, lastLsn: number, durable: boolean): void {
+    this.#written = { offset: this.#written.offset + lengthBytes, lastLsn };
+    if (durable) this.#durable = this.#written;
+  }
+}

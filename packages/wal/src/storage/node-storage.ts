@@ -1,0 +1,230 @@
+/**
+ * The real disk: `Storage` on node:fs.
+ *
+ * Uses the callback functions on plain descriptors (measured: a promise-based FileHandle costs about 15 us a
+ * call more) and, for `writeDurable` on Linux, a second descriptor opened with O_DSYNC, which makes write and
+ * sync one trip through the thread pool instead of two.
+ */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { lockDirectory } from "./node-directory-lock.ts";
+import type { Storage, StorageFile } from "./storage.ts";
+
+/** Above this many bytes a write followed by fdatasync is faster than one O_DSYNC write. */
+const DSYNC_WRITE_MAX_BYTES = 64 * 1024; // 64 KiB
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/** The disk of this machine. Stateless: one instance serves any number of logs. */
+export class NodeStorage implements Storage {
+  async ensureDirectory(directory: string): Promise<void> {
+    if (await isDirectory(directory)) return;
+    const parent = path.dirname(path.resolve(directory));
+    await this.ensureDirectory(parent);
+    try {
+      await fs.promises.mkdir(directory, { mode: DIRECTORY_MODE });
+    } catch (error) {
+      if (!(hasCode(error, "EEXIST") && (await isDirectory(directory)))) throw error;
+    }
+    await this.syncDirectory(parent);
+  }
+
+  async listDirectory(directory: string): Promise<readonly string[]> {
+    return await fs.promises.readdir(directory);
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    // Windows cannot open a directory; NTFS journals names by itself.
+    if (process.platform === "win32") return;
+    const handle = await fs.promises.open(directory, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async createFile(filePath: string): Promise<StorageFile> {
+    const { O_CREAT, O_EXCL, O_RDWR } = fs.constants;
+    return new NodeFile(filePath, await open(filePath, O_CREAT | O_EXCL | O_RDWR));
+  }
+
+  async openFile(filePath: string, mode: "read" | "write"): Promise<StorageFile> {
+    const { O_RDONLY, O_RDWR } = fs.constants;
+    return new NodeFile(filePath, await open(filePath, mode === "read" ? O_RDONLY : O_RDWR));
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await fs.promises.rename(from, to);
+  }
+
+  async remove(filePath: string): Promise<void> {
+    await fs.promises.unlink(filePath);
+  }
+
+  lockDirectory: Storage["lockDirectory"] = lockDirectory;
+}
+
+class NodeFile implements StorageFile {
+  readonly path: string;
+  readonly #fd: number;
+  #dsyncFd: number | undefined;
+  #isClosed = false;
+
+  constructor(filePath: string, fd: number) {
+    this.path = filePath;
+    this.#fd = fd;
+  }
+
+  async size(): Promise<number> {
+    const stats = await call<fs.Stats>((done) => {
+      fs.fstat(this.#fd, done);
+    });
+    return stats.size;
+  }
+
+  async read(
+    target: Uint8Array,
+    targetOffset: number,
+    length: number,
+    offset: number,
+  ): Promise<number> {
+    let done = 0;
+    while (done < length) {
+      const bytes = await this.#readOnce(target, targetOffset + done, length - done, offset + done);
+      if (bytes === 0) break;
+      done += bytes;
+    }
+    return done;
+  }
+
+  async write(buffers: readonly Uint8Array[], offset: number): Promise<void> {
+    await writeAll(this.#fd, buffers, offset);
+  }
+
+  async writeDurable(buffers: readonly Uint8Array[], offset: number): Promise<void> {
+    if (process.platform === "linux" && totalBytes(buffers) <= DSYNC_WRITE_MAX_BYTES) {
+      const { O_DSYNC, O_RDWR } = fs.constants;
+      this.#dsyncFd ??= await open(this.path, O_RDWR | O_DSYNC);
+      await writeAll(this.#dsyncFd, buffers, offset);
+      return;
+    }
+    await writeAll(this.#fd, buffers, offset);
+    await this.syncData();
+  }
+
+  async syncData(): Promise<void> {
+    await call<undefined>((done) => {
+      fs.fdatasync(this.#fd, done);
+    });
+  }
+
+  async syncAll(): Promise<void> {
+    await call<undefined>((done) => {
+      fs.fsync(this.#fd, done);
+    });
+  }
+
+  async truncate(lengthBytes: number): Promise<void> {
+    await call<undefined>((done) => {
+      fs.ftruncate(this.#fd, lengthBytes, done);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      if (this.#dsyncFd !== undefined) await close(this.#dsyncFd);
+    } finally {
+      await close(this.#fd);
+    }
+  }
+
+  #readOnce(target: Uint8Array, at: number, length: number, offset: number): Promise<number> {
+    return call<number>((done) => {
+      fs.read(this.#fd, target, at, length, offset, done);
+    });
+  }
+}
+
+type Done<T> = (error: Error | null, result?: T) => void;
+
+function call<T>(start: (done: Done<T>) => void): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    start((error, result) => {
+      if (error === null || error === undefined) {
+        // A call without result resolves with undefined, and T is then undefined.
+        resolve(result as T);
+      } else {
+        reject(error);
+      }
+    });
+  });
+}
+
+function open(filePath: string, flags: number): Promise<number> {
+  return call<number>((done) => {
+    fs.open(filePath, flags, FILE_MODE, done);
+  });
+}
+
+function close(fd: number): Promise<undefined> {
+  return call<undefined>((done) => {
+    fs.close(fd, done);
+  });
+}
+
+async function writeAll(fd: number, buffers: readonly Uint8Array[], offset: number): Promise<void> {
+  let rest = buffers;
+  let at = offset;
+  while (rest.length > 0) {
+    const written = await writeOnce(fd, rest, at);
+    at += written;
+    rest = withoutFirstBytes(rest, written);
+  }
+}
+
+function writeOnce(fd: number, buffers: readonly Uint8Array[], offset: number): Promise<number> {
+  const [first] = buffers;
+  return call<number>((done) => {
+    if (buffers.length === 1 && first !== undefined) {
+      fs.write(fd, first, 0, first.byteLength, offset, done);
+    } else {
+      fs.writev(fd, buffers, offset, done);
+    }
+  });
+}
+
+/** What is left after a short write. */
+function withoutFirstBytes(buffers: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let skip = count;
+  let index = 0;
+  for (const buffer of buffers) {
+    if (skip < buffer.byteLength) break;
+    skip -= buffer.byteLength;
+    index++;
+  }
+  const partial = buffers[index];
+  if (partial === undefined) return [];
+  return [partial.subarray(skip), ...buffers.slice(index + 1)];
+}
+
+function totalBytes(buffers: readonly Uint8Array[]): number {
+  let total = 0;
+  for (const buffer of buffers) total += buffer.byteLength;
+  return total;
+}
+
+async function isDirectory(directory: string): Promise<boolean> {
+  try {
+    return (await fs.promises.stat(directory)).isDirectory();
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,69 @@
+/**
+ * What a log says about itself: plain data for status pages, logs and tests.
+ */
+import type { DurabilityLevel } from "./options.ts";
+
+/** Four places in the log, as LSNs; an empty log has `firstLsn` 1 and 0 for the others. */
+export interface WalPositions {
+  /** First LSN that is still there (or will be the first). */
+  readonly firstLsn: number;
+  /** Last LSN that was given out. */
+  readonly appendedLsn: number;
+  /** Last LSN that the operating system has. */
+  readonly writtenLsn: number;
+  /** Last LSN that is on the device. */
+  readonly durableLsn: number;
+}
+
+/** What recovery did when the log was opened. */
+export interface RecoveryReport {
+  readonly segments: number;
+  readonly records: number;
+  /** Bytes of frames that were read and verified. */
+  readonly scannedBytes: number;
+  readonly durationMs: number;
+  /** Bytes of an unfinished last write that were cut. */
+  readonly tornTailBytes: number;
+  /** Records of the last group that nothing vouched for and that were written anew. */
+  readonly rewrittenRecords: number;
+  /** Row of the table in docs/recovery.md; "T0" for a log without segments. */
+  readonly verdict: string;
+}
+
+export interface SegmentStatus {
+  readonly segmentId: number;
+  readonly name: string;
+  readonly path: string;
+  /** Bytes of header and frames; the file of the active segment can be longer by zeros. */
+  readonly sizeBytes: number;
+  readonly firstLsn: number;
+  /** `firstLsn - 1` when the segment holds no record. */
+  readonly lastLsn: number;
+  readonly createdAtMs: number;
+  readonly isSealed: boolean;
+}
+
+export interface WalStatus {
+  readonly directory: string;
+  readonly durability: DurabilityLevel;
+  readonly state: "open" | "closing" | "closed" | "poisoned";
+  /** Message of what poisoned the log. */
+  readonly failure: string | undefined;
+  readonly positions: WalPositions;
+  readonly segments: readonly SegmentStatus[];
+  readonly cursors: readonly { readonly name: string; readonly lsn: number }[];
+  readonly totals: {
+    readonly appendedRecords: number;
+    readonly appendedBytes: number;
+    readonly writtenBytes: number;
+    readonly frames: number;
+    readonly syncs: number;
+    readonly rotations: number;
+    readonly releasedSegments: number;
+  };
+  readonly pendingBytes: number;
+  /** Milliseconds since the active segment was begun; `undefined` without one. */
+  readonly activeSegmentAgeMs: number | undefined;
+  /** Why space could not be released at the last attempt. */
+  readonly releaseFailure: string | undefined;
+}
