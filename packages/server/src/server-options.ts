@@ -132,7 +132,7 @@ export interface ServerOptions {
   readonly publicMetrics?: boolean | undefined;
   /** Receives log lines. Default: nothing is logged. */
   readonly logger?: ServerLogger | undefined;
-  /** Called as start-up advances, at most a few times a second. Default: nobody is told. */
+  /** Called as start-up advances, up to a hundred times a second. Default: nobody is told. */
   readonly onRecoveryProgress?: ((progress: RecoveryProgress) => void) | undefined;
 }
 

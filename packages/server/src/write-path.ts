@@ -19,34 +19,31 @@ export interface BatchLog {
   append(payload: Uint8Array): Promise<number>;
 }
 
-/** The part of the table store that writing needs. `Admission` is what a reservation is to the store. */
-export interface BatchStore<Admission> {
-  admit(batch: IngestBatch): Admission;
-  /** Takes a reservation back after a failed append. */
-  release(admission: Admission): void;
-  insert(lsn: number, batch: IngestBatch): void;
-  /** Bytes of rows in memory. */
-  readonly memoryBytes: number;
+/** The part of the table store that writing needs. */
+export interface BatchStore<Admitted extends IngestBatch> {
+  /** Checks and reserves; what it returns, and not what the client sent, goes to the log. */
+  admit(batch: IngestBatch): Admitted;
+  /** Takes the reservations back after a failed append. */
+  abandon(batch: Admitted): void;
+  insert(lsn: number, batch: Admitted): void;
 }
 
 /** What the write path needs. */
-export interface WritePathOptions<Admission> {
+export interface WritePathOptions<Admitted extends IngestBatch> {
   readonly log: BatchLog;
-  readonly store: BatchStore<Admission>;
+  readonly store: BatchStore<Admitted>;
+  /** Bytes of rows in memory now. */
+  readonly memoryBytes: () => number;
   /** Bytes of rows in memory at which writes are refused. */
   readonly maxMemoryBytes: number;
 }
 
 /** Makes batches durable and visible. */
-export class WritePath<Admission> {
-  readonly #log: BatchLog;
-  readonly #store: BatchStore<Admission>;
-  readonly #maxMemoryBytes: number;
+export class WritePath<Admitted extends IngestBatch> {
+  readonly #options: WritePathOptions<Admitted>;
 
-  constructor(options: WritePathOptions<Admission>) {
-    this.#log = options.log;
-    this.#store = options.store;
-    this.#maxMemoryBytes = options.maxMemoryBytes;
+  constructor(options: WritePathOptions<Admitted>) {
+    this.#options = options;
   }
 
   /**
@@ -57,16 +54,17 @@ export class WritePath<Admission> {
    *   `SERVER_WAL_UNAVAILABLE`
    */
   async write(batch: IngestBatch): Promise<number> {
-    if (this.#store.memoryBytes >= this.#maxMemoryBytes) throw memoryFull();
-    const admission = this.#store.admit(batch);
+    const { log, store, memoryBytes, maxMemoryBytes } = this.#options;
+    if (memoryBytes() >= maxMemoryBytes) throw memoryFull();
+    const admitted = store.admit(batch);
     let lsn: number;
     try {
-      lsn = await this.#log.append(encodeIngestBatch(batch));
+      lsn = await log.append(encodeIngestBatch(admitted));
     } catch (error) {
-      this.#store.release(admission);
+      store.abandon(admitted);
       throw asWriteError(error);
     }
-    this.#store.insert(lsn, batch);
+    store.insert(lsn, admitted);
     return lsn;
   }
 }

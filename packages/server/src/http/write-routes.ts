@@ -14,7 +14,6 @@ import { parsePrecision } from "../ingest/precision.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
 import { decodeContent } from "./content-decoding.ts";
-import { checkDatabaseName, DEFAULT_DATABASE } from "./database-name.ts";
 import type { AnswerHeaders, Exchange } from "./exchange.ts";
 import { checkDeclaredLength, readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
@@ -43,6 +42,8 @@ export interface WriteRoutesOptions {
   readonly nowMs: () => number;
 }
 
+/** Database of requests that name none, on the routes that allow it. */
+const DEFAULT_DATABASE = "default";
 const NS_PER_MS = 1_000_000n;
 
 interface WriteTarget {
@@ -122,7 +123,6 @@ function databaseOf(exchange: Exchange, parameter: "db" | "bucket" | undefined):
       `the database is missing: give it as ?${parameter ?? "db"}=NAME or header x-walnut-database`,
     );
   }
-  checkDatabaseName(name);
   return name;
 }
 

@@ -1,0 +1,27 @@
+/**
+ * An error as one sentence for a person, with its code and what to do about it. Pure.
+ */
+import { ServerError } from "@walnut/server";
+import { isWalError } from "@walnut/wal";
+
+/** What to do, for the codes where there is something to do. */
+const ADVICE: Readonly<Record<string, string>> = {
+  SERVER_LISTEN_FAILED: "choose another port with --port, or another address with --host",
+  SERVER_INVALID_OPTION: "see: walnut serve --help",
+  WAL_LOCKED: "stop the other process, or choose another directory with --data-dir",
+  WAL_NO_SPACE: "free some space on this disk and start again; nothing acknowledged is lost",
+  WAL_CORRUPT: "keep a copy of the data directory before anything else; see docs/recovery.md",
+  SERVER_STORAGE_CORRUPT: "keep a copy of the data directory before anything else",
+  WAL_UNSUPPORTED_FORMAT: "this data was written by a newer Walnut; upgrade this one",
+};
+
+/** The line printed when a command fails. */
+export function failureText(error: unknown): string {
+  if (!(error instanceof ServerError) && !isWalError(error)) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return `walnut: unexpected failure: ${text}`;
+  }
+  const advice = ADVICE[error.code];
+  const line = `walnut: ${error.message} [${error.code}]`;
+  return advice === undefined ? line : `${line}\n        ${advice}`;
+}

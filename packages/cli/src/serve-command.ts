@@ -1,0 +1,127 @@
+/**
+ * `walnut serve`: starts the server, tells a person what they need, stops on a signal.
+ *
+ * The first SIGTERM or SIGINT stops cleanly: requests in flight are answered, rows are flushed, the log is
+ * closed, exit 0. A second signal, or a stop that takes too long, ends the process at once with a failure
+ * code; the log still holds everything that was acknowledged, and the next start replays it.
+ */
+import { openServer, WALNUT_VERSION, type ServerOptions, type WalnutServer } from "@walnut/server";
+import { EXIT_FAILURE, EXIT_OK, exitCodeOf } from "./exit-code.ts";
+import { failureText } from "./failure-text.ts";
+import { RecoveryProgressPrinter, type ProgressOutput } from "./recovery-progress-printer.ts";
+import { serveBanner } from "./serve-text.ts";
+
+/** What the command needs of its process. */
+export interface ServeEnvironment {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: ProgressOutput;
+  monotonicMs(): number;
+  /** Registers for SIGTERM and SIGINT. @returns a function that ends the registration */
+  onStopSignal(listener: (signal: string) => void): () => void;
+  /** Ends the process at once. */
+  exitNow(code: number): void;
+  /** Runs a callback later. @returns a function that cancels it */
+  setTimer(delayMs: number, callback: () => void): () => void;
+}
+
+/** Time for flushing rows when stopping, on top of the time that requests in flight get. */
+const FLUSH_GRACE_MS = 60_000;
+
+/**
+ * Runs the server until it is told to stop.
+ *
+ * @returns the exit code
+ */
+export async function runServe(
+  options: ServerOptions,
+  environment: ServeEnvironment,
+): Promise<number> {
+  const { stderr } = environment;
+  const progress = new RecoveryProgressPrinter(stderr, () => environment.monotonicMs());
+  const print = (line: string): void => void stderr.write(`walnut: ${line}\n`);
+  let server: WalnutServer | undefined;
+  const stop = listenForStop(environment, print);
+  try {
+    server = await openServer({
+      ...options,
+      logger: { info: print, warn: print, error: print },
+      onRecoveryProgress: (step) => progress.report(step),
+    });
+    const isRecovered = await Promise.race([server.ready.then(() => true), stop.requested]);
+    progress.finish();
+    if (isRecovered === true) {
+      environment.stdout.write(serveBanner(await factsOf(server)));
+      await stop.requested;
+    }
+    stop.startDeadline(server.options.shutdownTimeoutMs + FLUSH_GRACE_MS);
+    await server.close();
+    print("stopped; every row is flushed");
+    return EXIT_OK;
+  } catch (error) {
+    progress.finish();
+    stderr.write(`${failureText(error)}\n`);
+    await closeQuietly(server);
+    return exitCodeOf(error);
+  } finally {
+    stop.end();
+  }
+}
+
+async function factsOf(server: WalnutServer): Promise<Parameters<typeof serveBanner>[0]> {
+  return {
+    version: WALNUT_VERSION,
+    url: server.url,
+    dataDirectory: server.dataDirectory,
+    durabilityText: server.durabilityText,
+    token: server.token,
+    recovery: await server.ready,
+    isLoopback: server.isLoopback,
+  };
+}
+
+interface StopRequest {
+  /** Resolves with the first signal. */
+  readonly requested: Promise<string>;
+  startDeadline(limitMs: number): void;
+  end(): void;
+}
+
+function listenForStop(environment: ServeEnvironment, print: (line: string) => void): StopRequest {
+  let request: ((signal: string) => void) | undefined;
+  const requested = new Promise<string>((resolve) => (request = resolve));
+  let first: string | undefined;
+  let cancelDeadline = (): void => {};
+  const kept = "the log keeps what was acknowledged, the next start replays it";
+  const unregister = environment.onStopSignal((signal) => {
+    if (first !== undefined) {
+      print(`${signal} again: stopped at once; ${kept}`);
+      environment.exitNow(EXIT_FAILURE);
+      return;
+    }
+    first = signal;
+    print(`${signal}: finishing requests and flushing rows (once more to stop at once)`);
+    request?.(signal);
+  });
+  return {
+    requested,
+    startDeadline(limitMs) {
+      cancelDeadline = environment.setTimer(limitMs, () => {
+        print(`stopping took more than ${limitMs} ms: stopped at once; ${kept}`);
+        environment.exitNow(EXIT_FAILURE);
+      });
+    },
+    end() {
+      cancelDeadline();
+      unregister();
+    },
+  };
+}
+
+/** Gives locks and the port back after a failure; the first failure is the one that is told. */
+async function closeQuietly(server: WalnutServer | undefined): Promise<void> {
+  try {
+    await server?.close();
+  } catch {
+    // The reason of the failure is already printed, and the process ends with a failure code.
+  }
+}

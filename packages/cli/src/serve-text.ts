@@ -1,0 +1,117 @@
+/**
+ * What `walnut serve` tells a person: where it listens, what it keeps, what it recovered, and commands
+ * that work when pasted. Pure.
+ *
+ * The token is shown only in the run that made it; otherwise the commands fetch it from where it is.
+ */
+import type { AccessToken, RecoveryProgress, RecoverySummary } from "@walnut/server";
+import { shellQuote } from "./shell-quote.ts";
+
+/** What the banner is made of. */
+export interface ServeFacts {
+  readonly version: string;
+  readonly url: string;
+  readonly dataDirectory: string;
+  /** Level and what it survives, in words. */
+  readonly durabilityText: string;
+  readonly token: AccessToken;
+  readonly recovery: RecoverySummary;
+  readonly isLoopback: boolean;
+}
+
+const BYTE_UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+const BYTES_PER_UNIT = 1_024;
+const MS_PER_SECOND = 1_000;
+
+/** The text printed when the server is ready. */
+export function serveBanner(facts: ServeFacts): string {
+  const authorization = authorizationWord(facts.token);
+  const writeUrl = shellQuote(`${facts.url}/write?db=demo`);
+  const lines = [
+    `Walnut ${facts.version} is ready.`,
+    "",
+    `  url         ${facts.url}`,
+    `  data        ${facts.dataDirectory}`,
+    `  durability  ${facts.durabilityText}`,
+    `  recovered   ${recoveryText(facts.recovery)}`,
+    `  token       ${tokenText(facts.token)}`,
+    ...(facts.isLoopback
+      ? []
+      : ["  network     open to other machines; the token is the only guard"]),
+    "",
+    "Write a row:",
+    `  curl -i -X POST ${writeUrl} -H ${authorization} \\`,
+    "    --data-binary 'cpu,host=web-1 usage=0.64'",
+    "",
+    "Read it back:",
+    `  curl -s ${shellQuote(`${facts.url}/api/v1/query`)} -H ${authorization} \\`,
+    `    -d '{"sql": "SELECT * FROM demo.cpu"}'`,
+    "",
+    "Stop with Ctrl-C.",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** What start-up found in the log, in one line. */
+export function recoveryText(recovery: RecoverySummary): string {
+  const torn =
+    recovery.tornTailBytes === 0
+      ? ""
+      : `; an unfinished write of ${formatBytes(recovery.tornTailBytes)} at the end was cut`;
+  if (recovery.records === 0) return `nothing to replay (${formatMs(recovery.durationMs)})${torn}`;
+  return (
+    `${plural(recovery.records, "record")}, ${plural(recovery.rows, "row")}, ` +
+    `${formatBytes(recovery.bytes)} from ${plural(recovery.segments, "segment")} ` +
+    `in ${formatMs(recovery.durationMs)}${torn}`
+  );
+}
+
+/** How far recovery is, in one line. */
+export function progressText(progress: RecoveryProgress, elapsedMs: number): string {
+  const step = progress.phase === "scan" ? "checking the log" : "replaying the log";
+  return (
+    `recovering, ${step}: ${plural(progress.segments, "segment")}, ` +
+    `${plural(progress.records, "record")}, ${formatBytes(progress.bytes)} (${formatMs(elapsedMs)})`
+  );
+}
+
+/** Bytes in the unit that a person would choose. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= BYTES_PER_UNIT && unit < BYTE_UNITS.length - 1) {
+    value /= BYTES_PER_UNIT;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${BYTE_UNITS[unit] ?? ""}`;
+}
+
+function authorizationWord(token: AccessToken): string {
+  switch (token.source) {
+    case "created":
+      return shellQuote(`Authorization: Bearer ${token.token}`);
+    case "file":
+      return `"Authorization: Bearer $(cat ${shellQuote(token.path)})"`;
+    case "option":
+      return '"Authorization: Bearer $WALNUT_TOKEN"';
+  }
+}
+
+function tokenText(token: AccessToken): string {
+  switch (token.source) {
+    case "created":
+      return `${token.token}\n              made on this first run, kept in ${token.path}, shown only now`;
+    case "file":
+      return `in ${token.path}`;
+    case "option":
+      return "as given by --token or WALNUT_TOKEN";
+  }
+}
+
+function formatMs(ms: number): string {
+  return ms < MS_PER_SECOND ? `${Math.round(ms)} ms` : `${(ms / MS_PER_SECOND).toFixed(1)} s`;
+}
+
+function plural(count: number, noun: string): string {
+  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
+}

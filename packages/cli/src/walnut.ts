@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+/** The `walnut` command: connects the command line to the real process. */
+import { performance } from "node:perf_hooks";
+import { runCli } from "./run-cli.ts";
+
+const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  variables: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  monotonicMs: () => performance.now(),
+  onStopSignal(listener) {
+    for (const signal of STOP_SIGNALS) process.on(signal, listener);
+    return () => {
+      for (const signal of STOP_SIGNALS) process.off(signal, listener);
+    };
+  },
+  exitNow: (code) => process.exit(code),
+  setTimer(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+});

@@ -1,0 +1,82 @@
+/**
+ * Replay: what the log holds and Parquet does not, put back into memory at start-up.
+ *
+ * Records go through the same `insert` as live requests, in LSN order, so that replay equals live. Memory
+ * is bounded: when the rows in memory reach half of what live intake may use, replay waits for a flush.
+ * The event loop gets a turn every few milliseconds, so that /health and /ready answer meanwhile.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { ServerError } from "./errors.ts";
+import { decodeIngestBatch } from "./ingest/batch-codec.ts";
+import type { IngestBatch } from "./ingest/table-batch.ts";
+
+/** What replay needs. */
+export interface ReplayOptions {
+  /** Records of the log from the first that may be missing in Parquet, in LSN order. */
+  readonly records: AsyncIterable<{ readonly lsn: number; readonly payload: Uint8Array }>;
+  readonly store: ReplayStore;
+  /** Bytes of rows in memory at which replay flushes before it goes on. */
+  readonly flushAtBytes: number;
+  readonly monotonicMs: () => number;
+  readonly onProgress: (counts: ReplayCounts) => void;
+  /** True when the server is being stopped: replay ends early, nothing is lost by that. */
+  readonly isCancelled: () => boolean;
+}
+
+/** The part of the table store that replay needs. */
+export interface ReplayStore {
+  insert(lsn: number, batch: IngestBatch): void;
+  flush(): Promise<void>;
+  memoryBytes(): number;
+}
+
+/** What was replayed. */
+export interface ReplayCounts {
+  readonly records: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Longest time without a turn of the event loop, in milliseconds. */
+const MAX_BUSY_MS = 10;
+
+/**
+ * Replays all records.
+ *
+ * @throws {ServerError} `SERVER_STORAGE_CORRUPT` when a record cannot be understood
+ */
+export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
+  const { store, monotonicMs } = options;
+  let records = 0;
+  let rows = 0;
+  let bytes = 0;
+  let busySinceMs = monotonicMs();
+  for await (const { lsn, payload } of options.records) {
+    if (payload.byteLength === 0) continue; // Filler, see log-continuity.ts.
+    const batch = decodeRecord(lsn, payload);
+    store.insert(lsn, batch);
+    records++;
+    rows += batch.rowCount;
+    bytes += payload.byteLength;
+    if (store.memoryBytes() >= options.flushAtBytes) await store.flush();
+    if (monotonicMs() - busySinceMs < MAX_BUSY_MS) continue;
+    options.onProgress({ records, rows, bytes });
+    await nextTurn();
+    if (options.isCancelled()) break;
+    busySinceMs = monotonicMs();
+  }
+  return { records, rows, bytes };
+}
+
+function decodeRecord(lsn: number, payload: Uint8Array): IngestBatch {
+  try {
+    return decodeIngestBatch(payload);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ServerError(
+      "SERVER_STORAGE_CORRUPT",
+      `record ${lsn} of the log passed its checksum but is no batch of rows: ${reason}`,
+      { details: { lsn }, cause: error },
+    );
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The numbers that live outside the request path, as sources for /metrics: phase, budget, log, store.
+ *
+ * Each source is read when metrics are rendered. Numbers of the storage are absent until recovery has
+ * opened it.
+ */
+import type { ByteBudget } from "./byte-budget.ts";
+import type { RequestHandler } from "./http/request-handler.ts";
+import type { MetricSource } from "./server-metrics.ts";
+import type { ServerPhase, ServerState } from "./server-state.ts";
+import type { ServerStorage } from "./server-storage.ts";
+
+const MS_PER_SECOND = 1_000;
+const MICROSECONDS_PER_SECOND = 1_000_000;
+const PHASES: readonly ServerPhase[] = ["recovering", "ready", "stopping", "failed", "closed"];
+
+/** Numbers of the process and of requests in flight. */
+export function requestMetrics(
+  state: ServerState,
+  budget: ByteBudget,
+  handler: RequestHandler,
+): readonly MetricSource[] {
+  return [
+    {
+      ...gauge("phase", "1 for the phase the server is in", () => phases(state.phase)),
+      label: "phase",
+    },
+    gauge("http_requests_in_flight", "Requests being served", () => handler.activeRequests),
+    gauge("in_flight_bytes", "Bytes of request bodies in memory", () => budget.usedBytes),
+    gauge("in_flight_limit_bytes", "Limit of in_flight_bytes", () => budget.limitBytes),
+    gauge("start_time_seconds", "Unix time of the start", () => state.startedAtMs / MS_PER_SECOND),
+    gauge("resident_memory_bytes", "Resident memory of the process", () =>
+      process.memoryUsage.rss(),
+    ),
+    counter("cpu_seconds_total", "CPU time of the process", () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / MICROSECONDS_PER_SECOND;
+    }),
+  ];
+}
+
+/** Numbers of the log, of recovery and of the table store. */
+export function storageMetrics(storage: () => ServerStorage | undefined): readonly MetricSource[] {
+  return [...walMetrics(storage), ...recoveryMetrics(storage), ...storeMetrics(storage)];
+}
+
+function walMetrics(storage: () => ServerStorage | undefined): readonly MetricSource[] {
+  const totals = () => storage()?.wal.status().totals;
+  const positions = () => storage()?.wal.positions;
+  return [
+    counter("wal_records_total", "Records appended", () => totals()?.appendedRecords),
+    counter("wal_payload_bytes_total", "Bytes of records appended", () => totals()?.appendedBytes),
+    counter("wal_written_bytes_total", "Bytes written to segments", () => totals()?.writtenBytes),
+    counter("wal_syncs_total", "Syncs of segments", () => totals()?.syncs),
+    counter("wal_rotations_total", "Segments sealed", () => totals()?.rotations),
+    gauge("wal_segments", "Segments on disk", () => storage()?.wal.status().segments.length),
+    gauge("wal_size_bytes", "Bytes of segments on disk", () =>
+      storage()
+        ?.wal.status()
+        .segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
+    ),
+    gauge("wal_first_lsn", "Lowest LSN still in the log", () => positions()?.firstLsn),
+    gauge("wal_appended_lsn", "Highest LSN appended", () => positions()?.appendedLsn),
+    gauge(
+      "wal_durable_lsn",
+      "Highest LSN that survives a power loss",
+      () => positions()?.durableLsn,
+    ),
+    gauge("wal_poisoned", "1 when the log refuses writes until a restart", () => {
+      const status = storage()?.wal.status();
+      if (status === undefined) return undefined;
+      return status.poisoned === undefined ? 0 : 1;
+    }),
+  ];
+}
+
+function recoveryMetrics(storage: () => ServerStorage | undefined): readonly MetricSource[] {
+  const recovery = () => storage()?.recovery;
+  return [
+    gauge("recovery_seconds", "Time the last start needed", () => {
+      const durationMs = recovery()?.durationMs;
+      return durationMs === undefined ? undefined : durationMs / MS_PER_SECOND;
+    }),
+    gauge("recovery_records", "Records replayed by the last start", () => recovery()?.records),
+    gauge("recovery_rows", "Rows replayed by the last start", () => recovery()?.rows),
+    gauge(
+      "recovery_torn_tail_bytes",
+      "Bytes cut off by the last start",
+      () => recovery()?.tornTailBytes,
+    ),
+  ];
+}
+
+function storeMetrics(storage: () => ServerStorage | undefined): readonly MetricSource[] {
+  const flushes = () => storage()?.store.stats().flushes;
+  return [
+    gauge(
+      "flushed_lsn",
+      "Every row up to this LSN is in Parquet",
+      () => storage()?.store.flushedLsn,
+    ),
+    gauge("memory_rows_bytes", "Bytes of rows in memory", () => storage()?.store.memoryBytes()),
+    counter("flushes_total", "Flushes to Parquet", () => flushes()?.flushes),
+    counter("flushed_rows_total", "Rows flushed to Parquet", () => flushes()?.flushedRows),
+    counter("flushed_files_total", "Parquet files written", () => flushes()?.flushedFiles),
+    counter("flushed_bytes_total", "Bytes of Parquet written", () => flushes()?.flushedBytes),
+    counter("flush_failures_total", "Flushes that failed", () => flushes()?.failures),
+  ];
+}
+
+function phases(current: ServerPhase): ReadonlyMap<string, number> {
+  return new Map(PHASES.map((phase) => [phase, phase === current ? 1 : 0]));
+}
+
+function gauge(name: string, help: string, read: MetricSource["read"]): MetricSource {
+  return { kind: "gauge", name, help, read };
+}
+
+function counter(name: string, help: string, read: MetricSource["read"]): MetricSource {
+  return { kind: "counter", name, help, read };
+}

@@ -1,0 +1,212 @@
+/**
+ * Everything of the server that is on disk, behind one object: table store, log, cursor, write path.
+ *
+ * Opening it is recovery: the catalog says up to where rows are in Parquet, the log is replayed from there.
+ * Closing it flushes every row, so that the next start has nothing to replay. HTTP knows only this.
+ */
+import { join } from "node:path";
+import { openWal, type Wal } from "@walnut/wal";
+import { ServerError } from "./errors.ts";
+import { FlushCursor } from "./flush-cursor.ts";
+import type { IngestBatch } from "./ingest/table-batch.ts";
+import { continueLogAfter } from "./log-continuity.ts";
+import { replayLog } from "./log-replay.ts";
+import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
+import {
+  openTableStore,
+  type AdmittedBatch,
+  type QueryResult,
+  type TableStore,
+} from "./store/table-store.ts";
+import { WritePath } from "./write-path.ts";
+
+/** Directory of the log inside the data directory. One worker, one log. */
+export const WAL_DIRECTORY_NAME = "wal/worker-1";
+
+/** Number of the worker that owns the log. */
+export const WORKER_ID = 1;
+
+/** Name of the log's cursor that follows the flushes. */
+const CURSOR_NAME = "parquet";
+
+/** What start-up found and did. */
+export interface RecoverySummary {
+  /** Segments of the log that were there. */
+  readonly segments: number;
+  /** Records replayed: those that Parquet did not hold. */
+  readonly records: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** Bytes of an unfinished last write that were cut off. */
+  readonly tornTailBytes: number;
+}
+
+/** What opening needs. */
+export interface StorageOptions {
+  readonly options: ResolvedServerOptions;
+  /** The data directory; exists. */
+  readonly directory: string;
+  readonly monotonicMs: () => number;
+  readonly onProgress: (progress: RecoveryProgress) => void;
+  /** True when the server is stopping: recovery ends early and gives up nothing. */
+  readonly isCancelled: () => boolean;
+}
+
+/** Opens the store and the log, and replays what is only in the log. */
+export async function openStorage(options: StorageOptions): Promise<ServerStorage> {
+  const startedMs = options.monotonicMs();
+  let cursor: FlushCursor | undefined;
+  const store = await openStore(options, (flushedLsn) => cursor?.advance(flushedLsn));
+  let wal: Wal | undefined;
+  try {
+    wal = await openLog(options);
+    const { segments } = wal.recovery;
+    const { logger } = options.options;
+    cursor = new FlushCursor(wal.cursor(CURSOR_NAME), (error) => {
+      logger.error(`the log's cursor could not be moved: ${messageOf(error)}`);
+    });
+    const replayed = await replay(options, store, wal);
+    const added = await continueLogAfter(wal, store.flushedLsn);
+    if (added > 0) logger.warn(`the log ended ${added} records before what Parquet holds`);
+    cursor.advance(store.flushedLsn);
+    const { tornTailBytes } = wal.recovery;
+    const durationMs = options.monotonicMs() - startedMs;
+    const recovery = { ...replayed, segments, tornTailBytes, durationMs };
+    return new ServerStorage({ options: options.options, store, wal, cursor, recovery });
+  } catch (error) {
+    // Rows in memory are in the log; closing must not hide the first failure.
+    await Promise.allSettled([wal?.close(), store.close()]);
+    throw error;
+  }
+}
+
+async function openStore(
+  { options, directory }: StorageOptions,
+  onFlushed: (flushedLsn: number) => void,
+): Promise<TableStore> {
+  const { flushRows, flushAgeMs, queryMemoryBytes, queryTimeoutMs, logger } = options;
+  return openTableStore({
+    directory,
+    flushRows,
+    flushAgeMs,
+    queryMemoryBytes,
+    queryTimeoutMs,
+    onFlushed,
+    onBackgroundError: (error) => logger.error(`flush failed: ${messageOf(error)}`),
+  });
+}
+
+async function openLog({ options, directory, onProgress }: StorageOptions): Promise<Wal> {
+  return openWal({
+    directory: join(directory, WAL_DIRECTORY_NAME),
+    durability: options.durability,
+    segmentSizeBytes: options.segmentSizeBytes,
+    segmentMaxAgeMs: options.segmentMaxAgeMs,
+    syncIntervalMs: options.syncIntervalMs,
+    recovery: options.recovery,
+    onRecoveryProgress: ({ segmentsDone, bytesDone }) =>
+      onProgress({ phase: "scan", segments: segmentsDone, records: 0, rows: 0, bytes: bytesDone }),
+  });
+}
+
+async function replay(
+  options: StorageOptions,
+  store: TableStore,
+  wal: Wal,
+): ReturnType<typeof replayLog> {
+  const { firstLsn } = wal.positions;
+  const from = store.replayFromLsn;
+  if (from < firstLsn) {
+    throw new ServerError(
+      "SERVER_STORAGE_CORRUPT",
+      `the log begins at LSN ${firstLsn}, but rows from LSN ${from} on are not in the catalog: ` +
+        "the catalog is older than the log, or was removed",
+      { details: { firstLsn, replayFromLsn: from } },
+    );
+  }
+  const segments = wal.recovery.segments;
+  return replayLog({
+    records: wal.read({ from }),
+    store,
+    flushAtBytes: options.options.maxMemoryBytes / 2,
+    monotonicMs: options.monotonicMs,
+    onProgress: (counts) => options.onProgress({ phase: "replay", segments, ...counts }),
+    isCancelled: options.isCancelled,
+  });
+}
+
+interface StorageParts {
+  readonly options: ResolvedServerOptions;
+  readonly store: TableStore;
+  readonly wal: Wal;
+  readonly cursor: FlushCursor;
+  readonly recovery: RecoverySummary;
+}
+
+/** The open storage. */
+export class ServerStorage {
+  readonly recovery: RecoverySummary;
+  readonly wal: Wal;
+  readonly store: TableStore;
+  readonly #cursor: FlushCursor;
+  readonly #writePath: WritePath<AdmittedBatch>;
+
+  /** @internal use {@link openStorage} */
+  constructor(parts: StorageParts) {
+    const { store, wal, options } = parts;
+    this.recovery = parts.recovery;
+    this.wal = wal;
+    this.store = store;
+    this.#cursor = parts.cursor;
+    this.#writePath = new WritePath({
+      log: wal,
+      store,
+      memoryBytes: () => store.memoryBytes(),
+      maxMemoryBytes: options.maxMemoryBytes,
+    });
+  }
+
+  /** The durability level and what it survives, in words. */
+  get durabilityText(): string {
+    return this.wal.status().durabilityText;
+  }
+
+  /** See {@link WritePath.write}. */
+  write(batch: IngestBatch): Promise<number> {
+    return this.#writePath.write(batch);
+  }
+
+  query(sql: string, options: { readonly signal: AbortSignal }): Promise<QueryResult> {
+    return this.store.query(sql, options);
+  }
+
+  listDatabases(): readonly string[] {
+    const names = new Set(this.store.stats().tables.map((table) => table.database));
+    return [...names].toSorted();
+  }
+
+  /** Why writes would be refused now, or `undefined`. */
+  findTrouble(): string | undefined {
+    const { poisoned } = this.wal.status();
+    return poisoned === undefined ? undefined : `the log refuses writes: ${poisoned}`;
+  }
+
+  /**
+   * Flushes every row, moves the cursor past them and closes the log. When the flush fails the log keeps
+   * the rows and this rejects.
+   */
+  async close(): Promise<void> {
+    try {
+      await this.store.close();
+      this.#cursor.advance(this.store.flushedLsn);
+    } finally {
+      await this.#cursor.settled();
+      await this.wal.close();
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,231 @@
+/**
+ * The composition root of the server: options in, a running server out.
+ *
+ * Start: data directory, token, port; then, with the port already answering /health and /ready, the table
+ * store, the log, and replay. Stop: no new work, requests in flight, rows to Parquet, cursor, log, port.
+ * Clock, randomness and the file system enter here; everything below gets them handed in.
+ */
+import { loadAccessToken, type AccessToken } from "./access-token.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { prepareDataDirectory } from "./data-directory.ts";
+import { ServerError } from "./errors.ts";
+import { Authenticator } from "./http/authentication.ts";
+import { healthRoutes } from "./http/health-routes.ts";
+import { listenHttp, type HttpListener } from "./http/http-server.ts";
+import { influxRoutes } from "./http/influx-routes.ts";
+import { queryRoutes } from "./http/query-routes.ts";
+import { RequestHandler } from "./http/request-handler.ts";
+import { Router } from "./http/router.ts";
+import { walRoutes } from "./http/wal-routes.ts";
+import { writeRoutes } from "./http/write-routes.ts";
+import { resolveServerOptions } from "./resolve-server-options.ts";
+import { requestMetrics, storageMetrics } from "./server-metric-sources.ts";
+import { ServerMetrics } from "./server-metrics.ts";
+import type { ResolvedServerOptions, ServerOptions } from "./server-options.ts";
+import { ServerState } from "./server-state.ts";
+import { openStorage, type RecoverySummary, type ServerStorage } from "./server-storage.ts";
+
+/** A running server. */
+export interface WalnutServer extends AsyncDisposable {
+  /** Base URL for clients on this machine, without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  /** Absolute path. */
+  readonly dataDirectory: string;
+  /** False when other machines can reach the port. */
+  readonly isLoopback: boolean;
+  readonly token: AccessToken;
+  readonly options: ResolvedServerOptions;
+  /** The durability level and what it survives, in words. Known once {@link ready} has resolved. */
+  readonly durabilityText: string;
+  /**
+   * Resolves when recovery is done and writes and queries are served. Rejects when recovery failed: the
+   * server has then closed itself, and nothing in the directory was given up.
+   */
+  readonly ready: Promise<RecoverySummary>;
+  /**
+   * Stops: refuses new work, answers requests in flight, flushes every row, closes the log and the port.
+   * When the flush fails this rejects and the log keeps the rows for the next start. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a server. Resolves when the port answers, which is before recovery has ended: see
+ * {@link WalnutServer.ready}.
+ *
+ * @throws {ServerError} `SERVER_INVALID_OPTION`, `SERVER_LISTEN_FAILED`
+ */
+export async function openServer(options: ServerOptions = {}): Promise<WalnutServer> {
+  const resolved = resolveServerOptions(options);
+  const dataDirectory = await prepareDataDirectory(resolved.dataDirectory);
+  const { logger, token: givenToken } = resolved;
+  const token = await loadAccessToken({ directory: dataDirectory, token: givenToken, logger });
+  const server = new RunningServer(resolved, dataDirectory, token);
+  await server.listen();
+  server.recover();
+  return server;
+}
+
+class RunningServer implements WalnutServer {
+  readonly options: ResolvedServerOptions;
+  readonly dataDirectory: string;
+  readonly token: AccessToken;
+  readonly #state: ServerState;
+  readonly #budget: ByteBudget;
+  readonly #metrics: ServerMetrics = new ServerMetrics();
+  readonly #handler: RequestHandler;
+  #listener: HttpListener | undefined;
+  #storage: ServerStorage | undefined;
+  #recovery: Promise<RecoverySummary> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedServerOptions, dataDirectory: string, token: AccessToken) {
+    this.options = options;
+    this.dataDirectory = dataDirectory;
+    this.token = token;
+    this.#state = new ServerState(Date.now());
+    this.#budget = new ByteBudget(options.maxInFlightBytes);
+    this.#handler = new RequestHandler({
+      router: this.#makeRouter(),
+      authenticator: new Authenticator(token.token),
+      state: this.#state,
+      observer: this.#metrics,
+      logger: options.logger,
+      monotonicMs: () => performance.now(),
+      maxDiscardBytes: options.maxBodyBytes,
+    });
+    this.#metrics.register(requestMetrics(this.#state, this.#budget, this.#handler));
+    this.#metrics.register(storageMetrics(() => this.#storage));
+  }
+
+  get port(): number {
+    return this.#openListener().port;
+  }
+
+  get url(): string {
+    const { address, port } = this.#openListener();
+    return `http://${reachableHost(address)}:${port}`;
+  }
+
+  get isLoopback(): boolean {
+    const { address } = this.#openListener();
+    return address === "::1" || address.startsWith("127.");
+  }
+
+  get durabilityText(): string {
+    return this.#openStorage().durabilityText;
+  }
+
+  get ready(): Promise<RecoverySummary> {
+    if (this.#recovery === undefined) throw new Error("recovery has not begun");
+    return this.#recovery;
+  }
+
+  async listen(): Promise<void> {
+    this.#listener = await listenHttp(this.options, this.#handler);
+  }
+
+  /** Starts recovery in the background; {@link ready} follows it. */
+  recover(): void {
+    this.#recovery = this.#recover();
+    // Who does not look at `ready` must not die of an unhandled rejection; /ready tells the phase.
+    this.#recovery.catch(() => {});
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #recover(): Promise<RecoverySummary> {
+    try {
+      const storage = await openStorage({
+        options: this.options,
+        directory: this.dataDirectory,
+        monotonicMs: () => performance.now(),
+        isCancelled: () => this.#state.phase !== "recovering",
+        onProgress: (progress) => {
+          this.#state.advance(progress);
+          this.options.onRecoveryProgress?.(progress);
+        },
+      });
+      this.#storage = storage;
+      this.#state.becomeReady();
+      return storage.recovery;
+    } catch (error) {
+      this.#state.fail();
+      await this.#listener?.close(0);
+      throw error;
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#state.beginStop();
+    try {
+      await this.#recovery?.catch(() => {}); // Its failure was reported by `ready`.
+      await this.#drain();
+      await this.#storage?.close();
+    } finally {
+      await this.#listener?.close(this.options.shutdownTimeoutMs);
+      this.#state.close();
+    }
+  }
+
+  /** Waits for requests in flight, up to the time limit; cut ones fail on their own. */
+  async #drain(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.options.shutdownTimeoutMs);
+    });
+    await Promise.race([this.#handler.drained(), limit]);
+    clearTimeout(timer);
+  }
+
+  #makeRouter(): Router {
+    const { options } = this;
+    const nowMs = (): number => Date.now();
+    return new Router([
+      ...writeRoutes({
+        options,
+        budget: this.#budget,
+        writer: { write: (batch) => this.#openStorage().write(batch) },
+        observer: this.#metrics,
+        nowMs,
+      }),
+      ...queryRoutes({ query: (sql, settings) => this.#openStorage().query(sql, settings) }),
+      ...influxRoutes({ listDatabases: () => this.#openStorage().listDatabases() }),
+      ...walRoutes({ storage: () => this.#openStorage(), options, nowMs }),
+      ...healthRoutes({
+        state: this.#state,
+        findTrouble: () => this.#storage?.findTrouble(),
+        metrics: this.#metrics,
+        publicMetrics: options.publicMetrics,
+        nowMs,
+      }),
+    ]);
+  }
+
+  #openListener(): HttpListener {
+    if (this.#listener === undefined) throw new Error("the port is not open");
+    return this.#listener;
+  }
+
+  #openStorage(): ServerStorage {
+    if (this.#storage === undefined) {
+      throw new ServerError("SERVER_NOT_READY", "the server is recovering its log; try again soon");
+    }
+    return this.#storage;
+  }
+}
+
+/** The address as a client on this machine writes it in a URL. */
+function reachableHost(address: string): string {
+  if (address === "0.0.0.0") return "127.0.0.1";
+  if (address === "::") return "[::1]";
+  return address.includes(":") ? `[${address}]` : address;
+}

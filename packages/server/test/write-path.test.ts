@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { WalError, type WalErrorCode } from "@walnut/wal";
+import { ServerError, type ServerErrorCode } from "../src/errors.ts";
+import { decodeIngestBatch } from "../src/ingest/batch-codec.ts";
+import type { IngestBatch } from "../src/ingest/table-batch.ts";
+import { WritePath } from "../src/write-path.ts";
+
+const BATCH: IngestBatch = {
+  rowCount: 1,
+  tables: [
+    {
+      database: "db",
+      measurement: "cpu",
+      rowCount: 1,
+      timestamps: BigInt64Array.of(5n),
+      columns: [{ name: "v", type: "float", validity: undefined, values: Float64Array.of(1.5) }],
+    },
+  ],
+};
+
+interface Setup {
+  readonly path: WritePath<IngestBatch>;
+  readonly calls: string[];
+}
+
+function setUp(options: {
+  readonly append: (payload: Uint8Array) => Promise<number>;
+  readonly admit?: (batch: IngestBatch) => IngestBatch;
+  readonly memoryBytes?: number;
+}): Setup {
+  const calls: string[] = [];
+  const path = new WritePath<IngestBatch>({
+    log: {
+      append(payload) {
+        calls.push("append");
+        return options.append(payload);
+      },
+    },
+    store: {
+      admit(batch) {
+        calls.push("admit");
+        return options.admit?.(batch) ?? batch;
+      },
+      abandon: () => void calls.push("abandon"),
+      insert: (lsn) => void calls.push(`insert ${lsn}`),
+    },
+    memoryBytes: () => options.memoryBytes ?? 0,
+    maxMemoryBytes: 100,
+  });
+  return { path, calls };
+}
+
+suite("WritePath", () => {
+  test("admits, appends one record and inserts it under its LSN", async () => {
+    const { path, calls } = setUp({ append: () => Promise.resolve(7) });
+    assert.equal(await path.write(BATCH), 7);
+    assert.deepEqual(calls, ["admit", "append", "insert 7"]);
+  });
+
+  test("logs what the store admitted, not what the client sent", async () => {
+    const table = BATCH.tables[0];
+    assert.ok(table);
+    const admitted: IngestBatch = { rowCount: 1, tables: [{ ...table, measurement: "admitted" }] };
+    let logged: Uint8Array | undefined;
+    const { path } = setUp({
+      admit: () => admitted,
+      append: (payload) => {
+        logged = payload.slice();
+        return Promise.resolve(1);
+      },
+    });
+    await path.write(BATCH);
+    assert.ok(logged);
+    assert.equal(decodeIngestBatch(logged).tables[0]?.measurement, "admitted");
+  });
+
+  test("keeps nothing of a batch that is not admitted", async () => {
+    const refusal = new ServerError("SERVER_TYPE_CONFLICT", "no");
+    const { path, calls } = setUp({
+      append: () => assert.fail(),
+      admit: () => {
+        throw refusal;
+      },
+    });
+    await assert.rejects(path.write(BATCH), refusal);
+    assert.deepEqual(calls, ["admit"]);
+  });
+
+  test("refuses when memory is full, before anything else", async () => {
+    const { path, calls } = setUp({ append: () => assert.fail(), memoryBytes: 100 });
+    await assert.rejects(
+      path.write(BATCH),
+      (error: unknown) => error instanceof ServerError && error.code === "SERVER_OVERLOADED",
+    );
+    assert.deepEqual(calls, []);
+  });
+
+  const failures: readonly [WalErrorCode, ServerErrorCode][] = [
+    ["WAL_POISONED", "SERVER_WAL_UNAVAILABLE"],
+    ["WAL_NO_SPACE", "SERVER_WAL_UNAVAILABLE"],
+    ["WAL_IO", "SERVER_WAL_UNAVAILABLE"],
+    ["WAL_CLOSED", "SERVER_WAL_UNAVAILABLE"],
+    ["WAL_OVERLOADED", "SERVER_OVERLOADED"],
+    ["WAL_RECORD_TOO_LARGE", "SERVER_TOO_LARGE"],
+  ];
+  for (const [walCode, code] of failures) {
+    test(`answers ${walCode} with ${code}, and takes the reservation back`, async () => {
+      const cause = new WalError(walCode, "no");
+      const { path, calls } = setUp({ append: () => Promise.reject(cause) });
+      await assert.rejects(
+        path.write(BATCH),
+        (error: unknown) =>
+          error instanceof ServerError && error.code === code && error.cause === cause,
+      );
+      assert.deepEqual(calls, ["admit", "append", "abandon"]);
+    });
+  }
+});
