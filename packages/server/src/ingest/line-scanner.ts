@@ -9,7 +9,7 @@
  *
  * Knows nothing of columns, types or values.
  */
-import { lineError } from "./line-error.ts";
+import type { LineBody } from "./line-body.ts";
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -29,16 +29,16 @@ export class LineScanner {
   tagCount = 0;
   fieldCount = 0;
 
-  readonly #body: Buffer;
+  readonly #body: LineBody;
+  readonly #bytes: Buffer;
   /** Position of the newline that ends the body. */
   readonly #end: number;
-  #lineStart = 0;
   #markCount = 0;
 
-  /** @param body - must end with a newline */
-  constructor(body: Buffer) {
+  constructor(body: LineBody) {
     this.#body = body;
-    this.#end = body.length - 1;
+    this.#bytes = body.bytes;
+    this.#end = body.bytes.length - 1;
   }
 
   /**
@@ -47,32 +47,31 @@ export class LineScanner {
    * @throws {ServerError} `SERVER_INVALID_LINE`
    */
   scan(lineStart: number): void {
-    this.#lineStart = lineStart;
     this.#markCount = 0;
     this.tagCount = 0;
     this.fieldCount = 0;
     let at = this.#scanMeasurement(lineStart);
-    while (this.#body[at] === COMMA) {
+    while (this.#bytes[at] === COMMA) {
       at = this.#scanTag(at + 1);
       this.tagCount++;
     }
-    while (this.#body[at] === SPACE) at++;
+    while (this.#bytes[at] === SPACE) at++;
     for (;;) {
       at = this.#scanField(at);
       this.fieldCount++;
-      if (this.#body[at] !== COMMA) return;
+      if (this.#bytes[at] !== COMMA) return;
       at++;
     }
   }
 
   #scanMeasurement(start: number): number {
-    const body = this.#body;
+    const bytes = this.#bytes;
     let at = start;
     for (;;) {
-      const byte = body[at] as number;
+      const byte = bytes[at] as number;
       if (byte === COMMA || byte === SPACE) break;
       if (byte === NEWLINE) this.#fail(start, "the line has no fields");
-      at += byte === BACKSLASH && isCommaOrSpace(body[at + 1] as number) ? 2 : 1;
+      at += byte === BACKSLASH && isCommaOrSpace(bytes[at + 1] as number) ? 2 : 1;
     }
     if (at === start) this.#fail(start, "the measurement is empty");
     this.measurementEnd = at;
@@ -81,14 +80,14 @@ export class LineScanner {
 
   #scanTag(start: number): number {
     const valueStart = this.#scanKey(start, "tag");
-    const body = this.#body;
+    const bytes = this.#bytes;
     let at = valueStart;
     for (;;) {
-      const byte = body[at] as number;
+      const byte = bytes[at] as number;
       if (byte === COMMA || byte === SPACE) break;
       if (byte === NEWLINE) this.#fail(valueStart, "the line has no fields");
       if (byte === EQUALS) this.#fail(at, "a tag value has an '=' that is not escaped");
-      at += byte === BACKSLASH && isNameDelimiter(body[at + 1] as number) ? 2 : 1;
+      at += byte === BACKSLASH && isNameDelimiter(bytes[at + 1] as number) ? 2 : 1;
     }
     if (at === valueStart) this.#fail(at, "a tag value is empty");
     this.#mark(start, valueStart, valueStart, at);
@@ -98,17 +97,17 @@ export class LineScanner {
   #scanField(start: number): number {
     const valueStart = this.#scanKey(start, "field");
     const valueEnd =
-      this.#body[valueStart] === QUOTE ? this.#scanString(valueStart) : this.#scanWord(valueStart);
+      this.#bytes[valueStart] === QUOTE ? this.#scanString(valueStart) : this.#scanWord(valueStart);
     this.#mark(start, valueStart, valueStart, valueEnd);
     return valueEnd;
   }
 
   /** Position after the `=` of the key at `start`. */
   #scanKey(start: number, kind: "tag" | "field"): number {
-    const body = this.#body;
+    const bytes = this.#bytes;
     let at = start;
     for (;;) {
-      const byte = body[at] as number;
+      const byte = bytes[at] as number;
       if (byte === EQUALS) break;
       if (byte === COMMA || byte === SPACE || byte === NEWLINE) {
         if (kind === "field" && at === start && this.fieldCount === 0 && byte === NEWLINE) {
@@ -119,7 +118,7 @@ export class LineScanner {
           `a ${kind} key is ${at === start ? "empty" : "not followed by '='"}`,
         );
       }
-      at += byte === BACKSLASH && isNameDelimiter(body[at + 1] as number) ? 2 : 1;
+      at += byte === BACKSLASH && isNameDelimiter(bytes[at + 1] as number) ? 2 : 1;
     }
     if (at === start) this.#fail(start, `a ${kind} key is empty`);
     return at + 1;
@@ -127,20 +126,20 @@ export class LineScanner {
 
   /** Position after the closing quote. */
   #scanString(start: number): number {
-    const body = this.#body;
+    const bytes = this.#bytes;
     let at = start + 1;
     while (at < this.#end) {
-      const byte = body[at] as number;
+      const byte = bytes[at] as number;
       if (byte === QUOTE) return this.#checkAfterString(at + 1);
-      const next = body[at + 1];
+      const next = bytes[at + 1];
       at += byte === BACKSLASH && (next === QUOTE || next === BACKSLASH) ? 2 : 1;
     }
     return this.#fail(start, "a string has no closing quote");
   }
 
   #checkAfterString(at: number): number {
-    const byte = this.#body[at] as number;
-    const isEnd = byte === CARRIAGE_RETURN && this.#body[at + 1] === NEWLINE;
+    const byte = this.#bytes[at] as number;
+    const isEnd = byte === CARRIAGE_RETURN && this.#bytes[at + 1] === NEWLINE;
     if (byte !== COMMA && byte !== SPACE && byte !== NEWLINE && !isEnd) {
       this.#fail(
         at,
@@ -151,10 +150,10 @@ export class LineScanner {
   }
 
   #scanWord(start: number): number {
-    const body = this.#body;
+    const bytes = this.#bytes;
     let at = start;
-    while (body[at] !== COMMA && body[at] !== SPACE && body[at] !== NEWLINE) at++;
-    if (body[at] === NEWLINE && body[at - 1] === CARRIAGE_RETURN) at--;
+    while (bytes[at] !== COMMA && bytes[at] !== SPACE && bytes[at] !== NEWLINE) at++;
+    if (bytes[at] === NEWLINE && bytes[at - 1] === CARRIAGE_RETURN) at--;
     if (at === start) this.#fail(start, "a field value is empty");
     return at;
   }
@@ -169,7 +168,7 @@ export class LineScanner {
   }
 
   #fail(at: number, reason: string): never {
-    throw lineError(this.#body, { lineStart: this.#lineStart, at, reason });
+    return this.#body.fail({ at, reason });
   }
 }
 
