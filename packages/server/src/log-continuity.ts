@@ -1,16 +1,15 @@
 /**
- * Keeps LSNs moving forward when the log is shorter than what Parquet already holds.
+ * Keeps LSNs moving forward when the log ends below what Parquet already holds.
  *
  * Parquet files are always synced, the log only as far as its level says. After a power loss at a weak
- * level, or at a level that keeps nothing, the log can end below LSNs that the catalog has committed. A new
- * row under a used LSN would be taken for one that is already flushed. So the log is moved past them with
- * empty records, which replay skips.
+ * level, or at a level that keeps nothing, the next LSN can be one that the catalog has committed. A new
+ * row under it would be taken for one that is already flushed. So the log is moved past it with empty
+ * records, which replay skips.
  */
 
 /** The part of the log that is needed. */
 export interface ContinuableLog {
-  readonly positions: { readonly appendedLsn: number };
-  appendBatch(payloads: readonly Uint8Array[]): Promise<unknown>;
+  appendBatch(payloads: readonly Uint8Array[]): Promise<{ readonly lastLsn: number }>;
 }
 
 const FILLER: Uint8Array = new Uint8Array(0);
@@ -19,13 +18,20 @@ const FILLERS_PER_BATCH = 50_000;
 /**
  * Appends empty records until the log's last LSN is at least `lsn`.
  *
+ * @param lastLsn - LSN of the log's last record
  * @returns how many were appended; 0 in the normal case
  */
-export async function continueLogAfter(log: ContinuableLog, lsn: number): Promise<number> {
-  const missing = lsn - log.positions.appendedLsn;
-  for (let left = missing; left > 0; left -= FILLERS_PER_BATCH) {
-    const count = Math.min(left, FILLERS_PER_BATCH);
-    await log.appendBatch(Array.from({ length: count }, () => FILLER));
+export async function continueLogAfter(
+  log: ContinuableLog,
+  { lsn, lastLsn }: { readonly lsn: number; readonly lastLsn: number },
+): Promise<number> {
+  let added = 0;
+  let reachedLsn = lastLsn;
+  while (reachedLsn < lsn) {
+    const count = Math.min(lsn - reachedLsn, FILLERS_PER_BATCH);
+    const batch = await log.appendBatch(Array.from({ length: count }, () => FILLER));
+    reachedLsn = batch.lastLsn;
+    added += count;
   }
-  return Math.max(0, missing);
+  return added;
 }

@@ -52,6 +52,17 @@ function walMetrics(storage: () => ServerStorage | undefined): readonly MetricSo
     counter("wal_payload_bytes_total", "Bytes of records appended", () => totals()?.appendedBytes),
     counter("wal_written_bytes_total", "Bytes written to segments", () => totals()?.writtenBytes),
     counter("wal_syncs_total", "Syncs of segments", () => totals()?.syncs),
+    counter("wal_frames_total", "Frames written", () => totals()?.frames),
+    counter(
+      "wal_released_segments_total",
+      "Segments removed after their rows were flushed",
+      () => totals()?.releasedSegments,
+    ),
+    gauge(
+      "wal_pending_bytes",
+      "Bytes waiting for the disk",
+      () => storage()?.wal.status().pendingBytes,
+    ),
     counter("wal_rotations_total", "Segments sealed", () => totals()?.rotations),
     gauge("wal_segments", "Segments on disk", () => storage()?.wal.status().segments.length),
     gauge("wal_size_bytes", "Bytes of segments on disk", () =>
@@ -69,7 +80,7 @@ function walMetrics(storage: () => ServerStorage | undefined): readonly MetricSo
     gauge("wal_poisoned", "1 when the log refuses writes until a restart", () => {
       const status = storage()?.wal.status();
       if (status === undefined) return undefined;
-      return status.poisoned === undefined ? 0 : 1;
+      return status.state === "poisoned" ? 1 : 0;
     }),
   ];
 }

@@ -69,7 +69,7 @@ export interface ServerOptions {
   readonly segmentMaxAgeMs?: number | undefined;
   /**
    * Level "interval" only: longest time an acknowledged write may wait for its sync, in milliseconds.
-   * Default 1,000. Range 1 to 60,000.
+   * Default 100. Range 1 to 60,000.
    */
   readonly syncIntervalMs?: number | undefined;
   /** What start-up does with a damaged log. Default "default". */
@@ -154,7 +154,7 @@ export const DEFAULT_SERVER_OPTIONS: Filled<Omit<ServerOptions, keyof OpenOption
     durability: "fdatasync",
     segmentSizeBytes: 64 * MIB,
     segmentMaxAgeMs: 3_600_000, // 1 hour
-    syncIntervalMs: 1_000,
+    syncIntervalMs: 100,
     recovery: "default",
     flushRows: 50_000,
     flushAgeMs: 5_000,

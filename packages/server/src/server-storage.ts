@@ -4,8 +4,10 @@
  * Opening it is recovery: the catalog says up to where rows are in Parquet, the log is replayed from there.
  * Closing it flushes every row, so that the next start has nothing to replay. HTTP knows only this.
  */
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { openWal, type Wal } from "@walnut/wal";
+import { durabilityText } from "./durability-text.ts";
 import { ServerError } from "./errors.ts";
 import { FlushCursor } from "./flush-cursor.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
@@ -25,6 +27,12 @@ export const WAL_DIRECTORY_NAME = "wal/worker-1";
 
 /** Number of the worker that owns the log. */
 export const WORKER_ID = 1;
+
+/**
+ * Largest record of the log: room for what a body of `maxDecodedBodyBytes` becomes as columns. The most the
+ * engine allows; a request beyond it is answered 413.
+ */
+const MAX_RECORD_BYTES = 268_435_455;
 
 /** Name of the log's cursor that follows the flushes. */
 const CURSOR_NAME = "parquet";
@@ -67,13 +75,17 @@ export async function openStorage(options: StorageOptions): Promise<ServerStorag
       logger.error(`the log's cursor could not be moved: ${messageOf(error)}`);
     });
     const replayed = await replay(options, store, wal);
-    const added = await continueLogAfter(wal, store.flushedLsn);
-    if (added > 0) logger.warn(`the log ended ${added} records before what Parquet holds`);
+    await passUsedLsns(options.options, store, wal);
     cursor.advance(store.flushedLsn);
     const { tornTailBytes } = wal.recovery;
     const durationMs = options.monotonicMs() - startedMs;
     const recovery = { ...replayed, segments, tornTailBytes, durationMs };
-    return new ServerStorage({ options: options.options, store, wal, cursor, recovery });
+    const { type } = await statfs(wal.status().directory);
+    const text = durabilityText(options.options.durability, type);
+    return new ServerStorage({
+      ...{ options: options.options, store, wal, cursor, recovery },
+      durabilityText: text,
+    });
   } catch (error) {
     // Rows in memory are in the log; closing must not hide the first failure.
     await Promise.allSettled([wal?.close(), store.close()]);
@@ -104,6 +116,7 @@ async function openLog({ options, directory, onProgress }: StorageOptions): Prom
     segmentSizeBytes: options.segmentSizeBytes,
     segmentMaxAgeMs: options.segmentMaxAgeMs,
     syncIntervalMs: options.syncIntervalMs,
+    maxRecordBytes: MAX_RECORD_BYTES,
     recovery: options.recovery,
     onRecoveryProgress: ({ segmentsDone, bytesDone }) =>
       onProgress({ phase: "scan", segments: segmentsDone, records: 0, rows: 0, bytes: bytesDone }),
@@ -136,12 +149,29 @@ async function replay(
   });
 }
 
+/** Makes sure that the next record gets an LSN that nothing in the store was inserted or flushed under. */
+async function passUsedLsns(
+  { durability, logger }: ResolvedServerOptions,
+  store: TableStore,
+  wal: Wal,
+): Promise<void> {
+  const { appendedLsn } = wal.positions;
+  const usedLsn = Math.max(store.flushedLsn, appendedLsn);
+  // At level "off" the log counts from 1 again, whatever it holds.
+  const lastLsn = durability === "off" ? 0 : appendedLsn;
+  const added = await continueLogAfter(wal, { lsn: usedLsn, lastLsn });
+  if (added > 0 && durability !== "off") {
+    logger.warn(`the log ended ${added} records before what Parquet holds; it goes on after it`);
+  }
+}
+
 interface StorageParts {
   readonly options: ResolvedServerOptions;
   readonly store: TableStore;
   readonly wal: Wal;
   readonly cursor: FlushCursor;
   readonly recovery: RecoverySummary;
+  readonly durabilityText: string;
 }
 
 /** The open storage. */
@@ -149,6 +179,8 @@ export class ServerStorage {
   readonly recovery: RecoverySummary;
   readonly wal: Wal;
   readonly store: TableStore;
+  /** The durability level and what it survives, in words. */
+  readonly durabilityText: string;
   readonly #cursor: FlushCursor;
   readonly #writePath: WritePath<AdmittedBatch>;
 
@@ -156,6 +188,7 @@ export class ServerStorage {
   constructor(parts: StorageParts) {
     const { store, wal, options } = parts;
     this.recovery = parts.recovery;
+    this.durabilityText = parts.durabilityText;
     this.wal = wal;
     this.store = store;
     this.#cursor = parts.cursor;
@@ -165,11 +198,6 @@ export class ServerStorage {
       memoryBytes: () => store.memoryBytes(),
       maxMemoryBytes: options.maxMemoryBytes,
     });
-  }
-
-  /** The durability level and what it survives, in words. */
-  get durabilityText(): string {
-    return this.wal.status().durabilityText;
   }
 
   /** See {@link WritePath.write}. */
@@ -188,8 +216,10 @@ export class ServerStorage {
 
   /** Why writes would be refused now, or `undefined`. */
   findTrouble(): string | undefined {
-    const { poisoned } = this.wal.status();
-    return poisoned === undefined ? undefined : `the log refuses writes: ${poisoned}`;
+    const { state, failure } = this.wal.status();
+    return state === "poisoned"
+      ? `the log refuses writes: ${failure ?? "a write failed"}`
+      : undefined;
   }
 
   /**

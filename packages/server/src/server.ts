@@ -199,7 +199,7 @@ class RunningServer implements WalnutServer {
       }),
       ...queryRoutes({ query: (sql, settings) => this.#openStorage().query(sql, settings) }),
       ...influxRoutes({ listDatabases: () => this.#openStorage().listDatabases() }),
-      ...walRoutes({ storage: () => this.#openStorage(), options, nowMs }),
+      ...walRoutes({ storage: () => this.#openStorage(), options }),
       ...healthRoutes({
         state: this.#state,
         findTrouble: () => this.#storage?.findTrouble(),

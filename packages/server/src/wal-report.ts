@@ -38,7 +38,11 @@ const MEMORY_WARNING_SHARE = 0.8;
 /** Body of `/api/wal/status`. */
 export function walStatusReport(
   status: WalStatus,
-  facts: { readonly workerId: number; readonly nowMs: number },
+  facts: {
+    readonly workerId: number;
+    /** Level and what it survives, in words. */
+    readonly durabilityText: string;
+  },
 ): object {
   const active = activeSegment(status);
   return {
@@ -48,11 +52,11 @@ export function walStatusReport(
       worker_id: facts.workerId,
       current_file: active?.path ?? null,
       directory: status.directory,
-      survives: status.durabilityText,
+      survives: facts.durabilityText,
     },
     stats: {
       current_size_mb: toMib(active?.sizeBytes ?? 0),
-      current_age_seconds: ageSeconds(active?.createdAtMs, facts.nowMs),
+      current_age_seconds: Math.floor((status.activeSegmentAgeMs ?? 0) / MS_PER_SECOND),
       total_entries: status.totals.appendedRecords,
       total_bytes: status.totals.appendedBytes,
       total_syncs: status.totals.syncs,
@@ -62,7 +66,8 @@ export function walStatusReport(
     positions: status.positions,
     cursors: status.cursors,
     segments: status.segments.length,
-    poisoned: status.poisoned ?? null,
+    state: status.state,
+    failure: status.failure ?? null,
   };
 }
 
@@ -114,11 +119,18 @@ interface Finding {
 function findProblems(facts: WalHealthFacts): readonly Finding[] {
   const { status, options } = facts;
   const findings: Finding[] = [];
-  if (status.poisoned !== undefined) {
+  if (status.state === "poisoned") {
     findings.push({
-      issue: `the log refuses writes: ${status.poisoned}`,
+      issue: `the log refuses writes: ${status.failure ?? "a write failed"}`,
       recommendation:
         "check the disk and its free space, then restart; recovery decides what is kept",
+    });
+  }
+  if (status.releaseFailure !== undefined) {
+    findings.push({
+      issue: `space of flushed rows is not released: ${status.releaseFailure}`,
+      recommendation:
+        "it is tried again with every flush; check the permissions of the log's directory",
     });
   }
   const neededBytes = MIN_FREE_SEGMENTS * options.segmentSizeBytes;
@@ -160,9 +172,4 @@ function fileReport(file: WalFileFacts): object {
 
 function toMib(bytes: number): number {
   return Number((bytes / BYTES_PER_MIB).toFixed(MIB_DECIMALS));
-}
-
-function ageSeconds(createdAtMs: number | undefined, nowMs: number): number {
-  if (createdAtMs === undefined) return 0;
-  return Math.max(0, Math.floor((nowMs - createdAtMs) / MS_PER_SECOND));
 }

@@ -9,7 +9,6 @@ import { ServerError } from "../errors.ts";
 import type { QueryResult } from "../store/table-store.ts";
 import type { Exchange } from "./exchange.ts";
 import { checkDeclaredLength, readBody } from "./request-body.ts";
-import { queryResultJson } from "./query-result-json.ts";
 import type { Route } from "./router.ts";
 
 /** Runs SQL. */
@@ -20,24 +19,21 @@ export interface QueryRunner {
 /** Largest query body, in bytes. */
 export const MAX_QUERY_BODY_BYTES = 1_048_576; // 1 MiB
 
-interface QueryRequest {
-  readonly sql: string;
-  readonly integersAsText: boolean;
-}
+const DURATION_DECIMALS = 3;
 
 /** `/api/v1/query`. */
 export function queryRoutes(runner: QueryRunner): readonly Route[] {
   async function query(exchange: Exchange): Promise<void> {
     const text = await receiveText(exchange);
     if (text === undefined) return;
-    const request = parseQueryRequest(text);
+    const sql = parseQueryRequest(text);
     const abort = new AbortController();
     const onClose = (): void => abort.abort();
     exchange.response.once("close", onClose);
     try {
-      const result = await runner.query(request.sql, { signal: abort.signal });
+      const result = await runner.query(sql, { signal: abort.signal });
       if (abort.signal.aborted) return;
-      exchange.json(200, queryResultJson(result, { integersAsText: request.integersAsText }));
+      exchange.json(200, resultJson(result));
     } catch (error) {
       if (abort.signal.aborted) return; // Nobody is left to read the answer.
       throw error;
@@ -66,7 +62,8 @@ async function receiveText(exchange: Exchange): Promise<string | undefined> {
   return body === undefined ? undefined : Buffer.from(body).toString("utf8");
 }
 
-function parseQueryRequest(text: string): QueryRequest {
+/** The SQL of a request. */
+function parseQueryRequest(text: string): string {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -79,11 +76,19 @@ function parseQueryRequest(text: string): QueryRequest {
   if (typeof parsed.sql !== "string" || parsed.sql.trim() === "") {
     throw badRequest('the field "sql" must be text and not empty');
   }
-  const int64 = "int64" in parsed ? parsed.int64 : "number";
-  if (int64 !== "number" && int64 !== "string") {
-    throw badRequest('the field "int64" must be "number" or "string"');
-  }
-  return { sql: parsed.sql, integersAsText: int64 === "string" };
+  return parsed.sql;
+}
+
+/** The store has made every value one that JSON writes without loss. */
+function resultJson(result: QueryResult): string {
+  return JSON.stringify({
+    success: true,
+    columns: result.columns.map((column) => column.name),
+    types: result.columns.map((column) => column.type),
+    data: result.rows,
+    row_count: result.rowCount,
+    execution_time_ms: Number(result.durationMs.toFixed(DURATION_DECIMALS)),
+  });
 }
 
 function badRequest(message: string, cause?: unknown): ServerError {

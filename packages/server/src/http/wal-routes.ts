@@ -20,7 +20,6 @@ import type { Route } from "./router.ts";
 export interface WalRoutesOptions {
   readonly storage: () => ServerStorage;
   readonly options: ResolvedServerOptions;
-  readonly nowMs: () => number;
 }
 
 const PREFIXES = ["/api/wal", "/api/v1/wal"];
@@ -29,8 +28,9 @@ const RECOVERED_SUFFIX = ".recovered";
 /** `status`, `files` and `health` under both prefixes. */
 export function walRoutes(context: WalRoutesOptions): readonly Route[] {
   function status(exchange: Exchange): void {
-    const facts = { workerId: WORKER_ID, nowMs: context.nowMs() };
-    exchange.json(200, JSON.stringify(walStatusReport(context.storage().wal.status(), facts)));
+    const { wal, durabilityText } = context.storage();
+    const report = walStatusReport(wal.status(), { workerId: WORKER_ID, durabilityText });
+    exchange.json(200, JSON.stringify(report));
   }
 
   async function files(exchange: Exchange): Promise<void> {
