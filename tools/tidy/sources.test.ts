@@ -70,7 +70,7 @@ suite("sources", () => {
     assertNoComplaints(find(files, /^export (type )?(\{[^}]*\}|\*) from/gm, withoutComments));
   });
 
-  test("leave nothing half done: TODO carries an issue number, FIXME does not exist", () => {
+  test("leave nothing half done, unless an issue number says who minds it", () => {
     // Spelled so that this file does not find itself.
     const pattern = new RegExp(`\\b(${"TO"}DO(?!\\(#\\d+\\):)|${"FIX"}ME|${"XX"}X)\\b`, "g");
     assertNoComplaints(find([...typeScriptFiles, ...toolFiles], pattern, (source) => source));
@@ -88,7 +88,8 @@ suite("sources", () => {
 suite("sources of the engine", () => {
   const engineFiles = sourceFiles.filter((file) => file.startsWith("packages/wal/"));
   const isOutside = (file: string): boolean =>
-    file === "packages/wal/src/open-wal.ts" || /\/storage\/node-[^/]+$/.test(file);
+    /^packages\/wal\/src\/(open-wal|environment)\.ts$/.test(file) ||
+    /\/storage\/node-[^/]+$/.test(file);
 
   test("get clock, timers and randomness from the composition root", () => {
     const nondeterminism =
