@@ -78,8 +78,10 @@ suite("packages", () => {
   test("are all workspaces and all part of the build", () => {
     const paths = packages.map(({ folder }) => `packages/${folder}`).sort();
     const build = JSON.parse(readText("tsconfig.json"));
-    assert.deepEqual([...root.workspaces].sort(), paths);
-    assert.deepEqual(build.references.map(({ path }: { path: string }) => path).sort(), paths);
+    const workspaces: string[] = root.workspaces;
+    assert.deepEqual(workspaces.toSorted(), paths);
+    const references: string[] = build.references.map(({ path }: { path: string }) => path);
+    assert.deepEqual(references.toSorted(), paths);
   });
 
   test("offer their sources under the condition that tests use", () => {

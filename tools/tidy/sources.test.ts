@@ -71,8 +71,11 @@ suite("sources", () => {
   });
 
   test("leave nothing half done, unless an issue number says who minds it", () => {
-    // Spelled so that this file does not find itself.
-    const pattern = new RegExp(`\\b(${"TO"}DO(?!\\(#\\d+\\):)|${"FIX"}ME|${"XX"}X)\\b`, "g");
+    // Put together at run time, so that this file does not find itself.
+    const [later, broken, marker] = ["TO-DO", "FIX-ME", "XX-X"].map((word) =>
+      word.replace("-", ""),
+    );
+    const pattern = new RegExp(`\\b(${later}(?!\\(#\\d+\\):)|${broken}|${marker})\\b`, "g");
     assertNoComplaints(find([...typeScriptFiles, ...toolFiles], pattern, (source) => source));
   });
 
