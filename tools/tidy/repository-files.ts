@@ -44,7 +44,7 @@ function listFiles(): string[] {
     maxBuffer: 64 * 1024 * 1024, // 64 MiB
   });
   // The list of git still has files that are deleted but not yet committed as such.
-  const files =
+  const files: string[] =
     git.status === 0 ? git.stdout.split("\0").filter((file) => file !== "") : findFiles("", "");
   return [...new Set(files)].filter((file) => existsSync(join(ROOT, file))).sort();
 }
