@@ -1,0 +1,99 @@
+/**
+ * Where the rows of a table live: names of directories and Parquet files.
+ *
+ *     {database}/{measurement}/{YYYY}/{MM}/{DD}/{HH}/{measurement}_{firstLsn}-{lastLsn}.parquet
+ *
+ * relative to the Parquet root, separated by slashes on every platform. The hour is the UTC hour of the
+ * data, the LSNs are the range of the log that the flush covers. Names of databases and measurements are
+ * percent-encoded, so that any name is one safe path part; the encoding is injective, and names too long
+ * for a file system end in a digest. Layout: docs/storage.md. Pure.
+ */
+import { createHash } from "node:crypto";
+
+/** Longest encoded part, in bytes. A file name adds two LSNs and suffixes and must stay below 255. */
+const MAX_ENCODED_BYTES = 160;
+const KEPT_OF_LONG_NAME_BYTES = 90;
+const NANOSECONDS_PER_MILLISECOND = 1_000_000n;
+
+/** Range of LSNs that a file covers, both ends included. */
+export interface LsnRange {
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+}
+
+/**
+ * A name as one path part.
+ *
+ * ASCII letters, digits, `_`, `-` and inner dots stay; every other byte of the UTF-8 form becomes `%XX`. A
+ * dot at either end is encoded, so `.` and `..` and hidden names cannot arise. A part longer than the limit
+ * becomes its beginning, `~` and the SHA-256 of the name: `~` occurs in no other part.
+ */
+export function encodePathPart(name: string): string {
+  let encoded = "";
+  const bytes = Buffer.from(name, "utf8");
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index] ?? 0;
+    const isInnerDot = byte === 0x2e && index > 0 && index < bytes.length - 1;
+    encoded +=
+      isInnerDot || isPlainByte(byte)
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  if (encoded.length <= MAX_ENCODED_BYTES) return encoded;
+  const kept = encoded.slice(0, KEPT_OF_LONG_NAME_BYTES).replace(/%.?$/, "");
+  return `${kept}~${createHash("sha256").update(name, "utf8").digest("hex")}`;
+}
+
+/** Directory of a table, relative to the Parquet root. */
+export function tableDirectory(database: string, measurement: string): string {
+  return `${encodePathPart(database)}/${encodePathPart(measurement)}`;
+}
+
+/** Directory of an hour inside a table's directory: `YYYY/MM/DD/HH` in UTC. */
+export function hourDirectory(hourStartNs: bigint): string {
+  const iso = new Date(Number(hourStartNs / NANOSECONDS_PER_MILLISECOND)).toISOString();
+  return `${iso.slice(0, 4)}/${iso.slice(5, 7)}/${iso.slice(8, 10)}/${iso.slice(11, 13)}`;
+}
+
+/** Name of the Parquet file that a flush of `range` writes into an hour directory. */
+export function parquetFileName(measurement: string, range: LsnRange): string {
+  return `${encodePathPart(measurement)}_${range.firstLsn}-${range.lastLsn}.parquet`;
+}
+
+/** Name under which a file is written before it is renamed. No encoded name begins with a dot. */
+export function temporaryFileName(fileName: string, attempt: number): string {
+  return `.${fileName}.${attempt}.tmp`;
+}
+
+/** What a name in an hour directory says about itself. */
+export type ParsedFileName =
+  | { readonly kind: "data"; readonly range: LsnRange }
+  | { readonly kind: "temporary" }
+  | { readonly kind: "unknown" };
+
+/**
+ * Recognises names made by {@link parquetFileName} and {@link temporaryFileName}.
+ *
+ * @param tableDirectoryName - name of the measurement's directory, which is the encoded measurement
+ */
+export function parseFileName(fileName: string, tableDirectoryName: string): ParsedFileName {
+  const prefix = `${tableDirectoryName}_`;
+  if (fileName.startsWith(`.${prefix}`) && fileName.endsWith(".tmp")) return { kind: "temporary" };
+  if (!fileName.startsWith(prefix)) return { kind: "unknown" };
+  const match = /^(\d{1,16})-(\d{1,16})\.parquet$/.exec(fileName.slice(prefix.length));
+  if (match === null) return { kind: "unknown" };
+  const range = { firstLsn: Number(match[1]), lastLsn: Number(match[2]) };
+  return range.firstLsn >= 1 && range.lastLsn >= range.firstLsn
+    ? { kind: "data", range }
+    : { kind: "unknown" };
+}
+
+function isPlainByte(byte: number): boolean {
+  return (
+    (byte >= 0x30 && byte <= 0x39) || // 0-9
+    (byte >= 0x41 && byte <= 0x5a) || // A-Z
+    (byte >= 0x61 && byte <= 0x7a) || // a-z
+    byte === 0x5f || // _
+    byte === 0x2d // -
+  );
+}

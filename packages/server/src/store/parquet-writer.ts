@@ -1,0 +1,64 @@
+/**
+ * Writes rows to one Parquet file.
+ *
+ * Columns: `time` (TIMESTAMP, nanoseconds) and then the table's columns as BIGINT, UBIGINT, DOUBLE, BOOLEAN
+ * or VARCHAR, in row order, compressed with ZSTD, with statistics. The file is complete when `write`
+ * resolves, and not durable: DuckDB does not sync. Whatever is at the path is overwritten in place.
+ */
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import type { RowSet } from "./row-buffer.ts";
+import { ROW_SCAN_FUNCTION, RowScan } from "./row-scan.ts";
+import { TIME_COLUMN } from "./column-type.ts";
+import { quoteIdentifier, quoteLiteral } from "./sql-identifier.ts";
+
+/** Makes Parquet files of rows. */
+export interface ParquetWriter {
+  /** Writes all rows, in their order. Rejects when it cannot; the file is then undefined. */
+  write(path: string, rows: RowSet): Promise<void>;
+  close(): void;
+}
+
+/** Opens a writer with its own DuckDB: a query that uses up its memory cannot stop a flush. */
+export async function openParquetWriter(): Promise<ParquetWriter> {
+  // One thread: the rows come through callbacks on one thread, and the other cores serve queries.
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1", temp_directory: "" });
+  const scan = new RowScan(await instance.connect());
+  return {
+    async write(path, rows) {
+      const published = scan.publish(rows);
+      try {
+        // A connection runs one statement at a time; several flushes may write at once.
+        const connection = await instance.connect();
+        try {
+          await copyTo(connection, path, { rows, token: published.token });
+        } finally {
+          connection.closeSync();
+        }
+      } finally {
+        published.release();
+      }
+    },
+    close: () => instance.closeSync(),
+  };
+}
+
+async function copyTo(
+  connection: DuckDBConnection,
+  path: string,
+  source: { readonly rows: RowSet; readonly token: string },
+): Promise<void> {
+  const columns = source.rows.columns.map(
+    (column, index) => `c${index + 1} AS ${quoteIdentifier(column.name)}`,
+  );
+  const select = [`c0 AS ${quoteIdentifier(TIME_COLUMN)}`, ...columns].join(", ");
+  const from = `${ROW_SCAN_FUNCTION}(${quoteLiteral(source.token)})`;
+  const result = await connection.run(
+    `COPY (SELECT ${select} FROM ${from}) TO ${quoteLiteral(path)} ` +
+      `(FORMAT parquet, COMPRESSION zstd)`,
+  );
+  const [row] = await result.getRows();
+  const written = Number(row?.[0]);
+  if (written !== source.rows.rowCount) {
+    throw new Error(`${path}: wrote ${written} rows of ${source.rows.rowCount}`);
+  }
+}

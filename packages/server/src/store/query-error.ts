@@ -1,0 +1,48 @@
+/**
+ * Errors of the SQL engine as errors of the server: what the client got wrong, and what went wrong here.
+ * DuckDB begins each message with the kind of error. Pure.
+ */
+import { ServerError } from "../errors.ts";
+
+/** Kinds that a different query would not meet. */
+const CLIENT_KINDS: ReadonlySet<string> = new Set([
+  "Parser Error",
+  "Syntax Error",
+  "Binder Error",
+  "Catalog Error",
+  "Conversion Error",
+  "Invalid Input Error",
+  "Invalid Type Error",
+  "Out of Range Error",
+  "Mismatch Type Error",
+  "Not implemented Error",
+  "Permission Error",
+  "Invalid Error",
+]);
+
+/** True for failures after which a DuckDB instance refuses everything. */
+export function isFatalEngineError(error: unknown): boolean {
+  return /^(FATAL|INTERNAL) Error|has been invalidated/.test(messageOf(error));
+}
+
+/**
+ * An error of the engine with a code of ours; errors that have one already pass through.
+ *
+ * @param privateName - name that the engine saw and the client does not know, removed from the message
+ */
+export function toQueryError(error: unknown, privateName: string): ServerError {
+  if (error instanceof ServerError) return error;
+  // What follows the first paragraph points into a text that is not quite the client's.
+  const [paragraph = ""] = messageOf(error).split(/\n\n?LINE \d+:/);
+  const message = paragraph
+    .replaceAll(`"${privateName}".`, "")
+    .replaceAll(`${privateName}.`, "")
+    .trim();
+  const kind = /^[A-Z][A-Za-z ]*? Error(?=:)/.exec(message)?.[0] ?? "";
+  const code = CLIENT_KINDS.has(kind) ? "SERVER_INVALID_QUERY" : "SERVER_QUERY_FAILED";
+  return new ServerError(code, message, { cause: error });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

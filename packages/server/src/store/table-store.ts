@@ -1,0 +1,386 @@
+/**
+ * The table store: rows of the log as tables that can be queried, in memory at first, then in Parquet.
+ *
+ *     admit -> (log append) -> insert -> memtable -> flush -> Parquet + catalog -> flushedLsn
+ *
+ * What was inserted is visible to every later query, exactly once, whatever flushes do meanwhile. What is at
+ * or below `flushedLsn` is durable in Parquet and in the catalog, and the log may forget it; what is above
+ * comes back by replaying the log from `replayFromLsn`, and rows that were flushed already are skipped.
+ * This class holds the parts together; each has its own file. Protocol and crash table: docs/storage.md.
+ */
+import { realpath } from "node:fs/promises";
+import * as path from "node:path";
+import { ServerError } from "../errors.ts";
+import type { IngestBatch } from "../ingest/table-batch.ts";
+import { Catalog, DEFAULT_SNAPSHOT_BYTES } from "./catalog.ts";
+import type { CatalogLog } from "./catalog-log.ts";
+import { DurableDirectories } from "./durable-directories.ts";
+import { auditFiles, type FileAuditReport } from "./file-audit.ts";
+import { Flusher } from "./flusher.ts";
+import { nearNames } from "./near-names.ts";
+import { openParquetWriter, type ParquetWriter } from "./parquet-writer.ts";
+import { QueryEngine, type QueryResult } from "./query-engine.ts";
+import type { TableReference } from "./query-references.ts";
+import { SchemaRegistry, type AdmittedBatch } from "./schema-registry.ts";
+import { foldIdentifier } from "./sql-identifier.ts";
+import { systemStoreClock, type StoreClock } from "./store-environment.ts";
+import { nodeStoreFileSystem, type StoreFileSystem } from "./store-file-system.ts";
+import {
+  oldestUnflushedAgeMs,
+  sumTables,
+  tableStats,
+  type TableStoreStats,
+} from "./store-stats.ts";
+import {
+  resolveTableStoreOptions,
+  type ResolvedTableStoreOptions,
+  type TableStoreOptions,
+} from "./store-options.ts";
+import { describeTable, tableKey, type TableName } from "./table-name.ts";
+import type { TableSnapshot } from "./table-snapshot.ts";
+import { TableState } from "./table-state.ts";
+import { openWalCatalogLog } from "./wal-catalog-log.ts";
+
+export type { QueryColumn, QueryResult } from "./query-engine.ts";
+export type { AdmittedBatch } from "./schema-registry.ts";
+export type { TableStoreOptions } from "./store-options.ts";
+export type { TableStats, TableStoreStats } from "./store-stats.ts";
+
+/** What a store takes from outside besides its options: disk, clock, log. */
+export interface TableStoreEnvironment {
+  readonly files: StoreFileSystem;
+  readonly clock: StoreClock;
+  readonly openCatalogLog: () => Promise<CatalogLog>;
+  readonly openParquetWriter: () => Promise<ParquetWriter>;
+  /** Growth of the catalog's log between snapshots, in bytes. */
+  readonly catalogSnapshotBytes: number;
+}
+
+/**
+ * Opens a store: reads the catalog, checks that its files are there, removes leftovers of flushes that died.
+ *
+ * @throws {ServerError} `SERVER_STORAGE_CORRUPT`, `SERVER_INVALID_OPTION`
+ */
+export async function openTableStore(options: TableStoreOptions): Promise<TableStore> {
+  const resolved = resolveTableStoreOptions(options);
+  return await openTableStoreWith(
+    {
+      files: nodeStoreFileSystem,
+      clock: systemStoreClock,
+      openCatalogLog: async () =>
+        await openWalCatalogLog({
+          directory: path.join(resolved.directory, "catalog"),
+          durability: resolved.catalogDurability,
+        }),
+      openParquetWriter,
+      catalogSnapshotBytes: DEFAULT_SNAPSHOT_BYTES,
+    },
+    options,
+  );
+}
+
+/** As {@link openTableStore}, on a given environment. */
+export async function openTableStoreWith(
+  environment: TableStoreEnvironment,
+  options: TableStoreOptions,
+): Promise<TableStore> {
+  const resolved = resolveTableStoreOptions(options);
+  // The catalog first: its log locks the directory.
+  const catalog = await Catalog.open({
+    openLog: environment.openCatalogLog,
+    snapshotBytes: environment.catalogSnapshotBytes,
+    onSnapshotError: resolved.onBackgroundError,
+  });
+  try {
+    const root = await prepareRoot(environment.files, resolved.directory);
+    const audit = await auditFiles({
+      files: environment.files,
+      root,
+      tables: catalog.tables,
+      isCatalogEmpty: catalog.isEmpty,
+      oldestLogLsn: resolved.oldestLogLsn,
+    });
+    await catalog.begin();
+    const writer = await environment.openParquetWriter();
+    const store = new TableStore({ environment, options: resolved, catalog, writer, root, audit });
+    await store.start();
+    return store;
+  } catch (error) {
+    // The first error is the one to report.
+    await catalog.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+interface TableStoreParts {
+  readonly environment: TableStoreEnvironment;
+  readonly options: ResolvedTableStoreOptions;
+  readonly catalog: Catalog;
+  readonly writer: ParquetWriter;
+  readonly root: string;
+  readonly audit: FileAuditReport;
+}
+
+/** Tables over one catalog. See the head of this file. */
+export class TableStore {
+  /** Lowest LSN that replay must start from. */
+  readonly replayFromLsn: number;
+  readonly #options: ResolvedTableStoreOptions;
+  readonly #clock: StoreClock;
+  readonly #catalog: Catalog;
+  readonly #writer: ParquetWriter;
+  readonly #audit: FileAuditReport;
+  readonly #engine: QueryEngine;
+  readonly #flusher: Flusher;
+  readonly #registry = new SchemaRegistry();
+  readonly #tables = new Map<string, TableState>();
+  /** Tables by the form of their name that SQL compares. */
+  readonly #tablesByFoldedName = new Map<string, TableState[]>();
+  readonly #totals = { rows: 0, bytes: 0 };
+  #insertedLsn: number;
+  #closing: Promise<void> | undefined;
+
+  /** @internal Use {@link openTableStore}. */
+  constructor({ environment, options, catalog, writer, root, audit }: TableStoreParts) {
+    this.#options = options;
+    this.#clock = environment.clock;
+    this.#catalog = catalog;
+    this.#writer = writer;
+    this.#audit = audit;
+    this.replayFromLsn = catalog.flushedLsn + 1;
+    this.#insertedLsn = catalog.flushedLsn;
+    this.#engine = new QueryEngine({
+      root,
+      clock: environment.clock,
+      memoryBytes: options.queryMemoryBytes,
+      timeoutMs: options.queryTimeoutMs,
+      maxRows: options.queryMaxRows,
+      maxResultBytes: options.queryMaxResultBytes,
+      concurrentQueries: options.concurrentQueries,
+    });
+    const files = environment.files;
+    this.#flusher = new Flusher({
+      catalog,
+      registry: this.#registry,
+      target: { files, writer, directories: new DurableDirectories(files, root) },
+      clock: environment.clock,
+      flushRows: options.flushRows,
+      flushAgeMs: options.flushAgeMs,
+      makeLogDurable: options.makeLogDurable,
+      flushedLsnAfter: (table, lastLsn) => this.#flushedLsnAfter(table, lastLsn),
+      onCommitted: () => this.#onCommitted(),
+      onReloaded: () => this.#onReloaded(),
+      onError: options.onBackgroundError,
+    });
+    for (const table of catalog.tables) {
+      this.#registry.restore(table, table.schema);
+      this.#tableFor(table);
+    }
+  }
+
+  /** @internal Called once by {@link openTableStore}. */
+  async start(): Promise<void> {
+    await this.#engine.start();
+  }
+
+  /** Every row of every table up to this LSN is durable in Parquet: the log may forget it. */
+  get flushedLsn(): number {
+    return Math.max(this.#catalog.flushedLsn, this.#flushedLsnAfter(undefined, 0));
+  }
+
+  /** Highest LSN of any row in Parquet. A log that lost its tail must not give out LSNs up to it again. */
+  get highestFlushedLsn(): number {
+    let highest = this.#catalog.flushedLsn;
+    for (const table of this.#catalog.tables) highest = Math.max(highest, table.lastLsn);
+    return highest;
+  }
+
+  /** Bytes of rows that are not in Parquet yet, approximately: what back-pressure is measured by. */
+  memoryBytes(): number {
+    return this.#totals.bytes;
+  }
+
+  /**
+   * Checks a batch against the types of its tables and reserves the columns it introduces. What is returned
+   * goes to the log and then to {@link insert}; when the append fails, to {@link abandon}.
+   *
+   * @throws {ServerError} `SERVER_TYPE_CONFLICT`, `SERVER_INVALID_REQUEST`
+   */
+  admit(batch: IngestBatch): AdmittedBatch {
+    return this.#registry.admit(batch);
+  }
+
+  /** Takes back what {@link admit} reserved, for a batch that did not get into the log. */
+  abandon(batch: AdmittedBatch): void {
+    this.#registry.abandon(batch);
+  }
+
+  /**
+   * Makes rows visible to queries. Called in LSN order, live and on replay; rows that are in Parquet already
+   * are skipped. The batch belongs to the store from then on.
+   */
+  insert(lsn: number, batch: IngestBatch): void {
+    this.#assertOpen();
+    if (!(lsn > this.#insertedLsn)) {
+      // Replay may start earlier than it must: everything up to the first `flushedLsn` is in Parquet.
+      if (lsn < this.replayFromLsn) return;
+      throw new RangeError(`insert of LSN ${lsn} after ${this.#insertedLsn}`);
+    }
+    this.#insertedLsn = lsn;
+    for (const table of batch.tables) {
+      if (table.rowCount === 0) continue;
+      const state = this.#tableFor(table);
+      if ((this.#catalog.table(state.key)?.lastLsn ?? 0) >= lsn) continue;
+      this.#registry.commit(table);
+      this.#flusher.insert(state, lsn, table);
+    }
+  }
+
+  /**
+   * Runs one SELECT. Everything inserted before the call is in the answer.
+   *
+   * @throws {ServerError} `SERVER_INVALID_QUERY`, `SERVER_QUERY_FAILED`, `SERVER_OVERLOADED`
+   */
+  async query(
+    sql: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<QueryResult> {
+    this.#assertOpen();
+    const snapshot = (references: readonly TableReference[]): readonly TableSnapshot[] =>
+      this.#snapshot(references);
+    return await this.#engine.run(sql, snapshot, options.signal);
+  }
+
+  /** Flushes every row that is in memory now; resolves when all of them are committed. */
+  async flush(): Promise<void> {
+    this.#assertOpen();
+    await this.#flusher.flushAll(this.#tables.values());
+  }
+
+  /** The state of the store and of every table. */
+  stats(): TableStoreStats {
+    const tables = [...this.#tables.values()].map((table) => tableStats(table, this.#catalog));
+    return {
+      insertedLsn: this.#insertedLsn,
+      flushedLsn: this.flushedLsn,
+      rowsInMemory: this.#totals.rows,
+      bytesInMemory: this.#totals.bytes,
+      ...sumTables(tables),
+      oldestUnflushedAgeMs: oldestUnflushedAgeMs(this.#tables.values(), this.#clock.nowMs()),
+      flushes: this.#flusher.stats,
+      catalog: this.#catalog.stats,
+      audit: this.#audit,
+      tables,
+    };
+  }
+
+  /**
+   * Flushes everything, commits it and closes. Idempotent. When the last flush fails, everything is closed
+   * all the same and the error is thrown: the rows are in the log.
+   */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const steps = [
+      async () => await this.#flusher.flushAll(this.#tables.values()),
+      async () => await this.#flusher.stop(),
+      async () => await this.#catalog.close(),
+      async () => await this.#engine.close(),
+      async () => this.#writer.close(),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new ServerError("SERVER_NOT_READY", "the table store is closing");
+  }
+
+  #tableFor(name: TableName): TableState {
+    const key = tableKey(name);
+    let table = this.#tables.get(key);
+    if (table === undefined) {
+      table = new TableState(name, this.#totals);
+      this.#tables.set(key, table);
+      const folded = foldIdentifier(key);
+      const alike = this.#tablesByFoldedName.get(folded) ?? [];
+      this.#tablesByFoldedName.set(folded, [...alike, table]);
+    }
+    return table;
+  }
+
+  /** What `flushedLsn` is once `table` has no rows up to `lastLsn`. */
+  #flushedLsnAfter(flushed: TableState | undefined, lastLsn: number): number {
+    let flushedLsn = this.#insertedLsn;
+    for (const table of this.#tables.values()) {
+      const firstLsn = table === flushed ? table.firstLsnAfter(lastLsn) : table.firstUnflushedLsn;
+      if (firstLsn !== undefined) flushedLsn = Math.min(flushedLsn, firstLsn - 1);
+    }
+    return flushedLsn;
+  }
+
+  #onCommitted(): void {
+    this.#options.onFlushed(this.flushedLsn);
+  }
+
+  #onReloaded(): void {
+    for (const table of this.#tables.values()) {
+      table.dropFlushed(this.#catalog.table(table.key)?.lastLsn ?? 0);
+    }
+    this.#onCommitted();
+  }
+
+  /** Tables as they are now, all in one step: no flush can commit in between. */
+  #snapshot(references: readonly TableReference[]): readonly TableSnapshot[] {
+    const tables = new Set(references.map((reference) => this.#resolve(reference)));
+    return [...tables].map((table) => ({
+      database: table.database,
+      measurement: table.measurement,
+      schema: this.#registry.schema(table.key),
+      groups: this.#catalog.table(table.key)?.groups ?? [],
+      rowSets: table.rowSets(),
+    }));
+  }
+
+  /** The table of exactly this name, or the only one that SQL takes for the same. */
+  #resolve(reference: TableReference): TableState {
+    const key = tableKey(reference);
+    const exact = this.#tables.get(key);
+    if (exact !== undefined) return exact;
+    const alike = this.#tablesByFoldedName.get(foldIdentifier(key)) ?? [];
+    const [only] = alike;
+    if (only !== undefined && alike.length === 1) return only;
+    const candidates = alike.length > 1 ? alike : [...this.#tables.values()];
+    const near = nearNames(describeTable(reference), candidates.map(describeTable));
+    const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
+    throw new ServerError(
+      "SERVER_INVALID_QUERY",
+      `unknown table ${describeTable(reference)}${hint}`,
+      { details: { database: reference.database, measurement: reference.measurement } },
+    );
+  }
+}
+
+/** Makes the Parquet root durable and finds the path that the engine will see, links resolved. */
+async function prepareRoot(files: StoreFileSystem, directory: string): Promise<string> {
+  await files.makeDirectory(directory);
+  const root = path.join(await realpath(directory), "parquet");
+  await files.makeDirectory(root);
+  await files.syncDirectory(path.dirname(root));
+  return root.replaceAll(path.sep, "/");
+}
