@@ -88,7 +88,8 @@ export class Wal {
   #ageTimer: Timer | undefined;
   #attestTimer: Timer | undefined;
   #syncTimer: Timer | undefined;
-  #lastAppendMs = 0;
+  /** Records appended when the attest timer last looked; the same number a delay later means idle. */
+  #recordsSeen = 0;
   #unsyncedBytes = 0;
   #releaseFailure: string | undefined;
   /** What recovery found and did when the log was opened. */
@@ -399,9 +400,8 @@ export class Wal {
   }
 
   #armTimers(bytes: number): void {
-    const { options, environment } = this.#parts;
+    const { options } = this.#parts;
     if (options.attestDelayMs > 0) {
-      this.#lastAppendMs = environment.monotonicMs();
       this.#attestTimer ??= this.#background(options.attestDelayMs, () => this.#attestWhenIdle());
     }
     if (options.segmentMaxAgeMs > 0) {
@@ -432,14 +432,13 @@ export class Wal {
 
   #attestWhenIdle(): void {
     this.#attestTimer = undefined;
-    const { options, environment, log } = this.#parts;
-    const idleMs = environment.monotonicMs() - this.#lastAppendMs;
-    if (idleMs < options.attestDelayMs) {
-      const leftMs = options.attestDelayMs - idleMs;
-      this.#attestTimer = this.#background(leftMs, () => this.#attestWhenIdle());
+    const { options, log } = this.#parts;
+    if (this.#recordsSeen === this.#appended.records) {
+      this.#run(() => log.attest());
       return;
     }
-    this.#run(() => log.attest());
+    this.#recordsSeen = this.#appended.records;
+    this.#attestTimer = this.#background(options.attestDelayMs, () => this.#attestWhenIdle());
   }
 
   #rotateWhenOld(): void {

@@ -36,11 +36,12 @@ export interface GroupCommitOptions {
 }
 
 /**
- * With this much waiting when a group ends, the next one starts at once and callers are told while the device
- * works. With less, callers are told first, so that those who append again join the same group: a group of one
- * beside a group of many would cost the many a sync.
+ * With this much waiting and the device free, the next group starts at once, and callers of the group before are told
+ * while the device works. With less, callers are told first and a turn of the event loop passes, so that those who append
+ * again join the same group: a group of one beside a group of many would cost the many a sync. Without a sync there is
+ * nothing to share, so a smaller group is worth starting.
  */
-const EAGER_START_BYTES = 256 * 1024; // 256 KiB
+const EAGER_START_BYTES = { durable: 1024 * 1024, written: 128 * 1024 } as const;
 
 interface ExclusiveTask {
   readonly run: () => Promise<void>;
@@ -58,7 +59,7 @@ export class GroupCommit {
   #nextLsn: number;
   #pendingBytes = 0;
   #isScheduled = false;
-  #isRunning = false;
+  #isBusy = false;
   #failure: Error | undefined;
   #idle: (() => void)[] = [];
 
@@ -95,8 +96,9 @@ export class GroupCommit {
     const lsn = this.#nextLsn++;
     const buffer = this.#filling;
     buffer.addRecord(head, payload, lsn);
+    const settled = this.#waiter(buffer, ack, lsn);
     this.#schedule();
-    return this.#waiter(buffer, ack, lsn);
+    return settled;
   }
 
   /** Appends records as one batch; see `Wal.appendBatch`. `heads[i]` belongs to `payloads[i]`. */
@@ -130,8 +132,9 @@ export class GroupCommit {
       buffer.closeFrame();
       markContinued(buffer, firstFrame);
     }
+    const settled = this.#waiter(buffer, ack, { firstLsn, lastLsn: this.#nextLsn - 1 });
     this.#schedule();
-    return this.#waiter(buffer, ack, { firstLsn, lastLsn: this.#nextLsn - 1 });
+    return settled;
   }
 
   /**
@@ -149,7 +152,7 @@ export class GroupCommit {
 
   /** Resolves when nothing is waiting and nothing is under way. Never rejects. */
   async drained(): Promise<void> {
-    while (this.#isRunning || this.#isScheduled) {
+    while (this.#isBusy || this.#isScheduled) {
       await new Promise<void>((resolve) => {
         this.#idle.push(resolve);
       });
@@ -214,41 +217,50 @@ export class GroupCommit {
     }
   }
 
-  #schedule(): void {
-    if (this.#isRunning || this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#options.defer(() => {
-      this.#isScheduled = false;
-      this.#isRunning = true;
-      void this.#run();
-    });
+  get #isWorthStarting(): boolean {
+    const needsSync = this.#filling.durableWaiters.count > 0;
+    return this.pendingBytes >= EAGER_START_BYTES[needsSync ? "durable" : "written"];
   }
 
-  /** The loop. Never rejects: every failure goes to the waiters. */
-  async #run(): Promise<void> {
-    while (this.#failure === undefined) {
-      // Tasks are taken before the group: a task runs after what was appended before it, and appends that
-      // keep coming cannot hold it up for ever.
-      const tasks = this.#tasks;
-      this.#tasks = [];
-      const group = this.#takeGroup();
-      if (group.length === 0 && tasks.length === 0) break;
-      await this.#commit(group, tasks);
-      await this.#runTasks(tasks);
-      if (this.#failure === undefined && this.pendingBytes < EAGER_START_BYTES) {
-        await this.#turn();
-      }
+  #schedule(): void {
+    if (this.#isBusy) return;
+    if (this.#isWorthStarting) {
+      this.#start();
+    } else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      this.#options.defer(() => {
+        this.#isScheduled = false;
+        if (!this.#isBusy) this.#start();
+      });
     }
-    this.#isRunning = false;
+  }
+
+  /** Begins the next group, synchronously up to its write; or tells `drained` that there is none. */
+  #start(): void {
+    // Tasks are taken before the group: a task runs after what was appended before it, and appends that
+    // keep coming cannot hold it up for ever.
+    const tasks = this.#tasks;
+    this.#tasks = [];
+    const group = this.#takeGroup();
+    if (group.length > 0 || tasks.length > 0) {
+      this.#isBusy = true;
+      void this.#run(group, tasks);
+      return;
+    }
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
 
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#options.defer(resolve);
-    });
+  /** One group and the tasks behind it. Never rejects: every failure goes to the waiters. */
+  async #run(group: readonly CommitBuffer[], tasks: readonly ExclusiveTask[]): Promise<void> {
+    const isDone = await this.#commit(group, tasks);
+    if (isDone) await this.#runTasks(tasks);
+    this.#isBusy = false;
+    if (this.#failure === undefined && this.#isWorthStarting) this.#start();
+    if (isDone) this.#tell(group);
+    // Also with nothing to do: whoever waits in `drained` is told from there.
+    if (!this.#isBusy) this.#schedule();
   }
 
   #takeGroup(): readonly CommitBuffer[] {
@@ -261,17 +273,22 @@ export class GroupCommit {
     return group;
   }
 
-  async #commit(group: readonly CommitBuffer[], tasks: readonly ExclusiveTask[]): Promise<void> {
-    if (group.length === 0) return;
+  /** False when the group failed and its waiters have been told so. */
+  async #commit(group: readonly CommitBuffer[], tasks: readonly ExclusiveTask[]): Promise<boolean> {
+    if (group.length === 0) return true;
     const durable = group.some((buffer) => buffer.durableWaiters.count > 0);
     try {
       await this.#options.sink(group, durable);
     } catch (cause) {
       this.#fail(cause, group, tasks);
-      return;
+      return false;
     }
+    for (const buffer of group) this.#pendingBytes -= buffer.lengthBytes;
+    return true;
+  }
+
+  #tell(group: readonly CommitBuffer[]): void {
     for (const buffer of group) {
-      this.#pendingBytes -= buffer.lengthBytes;
       buffer.writtenWaiters.resolveAll();
       buffer.durableWaiters.resolveAll();
       this.#release(buffer);

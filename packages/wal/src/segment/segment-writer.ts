@@ -11,6 +11,12 @@ import { encodeCompressedRun, encodeRun, type EncodeContext } from "./frame-enco
 import { Prewriter } from "./prewriter.ts";
 import type { ClosedSegment, SegmentInfo } from "./segment-info.ts";
 
+/**
+ * Written but not synced bytes after which a sync is begun beside the writes. Keeps the work of closing a segment small (its
+ * sync stops the log), and with it what a power loss can take at the levels that do not sync.
+ */
+const BACKGROUND_SYNC_BYTES = 8 * 1024 * 1024; // 8 MiB
+
 /** How a sync is done: file data (and what is needed to read it), or all metadata as well. */
 export type SyncKind = "data" | "all";
 
@@ -44,6 +50,8 @@ export class SegmentWriter {
   #durable: SegmentExtent;
   /** Every frame up to `#durable` is vouched for by an attest frame. */
   #isAttested = false;
+  #backgroundSync: Promise<void> | undefined;
+  #backgroundFailure: { readonly cause: unknown } | undefined;
 
   constructor(options: SegmentWriterOptions) {
     this.info = options.info;
@@ -111,10 +119,12 @@ export class SegmentWriter {
 
   /** Makes everything written so far durable. */
   async sync(kind: SyncKind): Promise<void> {
+    this.#assertTrusted();
     if (this.isFullyDurable) return;
     const written = this.#written;
     await (kind === "data" ? this.#file.syncData() : this.#file.syncAll());
     this.#durable = written;
+    this.#assertTrusted();
   }
 
   /** Writes a frame that vouches for everything before it, which must be durable; durable itself. */
@@ -138,6 +148,8 @@ export class SegmentWriter {
   /** Cuts the file to what is used and makes all of it durable, metadata included. */
   async trim(): Promise<void> {
     await this.#prewriter.settled();
+    await this.#backgroundSync;
+    this.#assertTrusted();
     await this.#file.truncate(this.#written.offset);
     await this.#file.syncAll();
     this.#durable = this.#written;
@@ -157,6 +169,8 @@ export class SegmentWriter {
   async close(): Promise<void> {
     try {
       await this.#prewriter.settled();
+      await this.#backgroundSync;
+      this.#assertTrusted();
     } finally {
       await this.#file.close();
     }
@@ -167,6 +181,7 @@ export class SegmentWriter {
     lengthBytes: number,
     sync: SyncKind | undefined,
   ): Promise<void> {
+    this.#assertTrusted();
     const { offset } = this.#written;
     await this.#prewriter.before(offset + lengthBytes);
     this.#prewriter.startIfDue(offset, offset + lengthBytes);
@@ -182,5 +197,27 @@ export class SegmentWriter {
   #advance(lengthBytes: number, lastLsn: number, durable: boolean): void {
     this.#written = { offset: this.#written.offset + lengthBytes, lastLsn };
     if (durable) this.#durable = this.#written;
+    else this.#syncInBackgroundIfDue();
+  }
+
+  #syncInBackgroundIfDue(): void {
+    const unsyncedBytes = this.#written.offset - this.#durable.offset;
+    if (this.#backgroundSync !== undefined || unsyncedBytes < BACKGROUND_SYNC_BYTES) return;
+    const written = this.#written;
+    this.#backgroundSync = this.#file.syncData().then(
+      () => {
+        this.#backgroundSync = undefined;
+        if (written.offset > this.#durable.offset) this.#durable = written;
+      },
+      (cause: unknown) => {
+        this.#backgroundSync = undefined;
+        this.#backgroundFailure = { cause };
+      },
+    );
+  }
+
+  /** A sync that failed beside the writes may have taken the error of any page: nothing more is written. */
+  #assertTrusted(): void {
+    if (this.#backgroundFailure !== undefined) throw this.#backgroundFailure.cause;
   }
 }
