@@ -37,6 +37,9 @@ export interface ReplayCounts {
   readonly bytes: number;
 }
 
+/** The batch of a record that holds none. */
+export const NO_ROWS: IngestBatch = { tables: [], rowCount: 0 };
+
 /** Longest time without a turn of the event loop, in milliseconds. */
 const MAX_BUSY_MS = 10;
 
@@ -52,7 +55,11 @@ export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
   let bytes = 0;
   let busySinceMs = monotonicMs();
   for await (const { lsn, payload } of options.records) {
-    if (payload.byteLength === 0) continue; // Filler, see log-continuity.ts.
+    if (payload.byteLength === 0) {
+      // Filler, see log-continuity.ts: only its LSN counts.
+      store.insert(lsn, NO_ROWS);
+      continue;
+    }
     const batch = decodeRecord(lsn, payload);
     store.insert(lsn, batch);
     records++;

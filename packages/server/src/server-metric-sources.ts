@@ -103,14 +103,24 @@ function recoveryMetrics(storage: () => ServerStorage | undefined): readonly Met
 }
 
 function storeMetrics(storage: () => ServerStorage | undefined): readonly MetricSource[] {
-  const flushes = () => storage()?.store.stats().flushes;
+  const stats = () => storage()?.store.stats();
+  const flushes = () => stats()?.flushes;
   return [
+    gauge("flushed_lsn", "Every row up to this LSN is in Parquet", () => stats()?.flushedLsn),
+    gauge("memory_rows", "Rows that are not in Parquet yet", () => stats()?.rowsInMemory),
     gauge(
-      "flushed_lsn",
-      "Every row up to this LSN is in Parquet",
-      () => storage()?.store.flushedLsn,
+      "memory_bytes",
+      "Bytes of rows that are not in Parquet yet",
+      () => stats()?.bytesInMemory,
     ),
-    gauge("memory_rows_bytes", "Bytes of rows in memory", () => storage()?.store.memoryBytes()),
+    gauge("oldest_unflushed_seconds", "Age of the oldest row that is not in Parquet", () => {
+      const ageMs = stats()?.oldestUnflushedAgeMs;
+      return ageMs === undefined ? undefined : ageMs / MS_PER_SECOND;
+    }),
+    gauge("tables", "Tables", () => stats()?.tables.length),
+    gauge("parquet_files", "Parquet files in the catalog", () => stats()?.files),
+    gauge("parquet_rows", "Rows in Parquet", () => stats()?.rowsOnDisk),
+    gauge("parquet_bytes", "Bytes of Parquet files", () => stats()?.bytesOnDisk),
     counter("flushes_total", "Flushes to Parquet", () => flushes()?.flushes),
     counter("flushed_rows_total", "Rows flushed to Parquet", () => flushes()?.flushedRows),
     counter("flushed_files_total", "Parquet files written", () => flushes()?.flushedFiles),

@@ -91,7 +91,7 @@ export const SERVER_OPTION_TABLE: readonly ServerOptionSpec[] = [
     choices: ["default", "strict"],
     summary: "what start-up does with a damaged log",
   },
-  integer("flushRows", "flush-rows", "rows", 1, 10_000_000, "rows of a table that start a flush"),
+  integer("flushRows", "flush-rows", "rows", 1, 4_000_000, "rows of a table that start a flush"),
   integer("flushAgeMs", "flush-age-ms", "ms", 10, HOUR_MS, "longest time a row is in memory only"),
   integer("maxMemoryBytes", "max-memory-bytes", "bytes", MIB, 64 * GIB, "rows held in memory"),
   integer("maxBodyBytes", "max-body-bytes", "bytes", KIB, GIB, "largest request body as sent"),

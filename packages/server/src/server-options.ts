@@ -7,7 +7,6 @@
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
 
 /** When a write is acknowledged; the levels of the log, see docs/durability.md. */
 export type ServerDurability = "fsync" | "fdatasync" | "interval" | "async" | "memory" | "off";
@@ -76,7 +75,7 @@ export interface ServerOptions {
   readonly recovery?: ServerRecoveryMode | undefined;
   /**
    * Rows of one table that start a flush to Parquet. Larger: fewer, larger files, more memory and longer
-   * recovery. Default 50,000. Range 1 to 10,000,000.
+   * recovery. Default 50,000. Range 1 to 4,000,000.
    */
   readonly flushRows?: number | undefined;
   /**
@@ -119,9 +118,9 @@ export interface ServerOptions {
   readonly keepAliveTimeoutMs?: number | undefined;
   /** Largest request head, in bytes. More is answered 431. Default 16 KiB. Range 1 KiB to 1 MiB. */
   readonly maxHeaderBytes?: number | undefined;
-  /** Longest time a query may run, in milliseconds. Default 60,000. Range 10 to 3,600,000. */
+  /** Longest time a query may run, in milliseconds. Default 30,000. Range 10 to 3,600,000. */
   readonly queryTimeoutMs?: number | undefined;
-  /** Memory that all queries together may use, in bytes. Default 1 GiB. Range 64 MiB to 1 TiB. */
+  /** Memory that all queries together may use, in bytes. Default 512 MiB. Range 64 MiB to 1 TiB. */
   readonly queryMemoryBytes?: number | undefined;
   /**
    * Longest time a stop waits for requests in flight, in milliseconds; their connections are cut after it.
@@ -166,8 +165,8 @@ export const DEFAULT_SERVER_OPTIONS: Filled<Omit<ServerOptions, keyof OpenOption
     headersTimeoutMs: 10_000,
     keepAliveTimeoutMs: 65_000,
     maxHeaderBytes: 16 * KIB,
-    queryTimeoutMs: 60_000,
-    queryMemoryBytes: 1 * GIB,
+    queryTimeoutMs: 30_000,
+    queryMemoryBytes: 512 * MIB,
     shutdownTimeoutMs: 30_000,
     publicMetrics: true,
   });

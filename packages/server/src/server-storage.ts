@@ -12,7 +12,7 @@ import { ServerError } from "./errors.ts";
 import { FlushCursor } from "./flush-cursor.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
 import { continueLogAfter } from "./log-continuity.ts";
-import { replayLog } from "./log-replay.ts";
+import { NO_ROWS, replayLog, type ReplayCounts } from "./log-replay.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
 import {
   openTableStore,
@@ -61,56 +61,42 @@ export interface StorageOptions {
   readonly isCancelled: () => boolean;
 }
 
-/** Opens the store and the log, and replays what is only in the log. */
+/** Opens the log and the store, and replays what is only in the log. */
 export async function openStorage(options: StorageOptions): Promise<ServerStorage> {
   const startedMs = options.monotonicMs();
-  let cursor: FlushCursor | undefined;
-  const store = await openStore(options, (flushedLsn) => cursor?.advance(flushedLsn));
-  let wal: Wal | undefined;
+  const { logger, durability } = options.options;
+  const wal = await openLog(options);
+  const { segments, tornTailBytes } = wal.recovery;
+  const cursor = new FlushCursor(wal.cursor(CURSOR_NAME), (error) => {
+    logger.error(`the log's cursor could not be moved: ${messageOf(error)}`);
+  });
+  let store: TableStore | undefined;
   try {
-    wal = await openLog(options);
-    const { segments } = wal.recovery;
-    const { logger } = options.options;
-    cursor = new FlushCursor(wal.cursor(CURSOR_NAME), (error) => {
-      logger.error(`the log's cursor could not be moved: ${messageOf(error)}`);
-    });
+    store = await openStore(options, wal, cursor);
     const replayed = await replay(options, store, wal);
     await passUsedLsns(options.options, store, wal);
     cursor.advance(store.flushedLsn);
-    const { tornTailBytes } = wal.recovery;
-    const durationMs = options.monotonicMs() - startedMs;
-    const recovery = { ...replayed, segments, tornTailBytes, durationMs };
-    const { type } = await statfs(wal.status().directory);
-    const text = durabilityText(options.options.durability, type);
+    const { type } = await statfs(options.directory);
     return new ServerStorage({
-      ...{ options: options.options, store, wal, cursor, recovery },
-      durabilityText: text,
+      ...{ options: options.options, store, wal, cursor },
+      durabilityText: durabilityText(durability, type),
+      recovery: {
+        ...replayed,
+        segments,
+        tornTailBytes,
+        durationMs: options.monotonicMs() - startedMs,
+      },
     });
   } catch (error) {
-    // Rows in memory are in the log; closing must not hide the first failure.
-    await Promise.allSettled([wal?.close(), store.close()]);
+    // Rows in memory are in the log, and closing must not hide the first failure.
+    await store?.close().catch(() => undefined);
+    await wal.close().catch(() => undefined);
     throw error;
   }
 }
 
-async function openStore(
-  { options, directory }: StorageOptions,
-  onFlushed: (flushedLsn: number) => void,
-): Promise<TableStore> {
-  const { flushRows, flushAgeMs, queryMemoryBytes, queryTimeoutMs, logger } = options;
-  return openTableStore({
-    directory,
-    flushRows,
-    flushAgeMs,
-    queryMemoryBytes,
-    queryTimeoutMs,
-    onFlushed,
-    onBackgroundError: (error) => logger.error(`flush failed: ${messageOf(error)}`),
-  });
-}
-
 async function openLog({ options, directory, onProgress }: StorageOptions): Promise<Wal> {
-  return openWal({
+  return await openWal({
     directory: join(directory, WAL_DIRECTORY_NAME),
     durability: options.durability,
     segmentSizeBytes: options.segmentSizeBytes,
@@ -123,11 +109,28 @@ async function openLog({ options, directory, onProgress }: StorageOptions): Prom
   });
 }
 
-async function replay(
-  options: StorageOptions,
-  store: TableStore,
+async function openStore(
+  { options, directory }: StorageOptions,
   wal: Wal,
-): ReturnType<typeof replayLog> {
+  cursor: FlushCursor,
+): Promise<TableStore> {
+  const { flushRows, flushAgeMs, queryMemoryBytes, queryTimeoutMs, logger } = options;
+  return await openTableStore({
+    directory,
+    flushRows,
+    flushAgeMs,
+    queryMemoryBytes,
+    queryTimeoutMs,
+    oldestLogLsn: wal.positions.firstLsn,
+    makeLogDurable: async (lsn) => {
+      if (options.durability !== "off" && wal.positions.durableLsn < lsn) await wal.sync();
+    },
+    onFlushed: (flushedLsn) => cursor.advance(flushedLsn),
+    onBackgroundError: (error) => logger.error(`flush failed: ${messageOf(error)}`),
+  });
+}
+
+async function replay(options: StorageOptions, store: TableStore, wal: Wal): Promise<ReplayCounts> {
   const { firstLsn } = wal.positions;
   const from = store.replayFromLsn;
   if (from < firstLsn) {
@@ -138,8 +141,8 @@ async function replay(
       { details: { firstLsn, replayFromLsn: from } },
     );
   }
-  const segments = wal.recovery.segments;
-  return replayLog({
+  const { segments } = wal.recovery;
+  return await replayLog({
     records: wal.read({ from }),
     store,
     flushAtBytes: options.options.maxMemoryBytes / 2,
@@ -156,13 +159,14 @@ async function passUsedLsns(
   wal: Wal,
 ): Promise<void> {
   const { appendedLsn } = wal.positions;
-  const usedLsn = Math.max(store.flushedLsn, appendedLsn);
+  const usedLsn = Math.max(store.highestFlushedLsn, appendedLsn);
   // At level "off" the log counts from 1 again, whatever it holds.
   const lastLsn = durability === "off" ? 0 : appendedLsn;
   const added = await continueLogAfter(wal, { lsn: usedLsn, lastLsn });
-  if (added > 0 && durability !== "off") {
-    logger.warn(`the log ended ${added} records before what Parquet holds; it goes on after it`);
-  }
+  if (added === 0) return;
+  store.insert(usedLsn, NO_ROWS);
+  if (durability === "off") return;
+  logger.warn(`the log ended ${added} records before what Parquet holds; it goes on after it`);
 }
 
 interface StorageParts {
@@ -192,7 +196,7 @@ export class ServerStorage {
     this.wal = wal;
     this.store = store;
     this.#cursor = parts.cursor;
-    this.#writePath = new WritePath({
+    this.#writePath = new WritePath<AdmittedBatch>({
       log: wal,
       store,
       memoryBytes: () => store.memoryBytes(),

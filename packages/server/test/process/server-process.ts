@@ -1,0 +1,122 @@
+/**
+ * The real command line in a process of its own, for tests that kill it.
+ *
+ * Runs from source, so that no build is needed; the port is chosen by the system and read from the banner.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const ENTRY = fileURLToPath(new URL("../../../cli/src/walnut.ts", import.meta.url));
+const NODE_ARGUMENTS = ["--conditions=@walnut/source", "--import", "tsx"];
+
+/** How a process ended. */
+export interface ProcessEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Options of {@link ServerProcess.start}. */
+export interface ServerProcessOptions {
+  readonly dataDirectory: string;
+  /** Further words of the command line. */
+  readonly flags?: readonly string[];
+  /** `WALNUT_` variables; those of the test process are not passed on. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+/** One run of `walnut serve`. */
+export class ServerProcess {
+  readonly ended: Promise<ProcessEnd>;
+  readonly #child: ChildProcess;
+  #stdout = "";
+  #stderr = "";
+  #hasEnded = false;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stdout?.on("data", (chunk: Buffer) => (this.#stdout += chunk.toString()));
+    child.stderr?.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString()));
+    this.ended = new Promise((resolve) => {
+      // "close" comes after all output has been read.
+      child.once("close", (code, signal) => {
+        this.#hasEnded = true;
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  static start(options: ServerProcessOptions): ServerProcess {
+    const variables = Object.entries(process.env).filter(([name]) => !name.startsWith("WALNUT_"));
+    const words = ["serve", "--data-dir", options.dataDirectory, "--port", "0"];
+    const child = spawn(
+      process.execPath,
+      [...NODE_ARGUMENTS, ENTRY, ...words, ...(options.flags ?? [])],
+      {
+        env: { ...Object.fromEntries(variables), ...options.variables },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    return new ServerProcess(child);
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Resolves with the URL when the server is ready, with `undefined` when the process ended before. */
+  async url(): Promise<string | undefined> {
+    for (;;) {
+      const match = /^ {2}url +(\S+)$/m.exec(this.#stdout);
+      if (match?.[1] !== undefined) return match[1];
+      if (this.#hasEnded) return undefined;
+      await this.#nextOutput();
+    }
+  }
+
+  /** As {@link url}, and fails when the process ended before it was ready. */
+  async readyUrl(): Promise<string> {
+    const url = await this.url();
+    if (url === undefined) throw new Error(`the server did not start:\n${this.#stderr}`);
+    return url;
+  }
+
+  #nextOutput(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#child.stdout?.off("data", done);
+        this.#child.off("close", done);
+        resolve();
+      };
+      this.#child.stdout?.once("data", done);
+      this.#child.once("close", done);
+    });
+  }
+}
+
+/** Runs SQL on a server and returns the rows. */
+export async function queryRows(
+  url: string,
+  token: string,
+  sql: string,
+): Promise<readonly (readonly unknown[])[]> {
+  const response = await fetch(`${url}/api/v1/query`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify({ sql }),
+  });
+  const body = (await response.json()) as { data?: unknown[][]; error?: string };
+  if (body.data === undefined) throw new Error(`${sql}: ${body.error}`);
+  return body.data;
+}
