@@ -29,6 +29,8 @@ export class ColumnBuilder {
   type: ColumnType;
   /** Rows that the arrays have room for. */
   capacity = 0;
+  /** Rows that have been claimed from the batch's limit (see `TableBuilder.reserve`). */
+  claimedRows = 0;
   floats: Float64Array = NO_FLOATS;
   /** 64-bit integers as pairs of 32-bit halves, low half first (see `writeSigned`). */
   halves: Int32Array = NO_HALVES;

@@ -24,6 +24,8 @@ export class TableBuilder {
   readonly #batch: BatchBuilder;
   readonly #columnsByName: Map<string, ColumnBuilder> = new Map();
   readonly #expectedRows: number;
+  /** Rows whose timestamps have been claimed from the batch. */
+  #claimedRows = 0;
 
   constructor(batch: BatchBuilder, options: { measurement: string; expectedRows: number }) {
     this.#batch = batch;
@@ -57,14 +59,17 @@ export class TableBuilder {
   /** Makes room in `column` for at least `rows` rows; `room` is how many to make room for. */
   reserve(column: ColumnBuilder, rows: number, room: number = this.#roomFor(rows)): void {
     if (column.capacity >= rows) return;
-    this.#batch.claim((rows - column.capacity) * BYTES_PER_VALUE[column.type]);
+    // What is claimed is what the rows so far need; the room beyond it is at most as much again.
+    this.#batch.claim((rows - column.claimedRows) * BYTES_PER_VALUE[column.type]);
+    column.claimedRows = rows;
     column.reserve(room);
   }
 
   /** Makes room for the timestamps of at least `rows` rows, as {@link reserve} does. */
   reserveTimestamps(rows: number, room: number = this.#roomFor(rows)): void {
     if (this.timestamps.length >= rows * 2) return;
-    this.#batch.claim(rows * 8 - this.timestamps.byteLength);
+    this.#batch.claim((rows - this.#claimedRows) * 8);
+    this.#claimedRows = rows;
     const grown = new Int32Array(room * 2);
     grown.set(this.timestamps);
     this.timestamps = grown;
