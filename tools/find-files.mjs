@@ -6,7 +6,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./setup.mjs";
 
-const NOT_SOURCES = new Set(["node_modules", "dist", "data", "coverage", ".git"]);
+/** Folders of what is installed, generated or written by running: by name anywhere, or at the root only. */
+const NOT_SOURCES = new Set(["node_modules", "dist", ".git"]);
+const NOT_SOURCES_AT_ROOT = new Set(["data", "coverage"]);
 
 /** Names of the folders under `packages/`, in alphabetical order. */
 export function packageFolders() {
@@ -40,7 +42,8 @@ export function findFiles(folder, suffix) {
     .sort((left, right) => (left.name < right.name ? -1 : 1))
     .flatMap((entry) => {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory()) return NOT_SOURCES.has(entry.name) ? [] : findFiles(path, suffix);
+      if (NOT_SOURCES.has(entry.name) || NOT_SOURCES_AT_ROOT.has(path)) return [];
+      if (entry.isDirectory()) return findFiles(path, suffix);
       return entry.isFile() && entry.name.endsWith(suffix) ? [path] : [];
     });
 }
