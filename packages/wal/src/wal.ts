@@ -12,7 +12,12 @@ import { isCursorName } from "./format/cursor-file.ts";
 import { encodeRecordHead, MAX_RECORD_KIND } from "./format/record.ts";
 import type { CursorSet } from "./log/cursors.ts";
 import { LogReader, type FrameRecords, type Visibility } from "./log/log-reader.ts";
-import { RecordIterator, type FrameSource } from "./log/record-iterator.ts";
+import {
+  RecordIterator,
+  recordBatches,
+  type FrameSource,
+  type WalRecord,
+} from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import { DURABILITY_LEVELS, type DurabilityLevel, type ResolvedWalOptions } from "./options.ts";
 import type { ClosedSegment } from "./segment/segment-info.ts";
@@ -162,9 +167,17 @@ export class Wal {
    * @throws {WalError} while iterating: `WAL_LSN_TRUNCATED`, `WAL_CORRUPT`, `WAL_IO`, `WAL_CODEC_MISSING`
    */
   read(options: ReadOptions = {}): RecordIterator {
-    const fromLsn = options.from ?? this.positions.firstLsn;
-    const reader = this.#reader(fromLsn, options.visibility);
-    return new RecordIterator(reader, { fromLsn, toLsn: options.to ?? Number.MAX_SAFE_INTEGER });
+    const range = this.#range(options);
+    return new RecordIterator(this.#reader(range.fromLsn, options.visibility), range);
+  }
+
+  /**
+   * Reads as {@link read} does, in arrays of the records that were committed together: several times faster for many small
+   * records.
+   */
+  readBatches(options: ReadOptions = {}): AsyncGenerator<readonly WalRecord[], undefined> {
+    const range = this.#range(options);
+    return recordBatches(this.#reader(range.fromLsn, options.visibility), range);
   }
 
   /**
@@ -174,13 +187,13 @@ export class Wal {
    * visible has been delivered
    */
   tail(options: TailOptions = {}): RecordIterator {
-    const fromLsn = options.from ?? this.positions.firstLsn;
-    const reader = this.#reader(fromLsn, options.visibility);
+    const range = this.#range(options);
+    const reader = this.#reader(range.fromLsn, options.visibility);
     const source: FrameSource = {
       next: () => this.#nextLive(reader, options.signal),
       close: () => reader.close(),
     };
-    return new RecordIterator(source, { fromLsn, toLsn: Number.MAX_SAFE_INTEGER });
+    return new RecordIterator(source, range);
   }
 
   /**
@@ -318,6 +331,11 @@ export class Wal {
   #count(records: number, bytes: number): void {
     this.#appended.records += records;
     this.#appended.bytes += bytes;
+  }
+
+  #range(options: ReadOptions): { readonly fromLsn: number; readonly toLsn: number } {
+    const fromLsn = options.from ?? this.positions.firstLsn;
+    return { fromLsn, toLsn: options.to ?? Number.MAX_SAFE_INTEGER };
   }
 
   #reader(fromLsn: number, visibility: Visibility | undefined): LogReader {

@@ -91,3 +91,38 @@ export class RecordIterator implements AsyncIterableIterator<WalRecord> {
     this.#lsn++;
   }
 }
+
+/** Records of one frame after the other, as arrays: for readers that handle many at a time. */
+export async function* recordBatches(
+  source: FrameSource,
+  range: { readonly fromLsn: number; readonly toLsn: number },
+): AsyncGenerator<readonly WalRecord[], undefined> {
+  try {
+    for (;;) {
+      const frame = await source.next();
+      if (frame === undefined || frame.firstLsn > range.toLsn) return undefined;
+      yield recordsOf(frame, range);
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+function recordsOf(
+  frame: FrameRecords,
+  range: { readonly fromLsn: number; readonly toLsn: number },
+): readonly WalRecord[] {
+  const { body } = frame;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const records: WalRecord[] = [];
+  let offset = 0;
+  for (let index = 0; index < frame.recordCount; index++) {
+    const head = view.getUint32(offset, true);
+    const start = offset + RECORD_HEAD_BYTES;
+    offset = start + recordLengthBytes(head);
+    const lsn = frame.firstLsn + index;
+    if (lsn < range.fromLsn || lsn > range.toLsn) continue;
+    records.push({ lsn, kind: recordKind(head), payload: body.subarray(start, offset) });
+  }
+  return records;
+}
