@@ -10,10 +10,43 @@ export {
   type CrashDecision,
   type SectorTear,
 } from "./crash-choice.ts";
+export {
+  exploreCrashes,
+  parseCrashChain,
+  replayCrash,
+  type CrashFailure,
+  type CrashStep,
+  type CrashSubject,
+  type ExplorationReport,
+  type ExplorerOptions,
+  type RecoveredLog,
+} from "./crash-explorer.ts";
+export { type CrashImage, type ImageBudget } from "./crash-images.ts";
 export { FaultyStorage, type FaultRule } from "./faulty-storage.ts";
+export {
+  LogHistory,
+  PAYLOAD_HEADER_BYTES,
+  identifyPayload,
+  type CursorHistory,
+  type SentBatch,
+  type SurvivalLevel,
+} from "./log-history.ts";
+export {
+  ModelViolation,
+  assertRecovered,
+  lastLsnOf,
+  type CrashKind,
+  type RecoveredState,
+} from "./log-model.ts";
 export { SeededRandom, combineSeeds } from "./seeded-random.ts";
 export { SimulatedDisk, type DiskEvent, type SimulatedDiskOptions } from "./simulated-disk.ts";
 export { BLOCK_BYTES, SECTOR_BYTES } from "./simulated-file.ts";
+export {
+  Simulation,
+  type SimulatedEnvironment,
+  type SimulationEnd,
+  type SimulationOptions,
+} from "./simulation.ts";
 export {
   STORAGE_CALL_KINDS,
   StorageError,

@@ -1,0 +1,174 @@
+/**
+ * What a workload asked of a log and what it was promised, in the log's own order: the model of a crash test.
+ *
+ * A workload reports each append before it is made and its answer after; likewise for cursors, and for what
+ * readers were shown. `log-model.ts` compares what a recovery found with it. Payloads are made here, so that
+ * every recovered byte can be told from every other: a number for the append, the place inside the batch,
+ * and filler that follows from both.
+ */
+
+import { combineSeeds, SeededRandom } from "./seeded-random.ts";
+
+/** What an answered append survives. */
+export type SurvivalLevel = "power-loss" | "process-crash" | "nothing";
+
+/** One call of append or appendBatch. */
+export interface SentBatch {
+  readonly number: number;
+  readonly payloads: readonly Uint8Array[];
+  /** What the answer promises. */
+  readonly level: SurvivalLevel;
+  /** First LSN, once answered. */
+  firstLsn: number | undefined;
+  /** "refused": answered with an error that says it is not in the log; "failed": with any other error. */
+  outcome: "open" | "acknowledged" | "refused" | "failed";
+}
+
+/** A cursor as its owner knows it. */
+export interface CursorHistory {
+  /** Every LSN asked for, rising. */
+  readonly requestedLsns: number[];
+  /** The highest LSN whose ack was answered. */
+  acknowledgedLsn: number;
+}
+
+/** Bytes in front of each payload that say which it is. */
+export const PAYLOAD_HEADER_BYTES = 12;
+
+/** Everything a workload did. */
+export class LogHistory {
+  readonly seed: number;
+  readonly batches: SentBatch[] = [];
+  readonly cursors: Map<string, CursorHistory> = new Map<string, CursorHistory>();
+  /** The LSN of the first record of the first batch. */
+  startLsn = 1;
+  /** The highest LSN that a reader was shown as durable, or that the log called durable. */
+  durableLsn = 0;
+  /** Asked at each crash for the durable LSN that the log claims at that moment. */
+  claim: (() => number) | undefined;
+  /** Counts what was answered; part of what tells two moments apart. */
+  answers = 0;
+  readonly #byNumber = new Map<number, SentBatch>();
+  #nextNumber = 0;
+
+  constructor(seed: number) {
+    this.seed = seed;
+  }
+
+  /** The batch with this number, if it can still be in the log. */
+  batch(number: number): SentBatch | undefined {
+    return this.#byNumber.get(number);
+  }
+
+  /**
+   * The history as it goes on after a recovery has answered: what was recovered is now promised, all else
+   * is gone for good, and must not come back.
+   */
+  continueFrom(state: {
+    readonly firstLsn: number;
+    readonly records: readonly { readonly lsn: number; readonly payload: Uint8Array }[];
+    readonly cursors: ReadonlyMap<string, number>;
+  }): LogHistory {
+    const next = new LogHistory(this.seed);
+    next.#nextNumber = this.#nextNumber;
+    next.startLsn = state.firstLsn;
+    for (const { lsn, payload } of state.records) {
+      const identity = identifyPayload(payload);
+      if (identity === undefined || next.#byNumber.has(identity.number)) continue;
+      const batch = this.#byNumber.get(identity.number);
+      if (batch === undefined) continue;
+      const firstLsn = lsn - identity.index;
+      if (next.batches.length === 0) next.startLsn = firstLsn;
+      const kept: SentBatch = { ...batch, level: "power-loss", firstLsn, outcome: "acknowledged" };
+      next.batches.push(kept);
+      next.#byNumber.set(kept.number, kept);
+    }
+    next.durableLsn = state.firstLsn + state.records.length - 1;
+    for (const [name, lsn] of state.cursors) {
+      next.cursors.set(name, { requestedLsns: [lsn], acknowledgedLsn: lsn });
+    }
+    return next;
+  }
+
+  /** Notes a batch that is about to be appended. @param sizes - bytes of each payload, 12 or more */
+  send(sizes: readonly number[], level: SurvivalLevel): SentBatch {
+    const number = this.#nextNumber;
+    this.#nextNumber += 1;
+    const payloads = sizes.map((size, index) =>
+      makePayload({ seed: this.seed, number, index, count: sizes.length, size }),
+    );
+    const batch: SentBatch = { number, payloads, level, firstLsn: undefined, outcome: "open" };
+    this.batches.push(batch);
+    this.#byNumber.set(number, batch);
+    return batch;
+  }
+
+  /** Notes the answer to an append. */
+  acknowledge(batch: SentBatch, firstLsn: number): void {
+    this.answers += 1;
+    batch.firstLsn = firstLsn;
+    batch.outcome = "acknowledged";
+  }
+
+  /** Notes an error. @param isRefusal - true when the error says that nothing of it is in the log */
+  fail(batch: SentBatch, isRefusal: boolean): void {
+    this.answers += 1;
+    batch.outcome = isRefusal ? "refused" : "failed";
+  }
+
+  /** Notes that a cursor is about to be moved. */
+  requestCursor(name: string, lsn: number): void {
+    this.#cursor(name).requestedLsns.push(lsn);
+  }
+
+  /** Notes that a cursor's move was answered. */
+  acknowledgeCursor(name: string, lsn: number): void {
+    this.answers += 1;
+    const cursor = this.#cursor(name);
+    cursor.acknowledgedLsn = Math.max(cursor.acknowledgedLsn, lsn);
+  }
+
+  /** Notes an LSN that was shown or called durable: no crash may take it back. */
+  observeDurable(lsn: number): void {
+    if (lsn <= this.durableLsn) return;
+    this.answers += 1;
+    this.durableLsn = lsn;
+  }
+
+  #cursor(name: string): CursorHistory {
+    const cursor = this.cursors.get(name) ?? { requestedLsns: [], acknowledgedLsn: 0 };
+    this.cursors.set(name, cursor);
+    return cursor;
+  }
+}
+
+/** Which payload these bytes claim to be, or `undefined` when they are too short to say. */
+export function identifyPayload(
+  payload: Uint8Array,
+): { readonly number: number; readonly index: number; readonly count: number } | undefined {
+  if (payload.byteLength < PAYLOAD_HEADER_BYTES) return undefined;
+  const view = new DataView(payload.buffer, payload.byteOffset, PAYLOAD_HEADER_BYTES);
+  return { number: view.getUint32(0), index: view.getUint32(4), count: view.getUint32(8) };
+}
+
+function makePayload(parts: {
+  readonly seed: number;
+  readonly number: number;
+  readonly index: number;
+  readonly count: number;
+  readonly size: number;
+}): Uint8Array {
+  const size = Math.max(parts.size, PAYLOAD_HEADER_BYTES);
+  const payload = new Uint8Array(size);
+  const view = new DataView(payload.buffer);
+  view.setUint32(0, parts.number);
+  view.setUint32(4, parts.index);
+  view.setUint32(8, parts.count);
+  const random = new SeededRandom(combineSeeds(parts.seed, parts.number, parts.index));
+  // Some payloads are all zeros behind the header: zeros are what a lost sector reads as.
+  const isBlank = random.chance(0.2);
+  for (let offset = PAYLOAD_HEADER_BYTES; offset < size && !isBlank; offset += 1) {
+    payload[offset] = random.uint32() & 0xff;
+  }
+  return payload;
+}
