@@ -14,8 +14,8 @@ function recordingLogger(): { readonly logger: ServerLogger; readonly lines: str
 }
 
 suite("loadAccessToken", () => {
-  test("makes a token of 32 random bytes on the first run, in a file for the owner only", async (context) => {
-    const directory = await temporaryDirectory(context);
+  test("makes a token of 32 random bytes on the first run, in a file for the owner only", async () => {
+    const directory = await temporaryDirectory();
     const { logger, lines } = recordingLogger();
     const made = await loadAccessToken({ directory, token: undefined, logger });
     assert.equal(made.source, "created");
@@ -26,16 +26,16 @@ suite("loadAccessToken", () => {
     assert.deepEqual(lines, []);
   });
 
-  test("finds the same token on the next run", async (context) => {
-    const directory = await temporaryDirectory(context);
+  test("finds the same token on the next run", async () => {
+    const directory = await temporaryDirectory();
     const { logger } = recordingLogger();
     const made = await loadAccessToken({ directory, token: undefined, logger });
     const found = await loadAccessToken({ directory, token: undefined, logger });
     assert.deepEqual([found.source, found.token], ["file", made.token]);
   });
 
-  test("gives two processes that start together one token", async (context) => {
-    const directory = await temporaryDirectory(context);
+  test("gives two processes that start together one token", async () => {
+    const directory = await temporaryDirectory();
     const { logger } = recordingLogger();
     const both = await Promise.all([
       loadAccessToken({ directory, token: undefined, logger }),
@@ -44,16 +44,16 @@ suite("loadAccessToken", () => {
     assert.equal(both[0].token, both[1].token);
   });
 
-  test("prefers a given token and stores nothing", async (context) => {
-    const directory = await temporaryDirectory(context);
+  test("prefers a given token and stores nothing", async () => {
+    const directory = await temporaryDirectory();
     const { logger } = recordingLogger();
     const given = await loadAccessToken({ directory, token: "mine", logger });
     assert.deepEqual(given, { source: "option", token: "mine" });
     assert.deepEqual(await readdir(directory), []);
   });
 
-  test("refuses a file without a token instead of making a new one", async (context) => {
-    const directory = await temporaryDirectory(context);
+  test("refuses a file without a token instead of making a new one", async () => {
+    const directory = await temporaryDirectory();
     const { logger } = recordingLogger();
     for (const content of ["", "\n", "two words\n"]) {
       await writeFile(join(directory, "token"), content);
@@ -64,8 +64,8 @@ suite("loadAccessToken", () => {
     }
   });
 
-  test("warns, without the token, when others can read the file", async (context) => {
-    const directory = await temporaryDirectory(context);
+  test("warns, without the token, when others can read the file", async () => {
+    const directory = await temporaryDirectory();
     const { logger, lines } = recordingLogger();
     await writeFile(join(directory, "token"), "my-secret\n");
     await chmod(join(directory, "token"), 0o644);

@@ -1,12 +1,21 @@
-/** A directory for one test, removed when the test ends. */
-import { mkdtemp, rm } from "node:fs/promises";
+/**
+ * Directories for tests, removed when the test process ends: hooks of a test run in the order in which they
+ * were registered, so a directory that was made first would go before the server that uses it.
+ */
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 
-/** Makes an empty directory that lives as long as the test. */
-export async function temporaryDirectory(context: TestContext): Promise<string> {
+const made: string[] = [];
+
+process.once("exit", () => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true });
+});
+
+/** Makes an empty directory. */
+export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "walnut-server-"));
-  context.after(() => rm(directory, { recursive: true, force: true }));
+  made.push(directory);
   return directory;
 }

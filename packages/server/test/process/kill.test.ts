@@ -42,7 +42,7 @@ const seed = Number(setting("seed") ?? Math.floor(Math.random() * 2 ** 31));
 suite("kill -9", () => {
   test(`loses and doubles nothing in ${cycles} kills, seed ${seed}`, async (context) => {
     console.log(`repeat with: WALNUT_KILL_SEED=${seed} WALNUT_KILL_CYCLES=${cycles}`);
-    const dataDirectory = await temporaryDirectory(context);
+    const dataDirectory = await temporaryDirectory();
     const random = randomFrom(seed);
     const writers = Array.from({ length: WRITERS }, (_, index) => new Writer(index, random));
     let kills = 0;

@@ -25,7 +25,7 @@ function bannerCommands(stdout: string): readonly string[] {
 
 suite("walnut serve", () => {
   test("first run: makes a token, shows it once, and its commands work when pasted", async (context) => {
-    const dataDirectory = join(await temporaryDirectory(context), "it's new", "data");
+    const dataDirectory = join(await temporaryDirectory(), "it's new", "data");
     const first = startServer(context, { dataDirectory });
     await first.readyUrl();
     const token = (await readFile(join(dataDirectory, "token"), "utf8")).trim();
@@ -50,7 +50,7 @@ suite("walnut serve", () => {
   });
 
   test("SIGTERM: answers what is in flight, flushes, exits 0, and leaves nothing to replay", async (context) => {
-    const dataDirectory = await temporaryDirectory(context);
+    const dataDirectory = await temporaryDirectory();
     const variables = { WALNUT_TOKEN: "t" };
     const flags = ["--flush-age-ms", "3600000"];
     const first = startServer(context, { dataDirectory, variables, flags });
@@ -80,7 +80,7 @@ suite("walnut serve", () => {
   });
 
   test("a taken port: one sentence with code and advice, exit code 1", async (context) => {
-    const dataDirectory = await temporaryDirectory(context);
+    const dataDirectory = await temporaryDirectory();
     const blocker = createServer();
     await new Promise<void>((resolve) => blocker.listen(0, "127.0.0.1", () => resolve()));
     context.after(() => blocker.close());
@@ -94,7 +94,7 @@ suite("walnut serve", () => {
   });
 
   test("a directory in use: one sentence with code and advice, exit code 1", async (context) => {
-    const dataDirectory = await temporaryDirectory(context);
+    const dataDirectory = await temporaryDirectory();
     const owner = startServer(context, { dataDirectory });
     const url = await owner.readyUrl();
     const second = startServer(context, { dataDirectory });
@@ -105,7 +105,7 @@ suite("walnut serve", () => {
   });
 
   test("bad configuration: exit code 2", async (context) => {
-    const dataDirectory = await temporaryDirectory(context);
+    const dataDirectory = await temporaryDirectory();
     await writeFile(join(dataDirectory, "file"), "");
     const cases = [
       { dataDirectory, flags: ["--flush-rows", "0"] },
