@@ -19,14 +19,17 @@ import {
   type WalRecord,
 } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
-import { DURABILITY_LEVELS, type DurabilityLevel, type ResolvedWalOptions } from "./options.ts";
+import type { DurabilityLevel, ResolvedWalOptions } from "./options.ts";
 import type { ClosedSegment } from "./segment/segment-info.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
 import type { RecoveryReport, SegmentStatus, WalPositions, WalStatus } from "./wal-status.ts";
 
 export interface AppendOptions {
-  /** When this append resolves; default the log's level. "off" can only be chosen for a whole log. */
-  readonly durability?: Exclude<DurabilityLevel, "off"> | undefined;
+  /**
+   * When this append resolves; default the log's level. "off" can only be chosen for a whole log, and so can "fsync": a log
+   * either keeps all metadata in step or does not.
+   */
+  readonly durability?: Exclude<DurabilityLevel, "off" | "fsync"> | undefined;
   /** A small number that is stored with the record, 0 to 15. Default 0. */
   readonly kind?: number | undefined;
 }
@@ -82,6 +85,8 @@ const ACK_POINTS: Readonly<Record<DurabilityLevel, AckPoint>> = {
   off: "buffered",
 };
 
+const APPEND_LEVELS: readonly DurabilityLevel[] = ["fdatasync", "interval", "async", "memory"];
+
 /** A log that is open for writing and reading. See docs/durability.md for what each level promises. */
 export class Wal {
   readonly #parts: WalParts;
@@ -124,7 +129,7 @@ export class Wal {
     if (this.#parts.options.durability === "off") return Promise.resolve(++this.#offLsn);
     const ack = options === undefined ? this.#defaultAck : this.#ackPoint(options);
     const head = encodeRecordHead(bytes, options?.kind ?? 0);
-    this.#armTimers(bytes);
+    this.#armTimers(bytes, options?.durability);
     return this.#parts.commit.append(head, payload, ack);
   }
 
@@ -154,8 +159,11 @@ export class Wal {
       this.#offLsn += payloads.length;
       return Promise.resolve({ firstLsn, lastLsn: this.#offLsn });
     }
+    const { maxPendingBytes } = this.#parts.options;
+    if (bytes > maxPendingBytes)
+      return Promise.reject(tooLarge("batch", bytes, { maxPendingBytes }));
     const ack = options === undefined ? this.#defaultAck : this.#ackPoint(options);
-    this.#armTimers(bytes);
+    this.#armTimers(bytes, options?.durability);
     return this.#parts.commit.appendBatch(heads, payloads, ack);
   }
 
@@ -309,11 +317,7 @@ export class Wal {
     }
     const { maxRecordBytes } = this.#parts.options;
     if (payload.byteLength <= maxRecordBytes) return undefined;
-    return new WalError(
-      "WAL_RECORD_TOO_LARGE",
-      `the payload has ${payload.byteLength} bytes; maxRecordBytes is ${maxRecordBytes}: split it or raise the limit`,
-      { details: { sizeBytes: payload.byteLength, maxRecordBytes } },
-    );
+    return tooLarge("payload", payload.byteLength, { maxRecordBytes });
   }
 
   #ackPoint(options: AppendOptions): AckPoint {
@@ -322,8 +326,10 @@ export class Wal {
       throw new RangeError(`kind is ${kind}; must be a whole number from 0 to ${MAX_RECORD_KIND}`);
     }
     if (durability === undefined) return this.#defaultAck;
-    if (!DURABILITY_LEVELS.includes(durability)) {
-      throw new RangeError(`durability is "${String(durability)}"`);
+    if (!APPEND_LEVELS.includes(durability)) {
+      throw new RangeError(
+        `durability of one append is "${durability}"; must be one of ${APPEND_LEVELS.join(", ")}`,
+      );
     }
     return ACK_POINTS[durability];
   }
@@ -417,7 +423,7 @@ export class Wal {
     }
   }
 
-  #armTimers(bytes: number): void {
+  #armTimers(bytes: number, level: DurabilityLevel | undefined): void {
     const { options } = this.#parts;
     if (options.attestDelayMs > 0) {
       this.#attestTimer ??= this.#background(options.attestDelayMs, () => this.#attestWhenIdle());
@@ -425,7 +431,7 @@ export class Wal {
     if (options.segmentMaxAgeMs > 0) {
       this.#ageTimer ??= this.#background(options.segmentMaxAgeMs, () => this.#rotateWhenOld());
     }
-    if (options.durability === "interval") this.#armSync(bytes);
+    if ((level ?? options.durability) === "interval") this.#armSync(bytes);
   }
 
   /** Level "interval": a sync is due N ms after the first append that has none, or after M bytes. */
@@ -500,6 +506,19 @@ function segmentStatus(
   const { segmentId, path, firstLsn, lastLsn, createdAtMs, endOffset } = segment;
   const name = path.slice(path.lastIndexOf("/") + 1);
   return { segmentId, name, path, sizeBytes: endOffset, firstLsn, lastLsn, createdAtMs, isSealed };
+}
+
+function tooLarge(
+  what: "payload" | "batch",
+  sizeBytes: number,
+  limit: Readonly<Record<string, number>>,
+): WalError {
+  const [name, value] = Object.entries(limit)[0] ?? [];
+  return new WalError(
+    "WAL_RECORD_TOO_LARGE",
+    `the ${what} has ${sizeBytes} bytes; ${name} is ${value}: split it or raise the limit`,
+    { details: { sizeBytes, ...limit } },
+  );
 }
 
 function closedError(directory: string): WalError {

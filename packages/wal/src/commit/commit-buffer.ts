@@ -72,8 +72,6 @@ export class CommitBuffer {
   /** Waiting for the device, and waiting for the operating system. */
   readonly durableWaiters: WaiterList = new WaiterList();
   readonly writtenWaiters: WaiterList = new WaiterList();
-  /** LSN of the last record in the buffer; 0 when there is none. */
-  lastLsn = 0;
   #length = 0;
   #open: FrameSpan | undefined;
   readonly #geometry: FrameGeometry;
@@ -115,7 +113,6 @@ export class CommitBuffer {
     this.bytes.set(payload, at + 4);
     this.#length = at + size;
     frame.recordCount++;
-    this.lastLsn = lsn;
   }
 
   /** Ends the open frame, if any, and begins a new one. */
@@ -155,6 +152,5 @@ export class CommitBuffer {
     this.frames.length = 0;
     this.#open = undefined;
     this.#length = 0;
-    this.lastLsn = 0;
   }
 }

@@ -113,8 +113,9 @@ export class CursorSet {
   async remove(name: string): Promise<void> {
     const cursor = this.#cursors.get(name);
     if (cursor === undefined) return;
-    await cursor.writing;
+    // First the mark, then the wait: an ack that is waiting must not begin another write behind us.
     cursor.isRemoved = true;
+    await cursor.writing;
     this.#cursors.delete(name);
     if (!this.#hasDirectory) return;
     await removeIfThere(this.#storage, joinPath(this.#directory, name + CURSOR_SUFFIX));

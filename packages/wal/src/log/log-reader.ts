@@ -9,7 +9,7 @@ import { WalError } from "../errors.ts";
 import { FRAME_KIND } from "../format/frame.ts";
 import { bodyIsWellFormed } from "../format/record.ts";
 import { FrameScanner, type ScannedFrame } from "../segment/frame-scanner.ts";
-import type { SegmentInfo } from "../segment/segment-info.ts";
+import type { ClosedSegment, SegmentInfo } from "../segment/segment-info.ts";
 import { isErrno } from "../storage/replace-file.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 import type { LogState } from "./log-state.ts";
@@ -159,15 +159,23 @@ export class LogReader {
 function findSegment(state: LogState, lsn: number): SegmentInfo | undefined {
   const { closed, active } = state;
   if (active !== undefined && lsn >= active.info.firstLsn) return active.info;
+  return firstOf(closed, (segment) => segment.lastLsn >= lsn);
+}
+
+/** The first segment for which `holds` is true, given that it is then true for all later ones. */
+function firstOf(
+  closed: readonly ClosedSegment[],
+  holds: (segment: ClosedSegment) => boolean,
+): ClosedSegment | undefined {
   let low = 0;
-  let high = closed.length - 1;
+  let high = closed.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((closed[middle]?.lastLsn ?? 0) >= lsn) high = middle;
+    const segment = closed[middle];
+    if (segment !== undefined && holds(segment)) high = middle;
     else low = middle + 1;
   }
-  const found = closed[low];
-  return found !== undefined && found.lastLsn >= lsn ? found : undefined;
+  return closed[low];
 }
 
 interface Extent {
@@ -183,8 +191,8 @@ function extentOf(state: LogState, segmentId: number, visibility: Visibility): E
   if (active?.info.segmentId === segmentId) {
     return { ...(visibility === "durable" ? active.durable : active.written), isFinal: false };
   }
-  const segment = closed.find((candidate) => candidate.segmentId === segmentId);
-  if (segment !== undefined) {
+  const segment = firstOf(closed, (candidate) => candidate.segmentId >= segmentId);
+  if (segment?.segmentId === segmentId) {
     return { offset: segment.endOffset, lastLsn: segment.lastLsn, isFinal: true };
   }
   return { offset: 0, lastLsn: 0, isFinal: true };

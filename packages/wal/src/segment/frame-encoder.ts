@@ -30,7 +30,6 @@ export interface EncodedRun {
   /** Checksum of the last frame. */
   readonly digest: number;
   readonly nextLsn: number;
-  /** Called with offset, first LSN and chain of each frame: for the sparse index. */
 }
 
 /** Told where each frame begins. */

@@ -43,7 +43,7 @@ export class Prewriter {
   #step: Promise<void> | undefined;
   #stepStart = Number.POSITIVE_INFINITY;
   #isOff: boolean;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(file: StorageFile, endOffset: number, options: PrewriterOptions) {
     this.#file = file;
@@ -99,7 +99,9 @@ export class Prewriter {
       this.#endOffset = to;
     } catch (error) {
       // A failed sync may have swallowed the error of a data page of the same file.
-      this.#failure = error;
+      this.#failure = new Error(`a sync beside the writes failed: ${String(error)}`, {
+        cause: error,
+      });
     }
   }
 }

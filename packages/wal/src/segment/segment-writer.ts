@@ -51,7 +51,7 @@ export class SegmentWriter {
   /** Every frame up to `#durable` is vouched for by an attest frame. */
   #isAttested = false;
   #backgroundSync: Promise<void> | undefined;
-  #backgroundFailure: { readonly cause: unknown } | undefined;
+  #backgroundFailure: Error | undefined;
 
   constructor(options: SegmentWriterOptions) {
     this.info = options.info;
@@ -211,13 +211,15 @@ export class SegmentWriter {
       },
       (cause: unknown) => {
         this.#backgroundSync = undefined;
-        this.#backgroundFailure = { cause };
+        this.#backgroundFailure = new Error(`a sync beside the writes failed: ${String(cause)}`, {
+          cause,
+        });
       },
     );
   }
 
   /** A sync that failed beside the writes may have taken the error of any page: nothing more is written. */
   #assertTrusted(): void {
-    if (this.#backgroundFailure !== undefined) throw this.#backgroundFailure.cause;
+    if (this.#backgroundFailure !== undefined) throw this.#backgroundFailure;
   }
 }
