@@ -24,7 +24,7 @@ const STEPS = [
       ...SOURCE_FLAGS,
       "--test",
       "--test-reporter=spec",
-      ...findFiles("tools", ".test.ts"),
+      ...findFiles("tools/tidy", ".test.ts"),
     ],
     advice: "see STYLE.md; UPDATE=1 npm run check rewrites snapshots",
   },

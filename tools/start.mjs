@@ -12,10 +12,16 @@ import { ROOT, ensureBuilt, fail } from "./setup.mjs";
 
 const PARENT_CHECK_INTERVAL_MS = 100;
 
+/** Signals closer together than this are one wish. */
+const SAME_SIGNAL_MS = 500;
+
 ensureBuilt();
 const program = join(ROOT, "packages", "cli", "dist", "walnut.js");
 if (!existsSync(program)) fail(`the build made no ${program}.`);
-if (process.env["npm_lifecycle_event"] === "start") dieWithNpm();
+if (process.env["npm_lifecycle_event"] === "start") {
+  dieWithNpm();
+  dropForwardedSignals();
+}
 process.argv = [process.execPath, program, "serve", ...process.argv.slice(2)];
 await import(pathToFileURL(program).href);
 
@@ -29,4 +35,23 @@ function dieWithNpm() {
     if (process.ppid !== npmProcessId) process.kill(process.pid, "SIGKILL");
   }, PARENT_CHECK_INTERVAL_MS);
   timer.unref();
+}
+
+/**
+ * Ctrl-C reaches every process of the terminal, so npm and us; then npm passes it on, and the server would
+ * take the second one for impatience and stop without draining.
+ */
+function dropForwardedSignals() {
+  const emit = process.emit.bind(process);
+  let lastSignalMs = -Infinity;
+  /** @type {(event: string | symbol, ...values: unknown[]) => boolean} */
+  const emitOnce = (event, ...values) => {
+    if (event === "SIGINT" || event === "SIGTERM") {
+      const nowMs = performance.now();
+      if (nowMs - lastSignalMs < SAME_SIGNAL_MS) return true;
+      lastSignalMs = nowMs;
+    }
+    return Reflect.apply(emit, process, [event, ...values]);
+  };
+  Object.assign(process, { emit: emitOnce });
 }
