@@ -19,9 +19,9 @@ import { auditFiles, type FileAuditReport } from "./file-audit.ts";
 import { Flusher } from "./flusher.ts";
 import { nearNames } from "./near-names.ts";
 import { openParquetWriter, type ParquetWriter } from "./parquet-writer.ts";
-import { QueryEngine, type QueryResult } from "./query-engine.ts";
+import { QueryEngine, type QueryResult as Answer } from "./query-engine.ts";
 import type { TableReference } from "./query-references.ts";
-import { SchemaRegistry, type AdmittedBatch } from "./schema-registry.ts";
+import { SchemaRegistry, type AdmittedBatch as Admission } from "./schema-registry.ts";
 import { foldIdentifier } from "./sql-identifier.ts";
 import { systemStoreClock, type StoreClock } from "./store-environment.ts";
 import { nodeStoreFileSystem, type StoreFileSystem } from "./store-file-system.ts";
@@ -41,10 +41,11 @@ import type { TableSnapshot } from "./table-snapshot.ts";
 import { TableState } from "./table-state.ts";
 import { openWalCatalogLog } from "./wal-catalog-log.ts";
 
-export type { QueryColumn, QueryResult } from "./query-engine.ts";
-export type { AdmittedBatch } from "./schema-registry.ts";
-export type { TableStoreOptions } from "./store-options.ts";
-export type { TableStats, TableStoreStats } from "./store-stats.ts";
+/** A batch that fits its tables: goes to the log, then to {@link TableStore.insert}. */
+export type AdmittedBatch = Admission;
+
+/** The answer of {@link TableStore.query}. */
+export type QueryResult = Answer;
 
 /** What a store takes from outside besides its options: disk, clock, log. */
 export interface TableStoreEnvironment {
