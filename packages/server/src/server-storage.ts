@@ -78,7 +78,10 @@ export async function openStorage(options: StorageOptions): Promise<ServerStorag
     cursor.advance(store.flushedLsn);
     const { type } = await statfs(options.directory);
     return new ServerStorage({
-      ...{ options: options.options, store, wal, cursor },
+      options: options.options,
+      store,
+      wal,
+      cursor,
       durabilityText: durabilityText(durability, type),
       recovery: {
         ...replayed,

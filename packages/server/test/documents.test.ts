@@ -5,6 +5,8 @@ import { suite, test } from "node:test";
 import { SERVER_ERROR_STATUS } from "../src/errors.ts";
 import { SERVER_OPTION_TABLE, type ServerOptionSpec } from "../src/server-option-table.ts";
 import { DEFAULT_SERVER_OPTIONS } from "../src/server-options.ts";
+import { openServer } from "../src/server.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
 
 async function readDocument(name: string): Promise<string> {
   return readFile(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
@@ -50,6 +52,22 @@ suite("docs/configuration.md", () => {
     const text = await readDocument("configuration.md");
     const missing = SERVER_OPTION_TABLE.map(configurationRow).filter((row) => !text.includes(row));
     assert.deepEqual(missing, []);
+  });
+});
+
+suite("docs/metrics.md", () => {
+  test("has the row of every metric and no other", async (context) => {
+    const server = await openServer({ port: 0, dataDirectory: await temporaryDirectory() });
+    context.after(() => server.close());
+    await server.ready;
+    const exposition = await (await fetch(`${server.url}/metrics`)).text();
+    const rows = [...exposition.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)].map(
+      ([, name, help, type]) => `| \`${name}\` | ${type} | ${help} |`,
+    );
+    const documented = (await readDocument("metrics.md"))
+      .split("\n")
+      .filter((line) => /^\| `walnut_\w+` \| (counter|gauge|histogram) \|/.test(line));
+    assert.deepEqual(documented.toSorted(), rows.toSorted());
   });
 });
 

@@ -3,11 +3,11 @@ import { suite, test } from "node:test";
 import { ServerError } from "../src/errors.ts";
 import { resolveServerOptions } from "../src/resolve-server-options.ts";
 import { SERVER_OPTION_TABLE } from "../src/server-option-table.ts";
-import { DEFAULT_SERVER_OPTIONS, type ServerOptions } from "../src/server-options.ts";
+import { DEFAULT_SERVER_OPTIONS } from "../src/server-options.ts";
 
 function refuses(options: Record<string, unknown>, option: string): void {
   assert.throws(
-    () => resolveServerOptions(options as ServerOptions),
+    () => resolveServerOptions(options),
     (error: unknown) =>
       error instanceof ServerError &&
       error.code === "SERVER_INVALID_OPTION" &&

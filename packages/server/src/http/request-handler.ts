@@ -6,6 +6,7 @@
  * and nowhere else; every request is counted once, when its route is done with it.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { inspect } from "node:util";
 import { ServerError } from "../errors.ts";
 import type { ServerLogger } from "../server-options.ts";
 import type { ServerState } from "../server-state.ts";
@@ -97,8 +98,8 @@ export class RequestHandler {
     const { logger, observer, maxDiscardBytes } = this.#options;
     const known = toServerError(error);
     if (known.code === "SERVER_INTERNAL") {
-      const cause = known.cause ?? known;
-      const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+      const { cause } = known;
+      const text = cause instanceof Error ? (cause.stack ?? cause.message) : inspect(cause);
       logger.error(`${exchange.method} ${exchange.path} failed: ${text}`);
     }
     observer.observeError(known.code);

@@ -90,9 +90,12 @@ function route(
   return { name, path: `/${name}`, method, access, availability, handle };
 }
 
-function post(harness: Harness, body: string, init: RequestInit = {}): Promise<Response> {
-  const headers = { authorization: `Bearer ${TOKEN}`, ...init.headers };
-  return fetch(`${harness.url}/echo`, { method: "POST", ...init, body, headers });
+function post(
+  harness: Harness,
+  body: string,
+  headers: Readonly<Record<string, string>> = { authorization: `Bearer ${TOKEN}` },
+): Promise<Response> {
+  return fetch(`${harness.url}/echo`, { method: "POST", body, headers });
 }
 
 async function codeOf(response: Response): Promise<string> {
@@ -120,6 +123,7 @@ suite("RequestHandler", () => {
     const wrong = await fetch(`${harness.url}/echo`);
     assert.equal(wrong.status, 405);
     assert.equal(wrong.headers.get("allow"), "POST");
+    assert.equal(await codeOf(wrong), "SERVER_METHOD_NOT_ALLOWED");
     assert.deepEqual(harness.observed, ["unknown 404", "unknown 405"]);
   });
 
@@ -133,7 +137,7 @@ suite("RequestHandler", () => {
       `Token ${TOKEN}`,
       `Basic ${basic}`,
     ]) {
-      const response = await post(harness, "x", { headers: { authorization } });
+      const response = await post(harness, "x", { authorization });
       assert.equal(response.status, 200, authorization);
     }
     const bare = { method: "POST", body: "x" };
@@ -206,7 +210,9 @@ suite("RequestHandler", () => {
     const harness = await startHarness(context);
     const response = await fetch(`${harness.url}/broken`);
     assert.equal(response.status, 500);
-    assert.equal((await response.text()).includes("secret detail"), false);
+    const text = await response.text();
+    assert.equal(text.includes("secret detail"), false);
+    assert.equal(JSON.parse(text).code, "SERVER_INTERNAL");
     assert.equal(
       harness.errors.some((line) => line.includes("secret detail")),
       true,

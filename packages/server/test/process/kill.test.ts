@@ -20,11 +20,7 @@ const DEFAULT_CYCLES = 8;
 const BASE_NS = 1_700_000_000_000_000_000n;
 /** Steps between points that put them into several hours, so that a flush writes several files. */
 const STEP_NS = 37_000_000_001n;
-const SERVER_FLAGS = [
-  ...["--flush-rows", "1000"],
-  ...["--flush-age-ms", "100"],
-  ...["--segment-size-bytes", "65536"],
-];
+const SERVER_FLAGS = ["--flush-rows=1000", "--flush-age-ms=100", "--segment-size-bytes=65536"];
 
 type Outcome = "acknowledged" | "refused" | "unanswered";
 
@@ -202,8 +198,12 @@ async function readIds(url: string, writer: number): Promise<Set<number>> {
     for (const row of await queryRows(url, TOKEN, sql)) {
       const id = Number(row[0]);
       const expected = [
-        ...[id, valueOf(id), textOf(id), largeOf(id)],
-        ...[id % 2 === 1, String(timeOf(writer, id))],
+        id,
+        valueOf(id),
+        textOf(id),
+        largeOf(id),
+        id % 2 === 1,
+        String(timeOf(writer, id)),
       ];
       assert.deepEqual(row, expected, `writer ${writer}, point ${id}`);
       assert.equal(id % MEASUREMENTS, measurement);
@@ -231,8 +231,8 @@ function pause(ms: number): Promise<void> {
 }
 
 /** Mulberry32: small, seeded, good enough to choose moments and sizes. */
-function randomFrom(start: number): () => number {
-  let state = start >>> 0;
+function randomFrom(first: number): () => number {
+  let state = first >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);

@@ -12,7 +12,7 @@ const NODE_ARGUMENTS = ["--conditions=@walnut/source", "--import", "tsx"];
 /** How a process ended. */
 export interface ProcessEnd {
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
+  readonly signal: string | null;
 }
 
 /** Options of {@link ServerProcess.start}. */
@@ -71,7 +71,7 @@ export class ServerProcess {
     return this.#hasEnded;
   }
 
-  kill(signal: NodeJS.Signals): void {
+  kill(signal: "SIGKILL" | "SIGTERM"): void {
     this.#child.kill(signal);
   }
 
