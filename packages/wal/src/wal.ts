@@ -4,49 +4,29 @@
  * Delegates: grouping to `commit/`, files to `log/`, positions of readers to `log/cursors.ts`. Holds the lifecycle and the
  * timers. Made by `openWal`.
  */
-import { isWalError, WalError } from "./errors.ts";
-import type { AckPoint, GroupCommit } from "./commit/group-commit.ts";
-import type { CodecRegistry } from "./codec/codecs.ts";
-import type { Timer, WalEnvironment } from "./environment.ts";
-import { isCursorName } from "./format/cursor-file.ts";
-import { encodeRecordHead, MAX_RECORD_KIND } from "./format/record.ts";
-import type { CursorSet } from "./log/cursors.ts";
-import { LogReader, type FrameRecords, type Visibility } from "./log/log-reader.ts";
 import {
-  RecordIterator,
-  recordBatches,
-  type FrameSource,
-  type WalRecord,
-} from "./log/record-iterator.ts";
+  ACK_POINTS,
+  ackPointOf,
+  type AppendOptions,
+  type ReadOptions,
+  type TailOptions,
+} from "./call-options.ts";
+import { WalError } from "./errors.ts";
+import type { AckPoint, GroupCommit } from "./commit/group-commit.ts";
+import { Maintenance } from "./commit/maintenance.ts";
+import type { CodecRegistry } from "./codec/codecs.ts";
+import type { WalEnvironment } from "./environment.ts";
+import { isCursorName } from "./format/cursor-file.ts";
+import { encodeRecordHead } from "./format/record.ts";
+import type { CursorSet } from "./log/cursors.ts";
+import { LiveFrames } from "./log/live-frames.ts";
+import { LogReader, type Visibility } from "./log/log-reader.ts";
+import { RecordIterator, recordBatches, type WalRecord } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
-import type { DurabilityLevel, ResolvedWalOptions } from "./options.ts";
+import type { ResolvedWalOptions } from "./options.ts";
 import type { ClosedSegment } from "./segment/segment-info.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
 import type { RecoveryReport, SegmentStatus, WalPositions, WalStatus } from "./wal-status.ts";
-
-export interface AppendOptions {
-  /**
-   * When this append resolves; default the log's level. "off" can only be chosen for a whole log, and so can "fsync": a log
-   * either keeps all metadata in step or does not.
-   */
-  readonly durability?: Exclude<DurabilityLevel, "off" | "fsync"> | undefined;
-  /** A small number that is stored with the record, 0 to 15. Default 0. */
-  readonly kind?: number | undefined;
-}
-
-export interface ReadOptions {
-  /** First LSN to deliver. Default the first one in the log. */
-  readonly from?: number | undefined;
-  /** Last LSN to deliver. Default the last one that is visible when the reader gets there. */
-  readonly to?: number | undefined;
-  /** How far to see: only what survives a power loss (default), or all that the operating system has. */
-  readonly visibility?: Visibility | undefined;
-}
-
-export interface TailOptions extends Omit<ReadOptions, "to"> {
-  /** Ends the tail with `WAL_ABORTED`. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** A named, durable position: its owner has no more need of records up to `lsn`. */
 export interface Cursor {
@@ -76,17 +56,6 @@ export interface WalParts {
 
 type Lifecycle = "open" | "closing" | "closed";
 
-const ACK_POINTS: Readonly<Record<DurabilityLevel, AckPoint>> = {
-  fsync: "durable",
-  fdatasync: "durable",
-  interval: "written",
-  async: "written",
-  memory: "buffered",
-  off: "buffered",
-};
-
-const APPEND_LEVELS: readonly DurabilityLevel[] = ["fdatasync", "interval", "async", "memory"];
-
 /** A log that is open for writing and reading. See docs/durability.md for what each level promises. */
 export class Wal {
   readonly #parts: WalParts;
@@ -95,12 +64,7 @@ export class Wal {
   #closing: Promise<void> | undefined;
   #offLsn = 0;
   readonly #appended = { records: 0, bytes: 0 };
-  #ageTimer: Timer | undefined;
-  #attestTimer: Timer | undefined;
-  #syncTimer: Timer | undefined;
-  /** Records appended when the attest timer last looked; the same number a delay later means idle. */
-  #recordsSeen = 0;
-  #unsyncedBytes = 0;
+  readonly #maintenance: Maintenance;
   #releaseFailure: string | undefined;
   /** What recovery found and did when the log was opened. */
   readonly recovery: RecoveryReport;
@@ -110,6 +74,13 @@ export class Wal {
     this.#parts = parts;
     this.recovery = parts.recovery;
     this.#defaultAck = ACK_POINTS[parts.options.durability];
+    const { options, environment, log, commit } = parts;
+    this.#maintenance = new Maintenance({
+      ...options,
+      tasks: log,
+      setTimer: (delayMs, callback) => environment.setTimer(delayMs, callback),
+      exclusive: (task) => commit.exclusive(task),
+    });
   }
 
   /**
@@ -127,9 +98,9 @@ export class Wal {
     const bytes = payload.byteLength;
     this.#count(1, bytes);
     if (this.#parts.options.durability === "off") return Promise.resolve(++this.#offLsn);
-    const ack = options === undefined ? this.#defaultAck : this.#ackPoint(options);
+    const ack = options === undefined ? this.#defaultAck : ackPointOf(options, this.#defaultAck);
     const head = encodeRecordHead(bytes, options?.kind ?? 0);
-    this.#armTimers(bytes, options?.durability);
+    this.#maintenance.onAppend(bytes, this.#needsInterval(options));
     return this.#parts.commit.append(head, payload, ack);
   }
 
@@ -162,8 +133,8 @@ export class Wal {
     const { maxPendingBytes } = this.#parts.options;
     if (bytes > maxPendingBytes)
       return Promise.reject(tooLarge("batch", bytes, { maxPendingBytes }));
-    const ack = options === undefined ? this.#defaultAck : this.#ackPoint(options);
-    this.#armTimers(bytes, options?.durability);
+    const ack = options === undefined ? this.#defaultAck : ackPointOf(options, this.#defaultAck);
+    this.#maintenance.onAppend(bytes, this.#needsInterval(options));
     return this.#parts.commit.appendBatch(heads, payloads, ack);
   }
 
@@ -197,11 +168,14 @@ export class Wal {
   tail(options: TailOptions = {}): RecordIterator {
     const range = this.#range(options);
     const reader = this.#reader(range.fromLsn, options.visibility);
-    const source: FrameSource = {
-      next: () => this.#nextLive(reader, options.signal),
-      close: () => reader.close(),
-    };
-    return new RecordIterator(source, range);
+    const { log, commit } = this.#parts;
+    const frames = new LiveFrames({
+      reader,
+      signal: options.signal,
+      onProgress: (listener) => log.onProgress(listener),
+      ended: () => commit.failure ?? (this.#lifecycle === "closed" ? "closed" : undefined),
+    });
+    return new RecordIterator(frames, range);
   }
 
   /**
@@ -250,7 +224,9 @@ export class Wal {
   /** Resolves when everything appended before the call is on the device, whatever the level. */
   async sync(): Promise<void> {
     this.#assertOpen();
-    await this.#parts.commit.exclusive(() => this.#syncNow());
+    const { commit, log } = this.#parts;
+    await commit.exclusive(() => log.sync());
+    this.#maintenance.onSynced();
   }
 
   /** Everything the log can say about itself, as plain data. */
@@ -294,9 +270,7 @@ export class Wal {
   async #closeOnce(): Promise<void> {
     const { commit, log, lock } = this.#parts;
     this.#lifecycle = "closing";
-    this.#ageTimer?.cancel();
-    this.#attestTimer?.cancel();
-    this.#syncTimer?.cancel();
+    this.#maintenance.stop();
     try {
       if (commit.failure === undefined) await commit.exclusive(() => log.close());
     } finally {
@@ -320,18 +294,8 @@ export class Wal {
     return tooLarge("payload", payload.byteLength, { maxRecordBytes });
   }
 
-  #ackPoint(options: AppendOptions): AckPoint {
-    const { durability, kind } = options;
-    if (kind !== undefined && !(Number.isInteger(kind) && kind >= 0 && kind <= MAX_RECORD_KIND)) {
-      throw new RangeError(`kind is ${kind}; must be a whole number from 0 to ${MAX_RECORD_KIND}`);
-    }
-    if (durability === undefined) return this.#defaultAck;
-    if (!APPEND_LEVELS.includes(durability)) {
-      throw new RangeError(
-        `durability of one append is "${durability}"; must be one of ${APPEND_LEVELS.join(", ")}`,
-      );
-    }
-    return ACK_POINTS[durability];
+  #needsInterval(options: AppendOptions | undefined): boolean {
+    return (options?.durability ?? this.#parts.options.durability) === "interval";
   }
 
   #count(records: number, bytes: number): void {
@@ -358,47 +322,6 @@ export class Wal {
     });
   }
 
-  async #nextLive(
-    reader: LogReader,
-    signal: AbortSignal | undefined,
-  ): Promise<FrameRecords | undefined> {
-    for (;;) {
-      if (signal?.aborted === true) throw abortedError(signal);
-      // Asked before reading: what becomes visible while the read is under way wakes the wait below.
-      const wait = this.#waitForProgress(signal);
-      try {
-        const frame = await reader.next();
-        if (frame !== undefined) return frame;
-        const { failure } = this.#parts.commit;
-        if (failure !== undefined) throw failure;
-        if (this.#lifecycle === "closed") return undefined;
-        await wait.promise;
-      } finally {
-        wait.cancel();
-      }
-    }
-  }
-
-  #waitForProgress(signal: AbortSignal | undefined): {
-    readonly promise: Promise<void>;
-    cancel(): void;
-  } {
-    const { log } = this.#parts;
-    let wake: () => void = () => undefined;
-    const promise = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    const unsubscribe = log.onProgress(wake);
-    signal?.addEventListener("abort", wake, { once: true });
-    return {
-      promise,
-      cancel: () => {
-        unsubscribe();
-        signal?.removeEventListener("abort", wake);
-      },
-    };
-  }
-
   async #ack(name: string, lsn: number): Promise<void> {
     const { cursors } = this.#parts;
     const { appendedLsn } = this.positions;
@@ -421,69 +344,6 @@ export class Wal {
     } catch (error) {
       this.#releaseFailure = error instanceof Error ? error.message : String(error);
     }
-  }
-
-  #armTimers(bytes: number, level: DurabilityLevel | undefined): void {
-    const { options } = this.#parts;
-    if (options.attestDelayMs > 0) {
-      this.#attestTimer ??= this.#background(options.attestDelayMs, () => this.#attestWhenIdle());
-    }
-    if (options.segmentMaxAgeMs > 0) {
-      this.#ageTimer ??= this.#background(options.segmentMaxAgeMs, () => this.#rotateWhenOld());
-    }
-    if ((level ?? options.durability) === "interval") this.#armSync(bytes);
-  }
-
-  /** Level "interval": a sync is due N ms after the first append that has none, or after M bytes. */
-  #armSync(bytes: number): void {
-    const { syncIntervalMs, syncIntervalBytes } = this.#parts.options;
-    this.#unsyncedBytes += bytes;
-    if (this.#unsyncedBytes >= syncIntervalBytes) {
-      this.#unsyncedBytes = 0;
-      this.#run(() => this.#syncNow());
-    }
-    // At half the interval, so that the sync has ended within it even on a slow device.
-    this.#syncTimer ??= this.#background(Math.max(1, syncIntervalMs / 2), () => {
-      this.#syncTimer = undefined;
-      this.#run(() => this.#syncNow());
-    });
-  }
-
-  async #syncNow(): Promise<void> {
-    this.#unsyncedBytes = 0;
-    await this.#parts.log.sync();
-  }
-
-  #attestWhenIdle(): void {
-    this.#attestTimer = undefined;
-    const { options, log } = this.#parts;
-    if (this.#recordsSeen === this.#appended.records) {
-      this.#run(() => log.attest());
-      return;
-    }
-    this.#recordsSeen = this.#appended.records;
-    this.#attestTimer = this.#background(options.attestDelayMs, () => this.#attestWhenIdle());
-  }
-
-  #rotateWhenOld(): void {
-    this.#ageTimer = undefined;
-    const { options, log } = this.#parts;
-    const ageMs = log.activeAgeMs();
-    if (ageMs === undefined) return;
-    const leftMs = options.segmentMaxAgeMs - ageMs;
-    if (leftMs > 0) this.#ageTimer = this.#background(leftMs, () => this.#rotateWhenOld());
-    else this.#run(() => log.rotate());
-  }
-
-  #background(delayMs: number, callback: () => void): Timer {
-    return this.#parts.environment.setTimer(delayMs, () => {
-      if (this.#lifecycle === "open") callback();
-    });
-  }
-
-  /** Runs a task between groups that nobody waits for. Its failure poisons the log, which is where it is seen. */
-  #run(task: () => Promise<void>): void {
-    this.#parts.commit.exclusive(task).catch(() => undefined);
   }
 
   #segments(): readonly SegmentStatus[] {
@@ -525,10 +385,4 @@ function closedError(directory: string): WalError {
   return new WalError("WAL_CLOSED", `the log ${directory} is closed`, {
     details: { path: directory },
   });
-}
-
-function abortedError(signal: AbortSignal): WalError {
-  const cause: unknown = signal.reason;
-  if (isWalError(cause)) return cause;
-  return new WalError("WAL_ABORTED", "the reader was stopped by its signal", { cause });
 }
