@@ -6,6 +6,7 @@
  * without an object in between. Knows nothing of tables.
  */
 import { ServerError, type ServerErrorCode } from "../errors.ts";
+import type { IngestLimits } from "./ingest-limits.ts";
 import { asBuffer, decodeUtf8, printableExcerpt } from "./utf8-text.ts";
 
 /** First bytes of values, as the MessagePack specification names them. */
@@ -273,6 +274,11 @@ export class MessagePackCursor {
       `byte ${at}${where}: ${reason}; nothing of the request was stored`,
       { details: { offsetBytes: at, path, reason, ...options.details } },
     );
+  }
+
+  /** Throws the error of a single item that breaks a limit. */
+  failLimit(limit: keyof IngestLimits, value: number, at: number): never {
+    return this.fail(`the limit ${limit} of ${value} is exceeded`, { at, details: { limit } });
   }
 
   /** The place that is being read, as `batch[3].fields.usage`. */

@@ -2,7 +2,7 @@
  * One table of a MessagePack body: appends rows item by item, whichever of the two shapes an item has.
  */
 import type { BatchBuilder } from "./batch-builder.ts";
-import { ByteDictionary, INVALID_UTF8, hashBytes } from "./byte-dictionary.ts";
+import { ByteDictionary, hashBytes, INVALID_UTF8, VALUE_TOO_LONG } from "./byte-dictionary.ts";
 import { FORMAT, type MessagePackCursor } from "./messagepack-cursor.ts";
 import { readTime, readTimes } from "./messagepack-time.ts";
 import type { TableBuilder } from "./table-builder.ts";
@@ -158,13 +158,11 @@ export class MessagePackTable {
     const cursor = this.#cursor;
     const { path } = cursor;
     const isTags = section === "tags";
-    const { maxTagsPerRow, maxFieldsPerRow } = this.#batch.limits;
-    const limit = isTags ? maxTagsPerRow : maxFieldsPerRow;
+    const limit = isTags ? "maxTagsPerRow" : "maxFieldsPerRow";
     cursor.at = at;
     path.section = section;
     const count = cursor.readMapHeader();
-    if (count > limit)
-      cursor.fail(`the row has ${count} ${section}, at most ${limit} are allowed`, { at });
+    if (count > this.#batch.limits[limit]) cursor.failLimit(limit, this.#batch.limits[limit], at);
     if (count === 0 && !isTags) cursor.fail("the row has no fields", { at });
     for (let index = 0; index < count; index++) {
       const keyAt = cursor.at;
@@ -181,9 +179,8 @@ export class MessagePackTable {
     cursor.at = at;
     path.section = "f";
     const count = cursor.readArrayHeader();
-    const limit = this.#batch.limits.maxFieldsPerRow;
-    if (count > limit)
-      cursor.fail(`the row has ${count} fields, at most ${limit} are allowed`, { at });
+    const { maxFieldsPerRow } = this.#batch.limits;
+    if (count > maxFieldsPerRow) cursor.failLimit("maxFieldsPerRow", maxFieldsPerRow, at);
     if (count === 0) cursor.fail("the row has no fields", { at });
     for (let index = 0; index < count; index++) {
       path.element = index;
@@ -221,12 +218,9 @@ export class MessagePackTable {
   ): ValueColumn {
     const cursor = this.#cursor;
     const code = this.#names.encode(start, end, hashBytes(cursor.bytes, start, end));
-    if (code < 0) {
-      const reason =
-        code === INVALID_UTF8
-          ? "is not valid UTF-8"
-          : `is longer than ${this.#batch.limits.maxNameBytes} bytes`;
-      cursor.fail(`the key ${reason}`, { at: start });
+    if (code === INVALID_UTF8) cursor.fail("the key is not valid UTF-8", { at: start });
+    if (code === VALUE_TOO_LONG) {
+      cursor.failLimit("maxNameBytes", this.#batch.limits.maxNameBytes, start);
     }
     const name = this.#names.values[code] as string;
     const isTag = typeof tags === "boolean" ? tags : tags?.has(name) === true;

@@ -10,7 +10,7 @@
  * becomes `host_<n>`. Rules in full: docs/protocol.md, section "MessagePack".
  */
 import { BatchBuilder } from "./batch-builder.ts";
-import { ByteDictionary, hashBytes } from "./byte-dictionary.ts";
+import { ByteDictionary, hashBytes, INVALID_UTF8, VALUE_TOO_LONG } from "./byte-dictionary.ts";
 import type { IngestLimits } from "./ingest-limits.ts";
 import { MessagePackCursor } from "./messagepack-cursor.ts";
 import { MessagePackTable } from "./messagepack-table.ts";
@@ -134,6 +134,7 @@ class MessagePackDecoder {
     }
     if (m < 0) cursor.fail("the item has no 'm' (measurement)", { at: start });
     const table = this.#table(m, end - start);
+    path.section = "";
     if (columns >= 0) {
       if (t >= 0 || h >= 0 || f >= 0 || fields >= 0) {
         cursor.fail("an item with 'columns' cannot have 't', 'h', 'f' or 'fields'", { at: start });
@@ -190,11 +191,8 @@ class MessagePackDecoder {
       const { textStart, textEnd } = cursor;
       const hash = hashBytes(cursor.bytes, textStart, textEnd);
       const code = this.#measurements.encode(textStart, textEnd, hash);
-      if (code < 0)
-        cursor.fail(
-          `the measurement is not valid UTF-8 or longer than ${this.#limits.maxNameBytes} bytes`,
-          { at },
-        );
+      if (code === INVALID_UTF8) cursor.fail("the measurement is not valid UTF-8", { at });
+      if (code === VALUE_TOO_LONG) cursor.failLimit("maxNameBytes", this.#limits.maxNameBytes, at);
       if (textStart === textEnd) cursor.fail("the measurement is empty", { at });
       return (this.#tablesByCode[code] ??= this.#tableNamed(cursor.text(), itemBytes));
     }

@@ -7,6 +7,7 @@
 import { ByteDictionary } from "./byte-dictionary.ts";
 import { BYTES_PER_VALUE, ColumnBuilder, signedView } from "./column-builder.ts";
 import type { BatchBuilder } from "./batch-builder.ts";
+import type { IngestLimits } from "./ingest-limits.ts";
 import type { ColumnType, TableBatch } from "./table-batch.ts";
 
 /** Bytes that one table or column adds to a record besides its values: headers and padding. */
@@ -31,6 +32,10 @@ export class TableBuilder {
     this.#batch = batch;
     this.measurement = options.measurement;
     this.#expectedRows = Math.max(INITIAL_ROWS, options.expectedRows);
+  }
+
+  get limits(): IngestLimits {
+    return this.#batch.limits;
   }
 
   column(name: string): ColumnBuilder | undefined {

@@ -5,7 +5,7 @@
  * An integer of 2^63 or more makes the column unsigned, which no negative value may share. A column whose values
  * are all nil has no type and is left out of the batch.
  */
-import { INVALID_UTF8, hashByte } from "./byte-dictionary.ts";
+import { hashByte, INVALID_UTF8, VALUE_TOO_LONG } from "./byte-dictionary.ts";
 import type { ColumnBuilder } from "./column-builder.ts";
 import { FORMAT, type MessagePackCursor } from "./messagepack-cursor.ts";
 import type { ColumnType } from "./table-batch.ts";
@@ -159,10 +159,10 @@ export class ValueColumn {
     let hash = 0;
     for (let at = textStart; at < textEnd; at++) hash = hashByte(hash, bytes[at] as number);
     const code = column.dictionary?.encode(textStart, textEnd, hash) ?? INVALID_UTF8;
-    if (code < 0) {
-      const reason = code === INVALID_UTF8 ? "is not valid UTF-8" : "is longer than maxStringBytes";
-      cursor.fail(`the text ${reason}`, { at: textStart });
+    if (code === VALUE_TOO_LONG) {
+      cursor.failLimit("maxStringBytes", this.#table.limits.maxStringBytes, textStart);
     }
+    if (code < 0) cursor.fail("the text is not valid UTF-8", { at: textStart });
     column.codes[row] = code;
   }
 
