@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ServerError } from "../../src/errors.ts";
 import {
   decodeIngestBatch,
@@ -220,7 +220,7 @@ suite("decodeIngestBatch on damaged records", () => {
     const bytes = encodeIngestBatch(EXOTIC);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const damaged = Uint8Array.from(bytes);
-      damaged[bit >>> 3] = (damaged[bit >>> 3] as number) ^ (1 << (bit & 7));
+      damaged[bit >>> 3] = (damaged[bit >>> 3] ?? 0) ^ (1 << (bit & 7));
       try {
         assert.notDeepStrictEqual(decodeIngestBatch(damaged), EXOTIC, `bit ${bit} has no meaning`);
       } catch (error) {
@@ -364,17 +364,17 @@ const text = fc.string({ unit: "grapheme", maxLength: 6 });
 const batches = fc
   .uniqueArray(fc.tuple(text, text), { maxLength: 4, selector: (names) => JSON.stringify(names) })
   .chain((names) =>
-    fc.tuple(...names.map(([database, measurement]) => tables(database, measurement))),
+    fc.tuple(...names.map(([database, measurement]) => anyTable(database, measurement))),
   )
   .map((parts) => batchOf(...parts));
 
-function tables(database: string, measurement: string): fc.Arbitrary<TableBatch> {
+function anyTable(database: string, measurement: string): fc.Arbitrary<TableBatch> {
   return fc
     .tuple(fc.integer({ min: 0, max: 20 }), fc.uniqueArray(text, { maxLength: 5 }))
     .chain(([rowCount, names]) =>
       fc.record({
         timestamps: fc.bigInt64Array({ minLength: rowCount, maxLength: rowCount }),
-        columns: fc.tuple(...names.map((name) => column(name, rowCount))),
+        columns: fc.tuple(...names.map((name) => anyColumn(name, rowCount))),
       }),
     )
     .map(({ timestamps, columns }) => ({
@@ -386,14 +386,13 @@ function tables(database: string, measurement: string): fc.Arbitrary<TableBatch>
     }));
 }
 
-function column(name: string, rowCount: number): fc.Arbitrary<Column> {
+function anyColumn(name: string, rowCount: number): fc.Arbitrary<Column> {
   const length = { minLength: rowCount, maxLength: rowCount };
   const validity = fc.option(
     fc.array(fc.boolean(), length).map((bits) => {
       const bytes = new Uint8Array(Math.ceil(rowCount / 8));
       bits.forEach(
-        (bit, row) =>
-          (bytes[row >>> 3] = (bytes[row >>> 3] as number) | (Number(bit) << (row & 7))),
+        (bit, row) => (bytes[row >>> 3] = (bytes[row >>> 3] ?? 0) | (Number(bit) << (row & 7))),
       );
       return bytes;
     }),

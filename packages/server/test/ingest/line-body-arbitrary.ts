@@ -2,7 +2,7 @@
  * Random line protocol bodies for fast-check: mostly valid, with few names so that shapes repeat, and the same
  * bodies with a few bytes changed.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 const MEASUREMENTS = ["cpu", "m", "cpu\\ load", "mem\\,x", "a\\=b", "été", "cp"];
 const KEYS = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ServerError } from "../../src/errors.ts";
 import { DEFAULT_INGEST_LIMITS, type IngestLimits } from "../../src/ingest/ingest-limits.ts";
 import { decodeLineProtocol } from "../../src/ingest/line-protocol.ts";
@@ -634,7 +634,7 @@ suite("decodeLineProtocol: limits", () => {
     const keys = Array.from({ length: 9 }, (_, index) => `k${index}=1`);
     const lines = Array.from({ length: 20_000 }, (_, index) => {
       const rotated = [...keys.slice(index % 9), ...keys.slice(0, index % 9)];
-      rotated.splice(index % 8, 1, rotated[8] as string, ...rotated.splice(7, 1));
+      rotated.splice(index % 8, 1, rotated[8] ?? "", ...rotated.splice(7, 1));
       return `m ${[...new Set(rotated)].join(",")} ${index}`;
     }).join("\n");
     const startedMs = performance.now();

@@ -3,7 +3,7 @@
  *
  * Columns have a fixed kind by name, so that bodies are valid; numbers mix integers and floats.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   float,
   integer,
@@ -128,7 +128,7 @@ export function modelRows(items: readonly ModelItem[], nowNs: bigint): string[] 
       return rows.map(({ tags, fields, timeNs: time }) => {
         const parts = [
           ...[...tags].map(([name, value]) =>
-            value === null ? "" : `${name}:tag=${String(value)}`,
+            typeof value === "string" ? `${name}:tag=${value}` : "",
           ),
           ...[...fields].map(([name, value]) => describeValue(name, value, types.get(name))),
         ].filter((part) => part !== "");

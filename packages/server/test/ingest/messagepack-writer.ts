@@ -75,10 +75,10 @@ function bytesOf(value: Packable): number[] {
 
 function header(length: number, fix: number, maxFix: number, formats: readonly number[]): number[] {
   if (length <= maxFix) return [fix | length];
-  if (length <= 0xff && formats[0] !== 0) return [formats[0] as number, length];
-  if (length <= 0xffff) return [formats[1] as number, length >>> 8, length & 0xff];
+  if (length <= 0xff && formats[0] !== 0) return [formats[0] ?? 0, length];
+  if (length <= 0xffff) return [formats[1] ?? 0, length >>> 8, length & 0xff];
   return [
-    formats[2] as number,
+    formats[2] ?? 0,
     length >>> 24,
     (length >>> 16) & 0xff,
     (length >>> 8) & 0xff,
@@ -93,5 +93,5 @@ function shortestInteger(value: bigint): number[] {
   const bits = value >= 0n ? [8n, 16n, 32n, 64n] : [7n, 15n, 31n, 63n];
   const size = value >= 0n ? value : -value - 1n;
   const index = bits.findIndex((count) => size < 1n << count);
-  return [...integer(formats[index] as number, value).bytes];
+  return [...integer(formats[index] ?? 0, value).bytes];
 }
