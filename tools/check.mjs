@@ -14,10 +14,10 @@ const TSC = join("node_modules", "typescript", "bin", "tsc");
 
 const STEPS = [
   { name: "format", nodeArguments: [OXFMT, "--check", "."], advice: "npm run format" },
-  { name: "types of packages", nodeArguments: [TSC, "-b"] },
+  { name: "types of packages", nodeArguments: [TSC, "-b", "tsconfig.build.json"] },
   // After the build: the linter sees other packages as they were built.
   { name: "lint", nodeArguments: [OXLINT, "--type-aware", "--deny-warnings"] },
-  { name: "types of tests and tools", nodeArguments: [TSC, "-p", "tsconfig.check.json"] },
+  { name: "types of tests and tools", nodeArguments: [TSC, "-p", "tsconfig.json"] },
   {
     name: "house rules",
     nodeArguments: [

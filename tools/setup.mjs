@@ -49,7 +49,7 @@ export function ensureInstalled() {
 export function ensureBuilt(/** @type {readonly string[]} */ compilerArguments = []) {
   ensureInstalled();
   const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-  const { status } = runSync([compiler, "-b", ...compilerArguments]);
+  const { status } = runSync([compiler, "-b", "tsconfig.build.json", ...compilerArguments]);
   if (status !== 0) fail("the build failed; the messages above name file and line.");
 }
 

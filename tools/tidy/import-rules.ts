@@ -47,10 +47,13 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
     usesTypesOf: ["commit", "recovery"],
   },
   options: { uses: ["errors", "format", "codec"], usesTypesOf: ["recovery", "storage"] },
+  "call-options": { uses: ["errors", "format", "options"], usesTypesOf: ["commit", "log"] },
   "wal-status": { uses: [], usesTypesOf: ["options", "segment", "log"] },
   wal: {
     usesTypesOf: ["environment", "wal-status"],
-    uses: "errors observe format codec storage commit segment recovery log options".split(" "),
+    uses: "errors observe format codec storage commit segment recovery log options call-options".split(
+      " ",
+    ),
   },
 };
 

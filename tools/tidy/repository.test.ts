@@ -77,7 +77,7 @@ suite("packages", () => {
 
   test("are all workspaces and all part of the build", () => {
     const paths = packages.map(({ folder }) => `packages/${folder}`).sort();
-    const build = JSON.parse(readText("tsconfig.json"));
+    const build = JSON.parse(readText("tsconfig.build.json"));
     const workspaces: string[] = root.workspaces;
     assert.deepEqual(workspaces.toSorted(), paths);
     const references: string[] = build.references.map(({ path }: { path: string }) => path);
