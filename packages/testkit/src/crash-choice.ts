@@ -6,7 +6,7 @@
  * repeat: the first by seed, the second by index.
  */
 
-import { SeededRandom } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 
 /** One thing that is open: a directory change, a file length, the content of one sector, a call in flight. */
 export interface CrashDecision {

@@ -1,6 +1,7 @@
 /** What the tests of the other packages use. Private: not published. */
 
 export { SteppedScheduler, immediateScheduler, type CallScheduler } from "./call-scheduler.ts";
+export { storageContract, type StorageContractOptions } from "./contracts/storage-contract.ts";
 export {
   ExhaustiveChooser,
   KeepAllChooser,

@@ -30,7 +30,7 @@ import {
   type CrashChooser,
 } from "./crash-choice.ts";
 import { applyInFlight, isMutating, type InFlightCall } from "./in-flight-call.ts";
-import { SeededRandom } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { SimulatedFile } from "./simulated-file.ts";
 import { concatBuffers, SimulatedHandle, type HandleHost } from "./simulated-handle.ts";
 import { normalizePath, SimulatedTree } from "./simulated-tree.ts";

@@ -32,7 +32,7 @@ export class TracingStorage extends WrappedStorage {
 
 function formatResult(result: unknown): string {
   if (typeof result === "number") return ` = ${result}`;
-  if (Array.isArray(result)) return ` = [${result.toSorted().join(" ")}]`;
+  if (Array.isArray(result)) return ` = [${result.map(String).toSorted().join(" ")}]`;
   if (typeof result === "object" && result !== null && "kind" in result) {
     return ` = ${String(result.kind)}`;
   }

@@ -28,9 +28,9 @@ export class VirtualClock {
     this.#startWallMs = startWallMs;
   }
 
-  /** Wall clock, in milliseconds since 1970. */
+  /** Wall clock, in whole milliseconds since 1970. */
   nowMs(): number {
-    return this.#startWallMs + this.#elapsedMs;
+    return this.#startWallMs + Math.floor(this.#elapsedMs);
   }
 
   /** Milliseconds since this clock was made. */

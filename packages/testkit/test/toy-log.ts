@@ -126,8 +126,8 @@ export class ToyLog {
     await this.#inTurn(async () => await this.#file?.close());
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(step);
     this.#turn = done.catch(() => undefined);
     return done;
   }
