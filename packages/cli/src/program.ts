@@ -38,15 +38,26 @@ Examples:
 SIGTERM and SIGINT stop cleanly: requests in flight are answered, rows are flushed, exit 0.
 `;
 
-/** Builds the command. Errors of usage are thrown as CommanderError, never printed and exited. */
-export function buildProgram(actions: ProgramActions): Command {
+/** Where help and messages about usage go. */
+export interface ProgramOutput {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+/** Builds the command. The end of the process is left to the caller: commander throws CommanderError. */
+export function buildProgram(actions: ProgramActions, output: ProgramOutput): Command {
   const program = new Command("walnut")
     .description("A write-ahead log, and the ingest server built on it.")
     .version(WALNUT_VERSION)
     .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void output.stdout.write(text),
+      writeErr: (text) => void output.stderr.write(text),
+    })
     .addHelpText("after", MAIN_EXAMPLES);
   const serve = program
     .command("serve")
+    .copyInheritedSettings(program)
     .description("run the ingest server: line protocol and MessagePack in, SQL out")
     .exitOverride()
     .addHelpText("after", SERVE_EXAMPLES);

@@ -4,7 +4,7 @@
 import { CommanderError } from "commander";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-code.ts";
 import { failureText } from "./failure-text.ts";
-import { buildProgram } from "./program.ts";
+import { buildProgram, type ProgramActions } from "./program.ts";
 import { runServe, type ServeEnvironment } from "./serve-command.ts";
 import { readServeOptions, unknownVariables } from "./serve-options.ts";
 
@@ -24,14 +24,15 @@ export async function runCli(
   environment: CliEnvironment,
 ): Promise<number> {
   let exitCode = EXIT_OK;
-  const program = buildProgram({
+  const actions: ProgramActions = {
     async serve(flags) {
       for (const name of unknownVariables(environment.variables)) {
         environment.stderr.write(`walnut: variable ${name} is not known and has no effect\n`);
       }
       exitCode = await runServe(readServeOptions(flags, environment.variables), environment);
     },
-  });
+  };
+  const program = buildProgram(actions, environment);
   try {
     await program.parseAsync([...words], { from: "user" });
     return exitCode;

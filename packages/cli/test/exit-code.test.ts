@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { ServerError } from "@walnut/server";
+import { WalError } from "@walnut/wal";
+import { EXIT_FAILURE, EXIT_USAGE, exitCodeOf } from "../src/exit-code.ts";
+import { failureText } from "../src/failure-text.ts";
+
+suite("exitCodeOf", () => {
+  test("tells wrong configuration from failure", () => {
+    assert.equal(exitCodeOf(new ServerError("SERVER_INVALID_OPTION", "x")), EXIT_USAGE);
+    assert.equal(exitCodeOf(new WalError("WAL_INVALID_OPTION", "x")), EXIT_USAGE);
+    assert.equal(exitCodeOf(new ServerError("SERVER_LISTEN_FAILED", "x")), EXIT_FAILURE);
+    assert.equal(exitCodeOf(new WalError("WAL_LOCKED", "x")), EXIT_FAILURE);
+    assert.equal(exitCodeOf(new Error("x")), EXIT_FAILURE);
+  });
+});
+
+suite("failureText", () => {
+  test("is a sentence with the code and what to do", () => {
+    const text = failureText(new ServerError("SERVER_LISTEN_FAILED", "cannot listen on 8000"));
+    assert.match(text, /^walnut: cannot listen on 8000 \[SERVER_LISTEN_FAILED\]\n.*--port/);
+  });
+
+  test("shows the stack of what nobody expected", () => {
+    assert.match(failureText(new TypeError("oops")), /unexpected failure: TypeError: oops\n +at /);
+  });
+});

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import {
+  formatBytes,
+  progressText,
+  recoveryText,
+  serveBanner,
+  type ServeFacts,
+} from "../src/serve-text.ts";
+
+const NOTHING = { segments: 0, records: 0, rows: 0, bytes: 0, durationMs: 12, tornTailBytes: 0 };
+const FACTS: ServeFacts = {
+  version: "1.2.3",
+  url: "http://127.0.0.1:8000",
+  dataDirectory: "/data",
+  durabilityText: "fdatasync: survives",
+  token: { source: "file", token: "secret", path: "/data/token" },
+  recovery: NOTHING,
+  isLoopback: true,
+};
+
+suite("serveBanner", () => {
+  test("says where, what level, what was recovered, and how to write and read", () => {
+    const text = serveBanner(FACTS);
+    for (const part of [FACTS.url, FACTS.dataDirectory, FACTS.durabilityText, "curl", "SELECT"]) {
+      assert.ok(text.includes(part), part);
+    }
+  });
+
+  test("shows the token only in the run that made it", () => {
+    assert.equal(serveBanner(FACTS).includes("secret"), false);
+    assert.ok(serveBanner(FACTS).includes('"Authorization: Bearer $(cat /data/token)"'));
+    const option = serveBanner({ ...FACTS, token: { source: "option", token: "secret" } });
+    assert.equal(option.includes("secret"), false);
+    const token = { source: "created", token: "secret", path: "/data/token" } as const;
+    assert.ok(serveBanner({ ...FACTS, token }).includes("Authorization: Bearer secret"));
+  });
+
+  test("warns when other machines can reach the port", () => {
+    assert.equal(serveBanner(FACTS).includes("other machines"), false);
+    assert.ok(serveBanner({ ...FACTS, isLoopback: false }).includes("other machines"));
+  });
+});
+
+suite("recoveryText", () => {
+  test("counts what was replayed and what was cut", () => {
+    assert.match(recoveryText(NOTHING), /^nothing to replay/);
+    const recovery = { segments: 1, records: 12, rows: 60_000, bytes: 3_145_728 };
+    assert.equal(
+      recoveryText({ ...recovery, durationMs: 1_250, tornTailBytes: 512 }),
+      "12 records, 60,000 rows, 3.0 MiB from 1 segment in 1.3 s; " +
+        "an unfinished write of 512 bytes at the end was cut",
+    );
+  });
+});
+
+suite("progressText", () => {
+  test("names the step and the counts", () => {
+    const progress = { phase: "replay", segments: 2, records: 1, rows: 5, bytes: 2_048 } as const;
+    assert.equal(
+      progressText(progress, 1_500),
+      "recovering, replaying the log: 2 segments, 1 record, 2.0 KiB (1.5 s)",
+    );
+  });
+});
+
+suite("formatBytes", () => {
+  test("chooses the unit", () => {
+    assert.deepEqual([0, 1_023, 1_024, 1_048_576, 5 * 1_024 ** 4].map(formatBytes), [
+      "0 bytes",
+      "1023 bytes",
+      "1.0 KiB",
+      "1.0 MiB",
+      "5.0 TiB",
+    ]);
+  });
+});
