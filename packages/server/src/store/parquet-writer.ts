@@ -2,7 +2,8 @@
  * Writes rows to one Parquet file.
  *
  * Columns: `time` (TIMESTAMP, nanoseconds) and then the table's columns as BIGINT, UBIGINT, DOUBLE, BOOLEAN
- * or VARCHAR, in row order, compressed with ZSTD, with statistics. The file is complete when `write`
+ * or VARCHAR, in row order, compressed with ZSTD
+ * unless told otherwise, with statistics. The file is complete when `write`
  * resolves, and not durable: DuckDB does not sync. Whatever is at the path is overwritten in place.
  */
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
@@ -18,8 +19,14 @@ export interface ParquetWriter {
   close(): void;
 }
 
+/** How pages are compressed: "zstd" is smaller, "snappy" faster and understood by every reader. */
+export type ParquetCompression = "zstd" | "snappy";
+
 /** Opens a writer with its own DuckDB: a query that uses up its memory cannot stop a flush. */
-export async function openParquetWriter(): Promise<ParquetWriter> {
+export async function openParquetWriter(
+  options: { readonly compression?: ParquetCompression } = {},
+): Promise<ParquetWriter> {
+  const { compression = "zstd" } = options;
   // One thread: the rows come through callbacks on one thread, and the other cores serve queries.
   const instance = await DuckDBInstance.create(":memory:", { threads: "1", temp_directory: "" });
   const scan = new RowScan(await instance.connect());
@@ -30,7 +37,7 @@ export async function openParquetWriter(): Promise<ParquetWriter> {
         // A connection runs one statement at a time; several flushes may write at once.
         const connection = await instance.connect();
         try {
-          await copyTo(connection, path, { rows, token: published.token });
+          await copyTo(connection, path, { rows, token: published.token, compression });
         } finally {
           connection.closeSync();
         }
@@ -45,7 +52,11 @@ export async function openParquetWriter(): Promise<ParquetWriter> {
 async function copyTo(
   connection: DuckDBConnection,
   path: string,
-  source: { readonly rows: RowSet; readonly token: string },
+  source: {
+    readonly rows: RowSet;
+    readonly token: string;
+    readonly compression: ParquetCompression;
+  },
 ): Promise<void> {
   const columns = source.rows.columns.map(
     (column, index) => `c${index + 1} AS ${quoteIdentifier(column.name)}`,
@@ -54,7 +65,7 @@ async function copyTo(
   const from = `${ROW_SCAN_FUNCTION}(${quoteLiteral(source.token)})`;
   const result = await connection.run(
     `COPY (SELECT ${select} FROM ${from}) TO ${quoteLiteral(path)} ` +
-      `(FORMAT parquet, COMPRESSION zstd)`,
+      `(FORMAT parquet, COMPRESSION ${source.compression})`,
   );
   const [row] = await result.getRows();
   const written = Number(row?.[0]);

@@ -73,7 +73,7 @@ export async function openTableStore(options: TableStoreOptions): Promise<TableS
           directory: path.join(resolved.directory, "catalog"),
           durability: resolved.catalogDurability,
         }),
-      openParquetWriter,
+      openParquetWriter: async () => await openParquetWriter(),
       catalogSnapshotBytes: DEFAULT_SNAPSHOT_BYTES,
     },
     options,

@@ -229,7 +229,7 @@ export async function openTestStore(
       files: nodeStoreFileSystem,
       clock,
       openCatalogLog: async () => await Promise.resolve(disk.open()),
-      openParquetWriter,
+      openParquetWriter: async () => await openParquetWriter(),
       catalogSnapshotBytes: DEFAULT_SNAPSHOT_BYTES,
       ...environment,
     },
