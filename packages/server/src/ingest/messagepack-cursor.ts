@@ -37,6 +37,18 @@ export const FORMAT = {
   negativeFixint: 0xe0,
 } as const;
 
+/** Bytes of a whole value by its first byte, where that says it all; 0 where it does not. */
+const FIXED_BYTES: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+  if (byte < 0x80 || byte >= FORMAT.negativeFixint) return 1;
+  if (byte >= 0xa0 && byte < 0xc0) return 1 + (byte & 0x1f);
+  if (byte === FORMAT.nil || byte === FORMAT.false || byte === FORMAT.true) return 1;
+  if (byte === FORMAT.float32) return 5;
+  if (byte === FORMAT.float64) return 9;
+  if (byte >= FORMAT.uint8 && byte <= FORMAT.int64) return 1 + (1 << (byte & 3));
+  // Extensions of fixed length: type and 1, 2, 4, 8 or 16 bytes.
+  return byte >= 0xd4 && byte <= 0xd8 ? 2 + (1 << (byte - 0xd4)) : 0;
+});
+
 const TWO_32 = 4_294_967_296;
 const MAX_NAME_CHARS = 60;
 
@@ -219,20 +231,8 @@ export class MessagePackCursor {
   }
 
   /** Passes over the next value, whatever it is. */
-  skip(depth = 0): void {
-    if (depth > this.#maxDepth) this.fail(`values are nested deeper than ${this.#maxDepth} levels`);
-    const byte = this.peek();
-    if (byte < 0x80 || byte >= FORMAT.negativeFixint) {
-      this.at++;
-    } else if (this.isArray()) {
-      const count = this.readArrayHeader();
-      for (let index = 0; index < count; index++) this.skip(depth + 1);
-    } else if (this.isMap()) {
-      const count = this.readMapHeader();
-      for (let index = 0; index < count * 2; index++) this.skip(depth + 1);
-    } else if (!this.readText()) {
-      this.#skipScalar(byte);
-    }
+  skip(): void {
+    this.#skipValues(1, 0);
   }
 
   /** The text read last as a string. */
@@ -295,19 +295,22 @@ export class MessagePackCursor {
     return element < 0 ? text : `${text}[${element}]`;
   }
 
-  #skipScalar(byte: number): void {
-    const start = this.at;
-    let length: number;
-    if (byte === FORMAT.nil || byte === FORMAT.true || byte === FORMAT.false) length = 1;
-    else if (byte === FORMAT.uint8 || byte === FORMAT.int8) length = 2;
-    else if (byte === FORMAT.uint16 || byte === FORMAT.int16) length = 3;
-    else if (byte === FORMAT.uint32 || byte === FORMAT.int32 || byte === FORMAT.float32) length = 5;
-    else if (byte === FORMAT.uint64 || byte === FORMAT.int64 || byte === FORMAT.float64) length = 9;
-    else if (byte >= 0xd4 && byte <= 0xd8) length = 2 + (1 << (byte - 0xd4));
-    else if (byte === FORMAT.ext8) length = 3 + this.#uint8();
-    else return this.fail(`${this.describe()} is not supported`);
-    this.#need(length);
-    this.at = start + length;
+  #skipValues(count: number, depth: number): void {
+    if (depth > this.#maxDepth) this.fail(`values are nested deeper than ${this.#maxDepth} levels`);
+    const { bytes } = this;
+    for (let left = count; left > 0; left--) {
+      const fixed = FIXED_BYTES[this.peek()] as number;
+      if (fixed > 0) this.at += fixed;
+      else if (this.isArray()) this.#skipValues(this.readArrayHeader(), depth + 1);
+      else if (this.isMap()) this.#skipValues(this.readMapHeader() * 2, depth + 1);
+      else if (!this.readText()) this.#skipExtension();
+    }
+    if (this.at > bytes.length) this.fail("the body ends too early", { at: bytes.length });
+  }
+
+  #skipExtension(): void {
+    if (this.peek() !== FORMAT.ext8) this.fail(`a value cannot be ${this.describe()}`);
+    this.at += 3 + this.#uint8();
   }
 
   #integer(byteLength: number, low: number, high: number): true {

@@ -31,7 +31,9 @@ export class ValueColumn {
 
   /** Reads the next value into `row`; a nil leaves the row without a value. */
   readValue(cursor: MessagePackCursor, row: number): void {
-    if (this.#readInto(cursor, row, 0)) this.#builder?.markValid(row, row + 1);
+    if (this.#readRun(cursor, row, row + 1) > row || this.#readInto(cursor, row, 0)) {
+      this.#builder?.markValid(row, row + 1);
+    }
   }
 
   /** Writes a text that is not in the body, just read at the cursor, into `row`. */

