@@ -26,6 +26,14 @@ export interface ColumnarParts {
   readonly rowsLeft: number;
 }
 
+/** A key with its header, where it was last seen, and its column. */
+interface KeySlot {
+  readonly start: number;
+  readonly textStart: number;
+  readonly end: number;
+  readonly column: ValueColumn;
+}
+
 export class MessagePackTable {
   readonly #cursor: MessagePackCursor;
   readonly #rows: TableBuilder;
@@ -35,6 +43,9 @@ export class MessagePackTable {
   readonly #names: ByteDictionary;
   readonly #columnsByCode: ValueColumn[] = [];
   readonly #columnsByName: Map<string, ValueColumn> = new Map();
+  /** What stood at each position of the tags and fields of the last row: the prediction for the next. */
+  readonly #tagSlots: KeySlot[] = [];
+  readonly #fieldSlots: KeySlot[] = [];
   /** Number of items read: marks the columns that an item has already written. */
   #itemStamp = 0;
 
@@ -164,13 +175,37 @@ export class MessagePackTable {
     const count = cursor.readMapHeader();
     if (count > this.#batch.limits[limit]) cursor.failLimit(limit, this.#batch.limits[limit], at);
     if (count === 0 && !isTags) cursor.fail("the row has no fields", { at });
+    const slots = isTags ? this.#tagSlots : this.#fieldSlots;
     for (let index = 0; index < count; index++) {
       const keyAt = cursor.at;
+      const predicted = slots[index];
+      if (predicted !== undefined && this.#isKey(predicted)) {
+        this.#stamp(predicted.column);
+        predicted.column.readValue(cursor, row);
+        continue;
+      }
       if (this.#readKey(section))
         cursor.fail(`the key "time" is reserved for the timestamp`, { at: keyAt });
-      this.#columnAt(cursor.textStart, cursor.textEnd, isTags).readValue(cursor, row);
-      path.keyStart = -1;
+      const keyEnd = cursor.textEnd;
+      const column = this.#columnAt(cursor.textStart, keyEnd, isTags);
+      slots[index] = { start: keyAt, textStart: cursor.textStart, end: keyEnd, column };
+      column.readValue(cursor, row);
     }
+    path.keyStart = -1;
+  }
+
+  /** Whether the key that starts here is the predicted one; reads on after it if so. */
+  #isKey(slot: KeySlot): boolean {
+    const { bytes, path, at } = this.#cursor;
+    const length = slot.end - slot.start;
+    // Past the end of the body there is no byte, which equals none.
+    for (let offset = 0; offset < length; offset++) {
+      if (bytes[slot.start + offset] !== bytes[at + offset]) return false;
+    }
+    path.keyStart = slot.textStart;
+    path.keyEnd = slot.end;
+    this.#cursor.at = at + length;
+    return true;
   }
 
   #readCompactFields(at: number, row: number): void {

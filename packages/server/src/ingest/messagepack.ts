@@ -47,7 +47,12 @@ interface ItemParts {
   batch: number;
 }
 
-const ITEM_KEYS: ReadonlySet<string> = new Set([
+interface ItemKey {
+  readonly key: keyof ItemParts;
+  readonly codes: Uint8Array;
+}
+
+const ITEM_KEYS: readonly (keyof ItemParts)[] = [
   "m",
   "t",
   "h",
@@ -56,7 +61,10 @@ const ITEM_KEYS: ReadonlySet<string> = new Set([
   "tags",
   "columns",
   "batch",
-]);
+];
+const KEYS_BY_LENGTH: readonly (readonly ItemKey[])[] = Array.from({ length: 8 }, (_, length) =>
+  ITEM_KEYS.filter((key) => key.length === length).map((key) => ({ key, codes: Buffer.from(key) })),
+);
 
 class MessagePackDecoder {
   readonly #cursor: MessagePackCursor;
@@ -217,20 +225,13 @@ class MessagePackDecoder {
   }
 }
 
-/** The text read last as a key of an item, recognised without making a string where it has one byte. */
+/** The text read last as a key of an item, recognised without making a string. */
 function itemKey(cursor: MessagePackCursor): keyof ItemParts | undefined {
-  if (cursor.textEnd - cursor.textStart === 1) {
-    const byte = cursor.bytes[cursor.textStart];
-    if (byte === 0x6d) return "m";
-    if (byte === 0x74) return "t";
-    if (byte === 0x68) return "h";
-    return byte === 0x66 ? "f" : undefined;
+  const { bytes, textStart, textEnd } = cursor;
+  for (const { key, codes } of KEYS_BY_LENGTH[textEnd - textStart] ?? []) {
+    let index = 0;
+    while (index < codes.length && bytes[textStart + index] === codes[index]) index++;
+    if (index === codes.length) return key;
   }
-  if (cursor.textEnd - cursor.textStart > 7) return undefined;
-  const text = cursor.text();
-  return isItemKey(text) ? text : undefined;
-}
-
-function isItemKey(text: string): text is keyof ItemParts {
-  return ITEM_KEYS.has(text);
+  return undefined;
 }
