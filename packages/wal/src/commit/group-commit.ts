@@ -52,10 +52,9 @@ interface ExclusiveTask {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #free: CommitBuffer[] = [];
-  /** Full buffers, oldest first, then the one that is filling. */
-  #pending: CommitBuffer[] = [];
+  /** Full buffers and tasks in the order in which they came; the buffer that is filling comes behind them. */
+  #pending: (CommitBuffer | ExclusiveTask)[] = [];
   #filling: CommitBuffer;
-  #tasks: ExclusiveTask[] = [];
   #nextLsn: number;
   #pendingBytes = 0;
   #isScheduled = false;
@@ -138,13 +137,14 @@ export class GroupCommit {
   }
 
   /**
-   * Runs a task when no write is under way and everything appended before this call has been written.
-   * The task's failure is a failure of the log: it poisons as a failed write does.
+   * Runs a task when no write is under way: after everything appended before this call has been written, and before
+   * anything appended after it. The task's failure is a failure of the log: it poisons as a failed write does.
    */
   exclusive(run: () => Promise<void>): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#retireFilling();
     const settled = new Promise<void>((resolve, reject) => {
-      this.#tasks.push({ run, resolve, reject });
+      this.#pending.push({ run, resolve, reject });
     });
     this.#schedule();
     return settled;
@@ -184,17 +184,20 @@ export class GroupCommit {
     }
     if (this.#filling.isEmpty) {
       this.#release(this.#filling);
+      this.#filling = this.#takeFree(neededBytes);
     } else {
-      this.#retireFilling();
+      this.#retireFilling(neededBytes);
     }
-    this.#filling = this.#takeFree(neededBytes);
     return undefined;
   }
 
-  #retireFilling(): void {
+  /** Lets the buffer that is filling wait for its turn, and begins another; nothing when it is empty. */
+  #retireFilling(neededBytes = 0): void {
+    if (this.#filling.isEmpty) return;
     this.#filling.closeFrame();
     this.#pending.push(this.#filling);
     this.#pendingBytes += this.#filling.lengthBytes;
+    this.#filling = this.#takeFree(neededBytes);
   }
 
   #takeFree(neededBytes: number): CommitBuffer {
@@ -237,11 +240,7 @@ export class GroupCommit {
 
   /** Begins the next group, synchronously up to its write; or tells `drained` that there is none. */
   #start(): void {
-    // Tasks are taken before the group: a task runs after what was appended before it, and appends that
-    // keep coming cannot hold it up for ever.
-    const tasks = this.#tasks;
-    this.#tasks = [];
-    const group = this.#takeGroup();
+    const { group, tasks } = this.#take();
     if (group.length > 0 || tasks.length > 0) {
       this.#isBusy = true;
       void this.#run(group, tasks);
@@ -252,25 +251,35 @@ export class GroupCommit {
     for (const resolve of idle) resolve();
   }
 
+  /** All buffers up to the first task, and the tasks that follow them. */
+  #take(): { readonly group: readonly CommitBuffer[]; readonly tasks: readonly ExclusiveTask[] } {
+    this.#retireFilling();
+    const group: CommitBuffer[] = [];
+    const tasks: ExclusiveTask[] = [];
+    let count = 0;
+    for (const item of this.#pending) {
+      if (!(item instanceof CommitBuffer)) tasks.push(item);
+      else if (tasks.length === 0) group.push(item);
+      else break;
+      count++;
+    }
+    this.#pending = this.#pending.slice(count);
+    return { group, tasks };
+  }
+
   /** One group and the tasks behind it. Never rejects: every failure goes to the waiters. */
   async #run(group: readonly CommitBuffer[], tasks: readonly ExclusiveTask[]): Promise<void> {
     const isDone = await this.#commit(group, tasks);
-    if (isDone) await this.#runTasks(tasks);
+    const hasTasks = tasks.length > 0;
+    if (isDone && hasTasks) {
+      this.#tell(group);
+      await this.#runTasks(tasks);
+    }
     this.#isBusy = false;
     if (this.#failure === undefined && this.#isWorthStarting) this.#start();
-    if (isDone) this.#tell(group);
+    if (isDone && !hasTasks) this.#tell(group);
     // Also with nothing to do: whoever waits in `drained` is told from there.
     if (!this.#isBusy) this.#schedule();
-  }
-
-  #takeGroup(): readonly CommitBuffer[] {
-    if (!this.#filling.isEmpty) {
-      this.#retireFilling();
-      this.#filling = this.#takeFree(0);
-    }
-    const group = this.#pending;
-    if (group.length > 0) this.#pending = [];
-    return group;
   }
 
   /** False when the group failed and its waiters have been told so. */
@@ -315,18 +324,18 @@ export class GroupCommit {
   ): void {
     const { first, later } = this.#options.onFailure(cause);
     this.#failure = later;
-    if (!this.#filling.isEmpty) this.#retireFilling();
-    const waiting = this.#pending;
-    const tasks = [...takenTasks, ...this.#tasks];
+    this.#retireFilling();
+    const waiting = [...group, ...takenTasks, ...this.#pending];
     this.#pending = [];
-    this.#tasks = [];
     this.#pendingBytes = 0;
-    this.#filling = new CommitBuffer(0, this.#options.geometry);
-    for (const buffer of [...group, ...waiting]) {
-      buffer.writtenWaiters.rejectAll(first);
-      buffer.durableWaiters.rejectAll(first);
+    for (const item of waiting) {
+      if (item instanceof CommitBuffer) {
+        item.writtenWaiters.rejectAll(first);
+        item.durableWaiters.rejectAll(first);
+      } else {
+        item.reject(first);
+      }
     }
-    for (const task of tasks) task.reject(first);
   }
 }
 

@@ -83,16 +83,30 @@ export function sealFrame(
   return crc;
 }
 
-/** Encodes a frame without records: an attest or a seal. */
+/**
+ * Encodes a frame without records: an attest or a seal.
+ *
+ * @param segmentHeader - the encoded header of the segment: marks carry a copy, from which a damaged header can be restored
+ */
 export function encodeMarkFrame(
   fields: Pick<FrameHeader, "kind" | "firstLsn" | "durableOffset" | "chain" | "timeMs">,
+  segmentHeader: Uint8Array,
   seed: number,
 ): { readonly bytes: Uint8Array; readonly digest: number } {
-  const bytes = new Uint8Array(FRAME_HEADER_BYTES);
+  const bodyBytes = segmentHeader.byteLength;
+  const bytes = new Uint8Array(frameLengthBytes(bodyBytes));
+  bytes.set(segmentHeader, FRAME_HEADER_BYTES);
   const digest = sealFrame(
     bytes,
     0,
-    { ...fields, storedBytes: 0, rawBytes: 0, recordCount: 0, codecId: 0, flags: 0 },
+    {
+      ...fields,
+      storedBytes: bodyBytes,
+      rawBytes: bodyBytes,
+      recordCount: 0,
+      codecId: 0,
+      flags: 0,
+    },
     seed,
   );
   return { bytes, digest };

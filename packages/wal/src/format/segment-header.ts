@@ -36,12 +36,7 @@ export interface SegmentHeader {
 }
 
 export type SegmentHeaderResult =
-  | {
-      readonly kind: "valid";
-      readonly header: SegmentHeader;
-      /** The header's checksum: chain value of the first frame, closing digest of an empty segment. */
-      readonly digest: number;
-    }
+  | { readonly kind: "valid"; readonly header: SegmentHeader }
   | { readonly kind: "unsupported-version"; readonly version: number }
   | { readonly kind: "invalid"; readonly reason: "short" | "magic" | "checksum" | "value" };
 
@@ -58,8 +53,13 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   view.setUint32(40, header.previousEndOffset, true);
   view.setUint32(44, header.previousDigest, true);
   writeU64(view, 48, header.createdAtMs);
-  view.setUint32(CHECKSUM_OFFSET, checksum(bytes.subarray(0, CHECKSUM_OFFSET)), true);
+  view.setUint32(CHECKSUM_OFFSET, segmentHeaderDigest(bytes), true);
   return bytes;
+}
+
+/** Checksum of an encoded header: chain value of the first frame, closing digest of an empty segment. */
+export function segmentHeaderDigest(bytes: Uint8Array): number {
+  return checksum(bytes.subarray(0, CHECKSUM_OFFSET));
 }
 
 /** Never throws: what a broken header means is for recovery to decide. */
@@ -70,8 +70,7 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeaderResult {
 
   // The checksum comes before the version: a flipped bit in the version field is damage, not a newer
   // format. Every future version therefore keeps magic and checksum where they are.
-  const digest = view.getUint32(CHECKSUM_OFFSET, true);
-  if (checksum(bytes.subarray(0, CHECKSUM_OFFSET)) !== digest) {
+  if (segmentHeaderDigest(bytes) !== view.getUint32(CHECKSUM_OFFSET, true)) {
     return { kind: "invalid", reason: "checksum" };
   }
   const version = view.getUint16(4, true);
@@ -101,5 +100,5 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeaderResult {
     previousDigest: view.getUint32(44, true),
     createdAtMs,
   };
-  return { kind: "valid", header, digest };
+  return { kind: "valid", header };
 }

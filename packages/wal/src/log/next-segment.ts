@@ -5,13 +5,8 @@
  * it the new header says where the predecessor ends. See docs/durability.md for the crash labels.
  */
 import { encodeMarkFrame, FRAME_HEADER_BYTES, FRAME_KIND, sealFrame } from "../format/frame.ts";
-import {
-  encodeSegmentHeader,
-  SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-} from "../format/segment-header.ts";
+import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment-header.ts";
 import { formatSegmentName, PREWRITE_NAME } from "../format/segment-name.ts";
-import { checksum } from "../format/checksum.ts";
 import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
 import { writeZeros } from "../segment/prewriter.ts";
 import { segmentInfo, type ClosedSegment, type SegmentInfo } from "../segment/segment-info.ts";
@@ -75,15 +70,13 @@ export async function createSegment(
 ): Promise<CreatedSegment> {
   const zeroBytes = (prepared ?? (await prepareFile(storage, directory, 0))).zeroBytes;
   const preparedPath = joinPath(directory, PREWRITE_NAME);
-  const headerBytes = encodeSegmentHeader(header);
-  const headerDigest = checksum(headerBytes.subarray(0, SEGMENT_HEADER_BYTES - 4));
   const path = joinPath(directory, formatSegmentName(header.segmentId));
-  const info = segmentInfo(path, header, headerDigest);
+  const info = segmentInfo(path, header);
 
   const preparedFile = await storage.openFile(preparedPath, "write");
   let end: ScanPosition;
   try {
-    await preparedFile.write([headerBytes], 0);
+    await preparedFile.write([info.headerBytes], 0);
     end = await copyFrames(storage, doubtful, info, preparedFile);
     await preparedFile.syncAll();
   } finally {
@@ -118,12 +111,13 @@ export async function sealSegment(
       chain: segment.closingDigest,
       timeMs,
     },
+    segment.headerBytes,
     (segment.saltSeed ^ segment.endOffset) >>> 0,
   );
   const file = await storage.openFile(segment.path, "write");
   try {
     await file.write([seal.bytes], segment.endOffset);
-    await file.truncate(segment.endOffset + FRAME_HEADER_BYTES);
+    await file.truncate(segment.endOffset + seal.bytes.byteLength);
     await file.syncAll();
   } finally {
     await file.close();

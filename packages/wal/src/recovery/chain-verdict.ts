@@ -20,7 +20,6 @@ export interface ReadableSegment {
   readonly path: string;
   readonly fileBytes: number;
   readonly header: SegmentHeader;
-  readonly headerDigest: number;
 }
 
 export type ChainVerdict =
@@ -76,7 +75,7 @@ export function chainVerdict(
         lastLsn: lsnBefore(successor),
       });
     }
-    const { header, digest } = file.header;
+    const { header } = file.header;
     const problem = headerProblem(file, header, successor);
     if (problem !== undefined) {
       return damage(file.path, problem, {
@@ -89,7 +88,6 @@ export function chainVerdict(
       path: file.path,
       fileBytes: file.fileBytes,
       header,
-      headerDigest: digest,
     });
     if (id === firstId || header.previousSegmentId === 0) break;
     id = header.previousSegmentId;

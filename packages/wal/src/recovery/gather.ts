@@ -2,7 +2,7 @@
  * Reads what recovery decides upon: names, headers, the checkpoint, and one scan of the last segment. Writes nothing.
  */
 import { decodeCheckpoint, type Checkpoint } from "../format/checkpoint-file.ts";
-import { FRAME_FLAG_BATCH_CONTINUES, FRAME_HEADER_BYTES, FRAME_KIND } from "../format/frame.ts";
+import { FRAME_FLAG_BATCH_CONTINUES, FRAME_KIND, frameLengthBytes } from "../format/frame.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
 import { CHECKPOINT_NAME, parseSegmentName } from "../format/segment-name.ts";
 import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
@@ -149,6 +149,8 @@ export interface ExpectedEnd {
   readonly nextLsn: number;
 }
 
+const MARK_FRAME_BYTES = frameLengthBytes(SEGMENT_HEADER_BYTES);
+
 /** Checks the seal, and the frames too when there is no seal or `verifiesFrames` asks for it. */
 export async function gatherClosing(
   storage: Storage,
@@ -193,13 +195,13 @@ async function hasSeal(
   expected: ExpectedEnd,
   fileBytes: number,
 ): Promise<boolean> {
-  if (fileBytes !== expected.offset + FRAME_HEADER_BYTES) return false;
+  if (fileBytes !== expected.offset + MARK_FRAME_BYTES) return false;
   const scanner = new FrameScanner({
     file,
     saltSeed: info.saltSeed,
     start: { offset: expected.offset, nextLsn: expected.nextLsn, chain: expected.digest },
     limitOffset: fileBytes,
-    chunkBytes: FRAME_HEADER_BYTES,
+    chunkBytes: MARK_FRAME_BYTES,
   });
   const frame = await scanner.next();
   return frame?.header.kind === FRAME_KIND.seal;

@@ -130,7 +130,7 @@ async function planTail(
   const first = segments[0];
   const last = segments.at(-1);
   if (first === undefined || last === undefined) throw new RangeError("a chain is never empty");
-  const info = segmentInfo(last.path, last.header, last.headerDigest);
+  const info = segmentInfo(last.path, last.header);
   const scan = await gatherTail(options.storage, info, last.fileBytes, progress.add);
   const row = tailVerdict(scan.facts);
   if (row.action === "damage") {
@@ -182,7 +182,7 @@ function closing(
   readonly expected: { readonly offset: number; readonly digest: number; readonly nextLsn: number };
 } {
   return {
-    info: segmentInfo(segment.path, segment.header, segment.headerDigest),
+    info: segmentInfo(segment.path, segment.header),
     expected: {
       offset: successor.previousEndOffset,
       digest: successor.previousDigest,

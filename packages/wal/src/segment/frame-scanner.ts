@@ -14,6 +14,7 @@ import {
   type FrameHeader,
 } from "../format/frame.ts";
 import { RECORD_HEAD_BYTES } from "../format/record.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
 import type { StorageFile } from "../storage/storage.ts";
 
 /** Where a scan begins: everything that the next frame must agree with. */
@@ -187,12 +188,14 @@ export function isPlausibleHeader(header: FrameHeader, offset: number): boolean 
   const isData = header.kind === FRAME_KIND.data;
   const hasRoom = isData
     ? header.recordCount > 0 && header.recordCount * RECORD_HEAD_BYTES <= header.rawBytes
-    : header.recordCount === 0 && header.rawBytes === 0 && header.storedBytes === 0;
+    : header.recordCount === 0 &&
+      header.rawBytes === SEGMENT_HEADER_BYTES &&
+      header.storedBytes === SEGMENT_HEADER_BYTES;
   return (
     hasRoom &&
     (header.codecId !== 0 || header.rawBytes === header.storedBytes) &&
     (header.flags & ~FRAME_FLAG_BATCH_CONTINUES) === 0 &&
-    (isData || header.flags === 0) &&
+    (isData || (header.flags === 0 && header.codecId === 0)) &&
     header.durableOffset <= offset
   );
 }

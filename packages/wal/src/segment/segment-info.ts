@@ -4,7 +4,12 @@
  * Immutable; the active segment's changing extent lives in `SegmentWriter`.
  */
 import { saltSeed } from "../format/checksum.ts";
-import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment-header.ts";
+import {
+  encodeSegmentHeader,
+  SEGMENT_HEADER_BYTES,
+  segmentHeaderDigest,
+  type SegmentHeader,
+} from "../format/segment-header.ts";
 import type { ScanPosition } from "./frame-scanner.ts";
 import { SegmentIndex } from "./segment-index.ts";
 
@@ -14,6 +19,8 @@ export interface SegmentInfo {
   readonly firstLsn: number;
   readonly createdAtMs: number;
   readonly saltSeed: number;
+  /** The encoded header, which marks repeat. */
+  readonly headerBytes: Uint8Array;
   /** Checksum of the header: chain value of the first frame. */
   readonly headerDigest: number;
   readonly index: SegmentIndex;
@@ -29,17 +36,16 @@ export interface ClosedSegment extends SegmentInfo {
   readonly closingDigest: number;
 }
 
-export function segmentInfo(
-  path: string,
-  header: SegmentHeader,
-  headerDigest: number,
-): SegmentInfo {
+export function segmentInfo(path: string, header: SegmentHeader): SegmentInfo {
+  const headerBytes = encodeSegmentHeader(header);
+  const headerDigest = segmentHeaderDigest(headerBytes);
   return {
     segmentId: header.segmentId,
     path,
     firstLsn: header.firstLsn,
     createdAtMs: header.createdAtMs,
     saltSeed: saltSeed(header.salt),
+    headerBytes,
     headerDigest,
     index: new SegmentIndex(firstPosition(header.firstLsn, headerDigest)),
   };

@@ -137,6 +137,7 @@ export class SegmentWriter {
         chain: this.#chain,
         timeMs,
       },
+      this.info.headerBytes,
       (this.info.saltSeed ^ this.#written.offset) >>> 0,
     );
     await this.#write([mark.bytes], mark.bytes.byteLength, "data");
