@@ -51,7 +51,8 @@ interface Figures {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly refused: number;
-  readonly serverCpuSeconds: number;
+  /** CPU time of the server, flushes to Parquet included: steadier than rates on a busy machine. */
+  readonly cpuUsPerRow: number;
 }
 
 const results = new Map<string, Figures[]>();
@@ -72,6 +73,7 @@ async function measure(workload: Workload, level: string): Promise<Figures> {
   const directory = await mkdtemp(join(settings.directory, "walnut-bench-"));
   const server = await startServer(directory, level);
   try {
+    const cpuBeforeSeconds = await cpuSeconds(server.port);
     const load = await generateLoad({
       port: server.port,
       workload,
@@ -79,9 +81,9 @@ async function measure(workload: Workload, level: string): Promise<Figures> {
       warmUpMs: WARM_UP_MS,
       measuredMs: MEASURED_MS,
     });
-    const serverCpuSeconds = await cpuSeconds(server.port);
+    const usedCpuSeconds = (await cpuSeconds(server.port)) - cpuBeforeSeconds;
     await verifyCount(server.port, workload, load.acknowledged);
-    return figuresOf(workload, load, serverCpuSeconds);
+    return figuresOf(workload, load, usedCpuSeconds);
   } finally {
     server.child.kill("SIGKILL");
     await new Promise((resolve) => server.child.once("close", resolve));
@@ -89,7 +91,7 @@ async function measure(workload: Workload, level: string): Promise<Figures> {
   }
 }
 
-function figuresOf(workload: Workload, load: LoadResult, serverCpuSeconds: number): Figures {
+function figuresOf(workload: Workload, load: LoadResult, usedCpuSeconds: number): Figures {
   const sorted = load.latenciesMs.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
   return {
@@ -98,7 +100,7 @@ function figuresOf(workload: Workload, load: LoadResult, serverCpuSeconds: numbe
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     refused: load.refused,
-    serverCpuSeconds,
+    cpuUsPerRow: (usedCpuSeconds * 1e6) / (load.acknowledged * workload.rowsPerRequest),
   };
 }
 
@@ -151,7 +153,7 @@ function printWorkload(workload: Workload): void {
       `${settings.connections} connections, median of ${ROUNDS} rounds of ${MEASURED_MS / 1_000} s`,
   );
   console.log(
-    "level       rows/s (spread)                 MB/s   p50 ms   p99 ms   refused  to off",
+    "level       rows/s (spread)                 MB/s   p50 ms   p99 ms   refused  CPU us/row  to off",
   );
   const off = median((results.get(`${workload.name}/off`) ?? []).map((one) => one.rowsPerSecond));
   for (const level of LEVELS) {
@@ -173,6 +175,9 @@ function printWorkload(workload: Workload): void {
           .toFixed(1)
           .padStart(8),
         String(figures.reduce((sum, one) => sum + one.refused, 0)).padStart(9),
+        median(figures.map((one) => one.cpuUsPerRow))
+          .toFixed(2)
+          .padStart(11),
         off > 0 ? `${((rate / off) * 100).toFixed(1).padStart(6)} %` : "",
       ].join(" "),
     );

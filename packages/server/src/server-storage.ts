@@ -200,7 +200,10 @@ export class ServerStorage {
     this.store = store;
     this.#cursor = parts.cursor;
     this.#writePath = new WritePath<AdmittedBatch>({
-      log: wal,
+      log: {
+        keepsPayloads: options.durability !== "off",
+        append: (payload) => wal.append(payload),
+      },
       store,
       memoryBytes: () => store.memoryBytes(),
       maxMemoryBytes: options.maxMemoryBytes,

@@ -16,6 +16,8 @@ import type { IngestBatch } from "./ingest/table-batch.ts";
 
 /** The part of the log that writing needs. */
 export interface BatchLog {
+  /** False at level "off": the log keeps nothing, so nothing is encoded for it. */
+  readonly keepsPayloads: boolean;
   append(payload: Uint8Array): Promise<number>;
 }
 
@@ -27,6 +29,8 @@ export interface BatchStore<Admitted extends IngestBatch> {
   abandon(batch: Admitted): void;
   insert(lsn: number, batch: Admitted): void;
 }
+
+const NO_PAYLOAD: Uint8Array = new Uint8Array(0);
 
 /** What the write path needs. */
 export interface WritePathOptions<Admitted extends IngestBatch> {
@@ -59,7 +63,7 @@ export class WritePath<Admitted extends IngestBatch> {
     const admitted = store.admit(batch);
     let lsn: number;
     try {
-      lsn = await log.append(encodeIngestBatch(admitted));
+      lsn = await log.append(log.keepsPayloads ? encodeIngestBatch(admitted) : NO_PAYLOAD);
     } catch (error) {
       store.abandon(admitted);
       throw asWriteError(error);

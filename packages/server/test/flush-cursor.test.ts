@@ -26,7 +26,7 @@ class FakeCursor {
 suite("FlushCursor", () => {
   test("acknowledges one at a time and skips what a later one covers", async () => {
     const cursor = new FakeCursor();
-    const follower = new FlushCursor(cursor, assert.fail);
+    const follower = new FlushCursor(cursor, () => assert.fail());
     follower.advance(3);
     follower.advance(5);
     follower.advance(9);
@@ -42,7 +42,7 @@ suite("FlushCursor", () => {
   test("never goes back", async () => {
     const cursor = new FakeCursor();
     cursor.lsn = 7;
-    const follower = new FlushCursor(cursor, assert.fail);
+    const follower = new FlushCursor(cursor, () => assert.fail());
     follower.advance(6);
     follower.advance(7);
     await follower.settled();

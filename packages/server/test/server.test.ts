@@ -438,7 +438,8 @@ suite("openServer", () => {
   for (const durability of ["fsync", "fdatasync", "interval", "async", "memory", "off"] as const) {
     test(`level ${durability}: rows and LSNs go on over restarts and a change of level`, async (context) => {
       const dataDirectory = await temporaryDirectory();
-      for (const [round, level] of [durability, "fdatasync", durability, durability].entries()) {
+      const levels = [durability, "fdatasync", durability, durability] as const;
+      for (const [round, level] of levels.entries()) {
         const server = await startServer(context, { dataDirectory, durability: level });
         for (let id = 0; id < 4; id++) {
           const answer = await write(server, "/write?db=a", `m v=1 ${round * 100 + id}`);

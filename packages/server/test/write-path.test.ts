@@ -28,10 +28,12 @@ function setUp(options: {
   readonly append: (payload: Uint8Array) => Promise<number>;
   readonly admit?: (batch: IngestBatch) => IngestBatch;
   readonly memoryBytes?: number;
+  readonly keepsPayloads?: boolean;
 }): Setup {
   const calls: string[] = [];
   const path = new WritePath<IngestBatch>({
     log: {
+      keepsPayloads: options.keepsPayloads ?? true,
       append(payload) {
         calls.push("append");
         return options.append(payload);
@@ -73,6 +75,19 @@ suite("WritePath", () => {
     await path.write(BATCH);
     assert.ok(logged);
     assert.equal(decodeIngestBatch(logged).tables[0]?.measurement, "admitted");
+  });
+
+  test("encodes nothing for a log that keeps nothing", async () => {
+    const sizes: number[] = [];
+    const { path } = setUp({
+      keepsPayloads: false,
+      append: (payload) => {
+        sizes.push(payload.byteLength);
+        return Promise.resolve(1);
+      },
+    });
+    await path.write(BATCH);
+    assert.deepEqual(sizes, [0]);
   });
 
   test("keeps nothing of a batch that is not admitted", async () => {

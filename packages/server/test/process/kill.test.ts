@@ -104,7 +104,8 @@ class Writer {
   }
 
   async writeUntilFailure(url: string): Promise<void> {
-    let outcome: Outcome = "unanswered";
+    // Set by the client's callbacks, which the compiler does not follow.
+    let outcome = "unanswered" as Outcome;
     const api = new InfluxDB({ url, token: TOKEN, timeout: 10_000 }).getWriteApi(
       "org",
       DATABASE,

@@ -79,6 +79,45 @@ suite("walnut serve", () => {
     assert.deepEqual(rows, [[acknowledged]]);
   });
 
+  test("a log that cannot be written: 503, queries go on, and a restart has all that was answered", async () => {
+    const dataDirectory = await temporaryDirectory();
+    const variables = { WALNUT_TOKEN: "t" };
+    const flags = ["--flush-age-ms", "3600000"];
+    const first = ServerProcess.start({ dataDirectory, variables, flags, maxFileKib: 4_096 });
+    const url = await first.readyUrl();
+    let acknowledged = 0;
+    let refusal: Response | undefined;
+    for (let round = 0; refusal === undefined; round++) {
+      const lines = Array.from({ length: 1_000 }, (_, row) => `m v=${row} ${round * 1_000 + row}`);
+      const response = await fetch(`${url}/write?db=d&p=t`, {
+        method: "POST",
+        body: lines.join("\n"),
+      });
+      if (response.status === 204) acknowledged += 1_000;
+      else refusal = response;
+    }
+    assert.equal(refusal.status, 503);
+    assert.notEqual(refusal.headers.get("retry-after"), null);
+    const { code } = (await refusal.json()) as { code: string };
+    assert.equal(code, "SERVER_WAL_UNAVAILABLE");
+    const ready = await fetch(`${url}/ready`);
+    assert.equal(ready.status, 503);
+    assert.equal(((await ready.json()) as { status: string }).status, "degraded");
+    const health = await fetch(`${url}/api/wal/health?p=t`);
+    assert.equal(((await health.json()) as { healthy: boolean }).healthy, false);
+    const sql = "SELECT count(*) FROM d.m";
+    assert.deepEqual(await queryRows(url, "t", sql), [[acknowledged]]);
+    first.kill("SIGKILL");
+    await first.ended;
+
+    const second = ServerProcess.start({ dataDirectory, variables });
+    const [[found] = []] = await queryRows(await second.readyUrl(), "t", sql);
+    // The refused request is there as a whole or not at all: recovery has decided.
+    assert.ok(found === acknowledged || found === acknowledged + 1_000, `${String(found)} rows`);
+    second.kill("SIGKILL");
+    await second.ended;
+  });
+
   test("a taken port: one sentence with code and advice, exit code 1", async (context) => {
     const dataDirectory = await temporaryDirectory();
     const blocker = createServer();

@@ -20,6 +20,8 @@ export interface ServerProcessOptions {
   readonly dataDirectory: string;
   /** Further words of the command line. */
   readonly flags?: readonly string[];
+  /** Largest file that the process may write, in KiB: what a full disk looks like. */
+  readonly maxFileKib?: number;
   /** `WALNUT_` variables; those of the test process are not passed on. */
   readonly variables?: Readonly<Record<string, string>>;
 }
@@ -48,14 +50,18 @@ export class ServerProcess {
   static start(options: ServerProcessOptions): ServerProcess {
     const variables = Object.entries(process.env).filter(([name]) => !name.startsWith("WALNUT_"));
     const words = ["serve", "--data-dir", options.dataDirectory, "--port", "0"];
-    const child = spawn(
+    const program = [
       process.execPath,
-      [...NODE_ARGUMENTS, ENTRY, ...words, ...(options.flags ?? [])],
-      {
-        env: { ...Object.fromEntries(variables), ...options.variables },
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+      ...NODE_ARGUMENTS,
+      ENTRY,
+      ...words,
+      ...(options.flags ?? []),
+    ];
+    const limit = options.maxFileKib === undefined ? "" : `ulimit -f ${options.maxFileKib} && `;
+    const child = spawn("bash", ["-c", `${limit}exec "$@"`, "bash", ...program], {
+      env: { ...Object.fromEntries(variables), ...options.variables },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     return new ServerProcess(child);
   }
 
