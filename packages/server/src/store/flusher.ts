@@ -7,6 +7,7 @@
  * its rows where they are, visible and in the log, and is tried again later with new files: the pause
  * doubles up to a minute. Nothing is dropped and nothing is acknowledged before the catalog has it.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServerError } from "../errors.ts";
 import type { TableBatch } from "../ingest/table-batch.ts";
 import type { Catalog } from "./catalog.ts";
@@ -49,7 +50,7 @@ export interface FlushStats {
 
 const CONCURRENT_FLUSHES = 2;
 /** Rows that one flush takes when several memtables wait: bounds its memory and its files. */
-const MAX_ROWS_PER_FLUSH = 500_000;
+const MAX_ROWS_PER_FLUSH = 250_000;
 const MIN_RETRY_DELAY_MS = 250;
 const MAX_RETRY_DELAY_MS = 60_000;
 
@@ -217,7 +218,7 @@ export class Flusher {
     const [first, last] = [memtables[0], memtables.at(-1)];
     if (first === undefined || last === undefined) return;
     const range = { firstLsn: first.firstLsn, lastLsn: last.lastLsn };
-    const rows = mergeRows(memtables);
+    const rows = await mergeRows(memtables);
     const attempt = ++this.#attempts;
     const files = await writeHourFiles(target, { table, rows, attempt, ...range });
     await this.#options.makeLogDurable(range.lastLsn);
@@ -292,11 +293,15 @@ function takeMemtables(frozen: readonly Memtable[]): readonly Memtable[] {
   return frozen.slice(0, count);
 }
 
-function mergeRows(memtables: readonly Memtable[]): RowSet {
+/** All rows of frozen memtables. Lets the process breathe between two of them: each may take some ms. */
+async function mergeRows(memtables: readonly Memtable[]): Promise<RowSet> {
   const [only] = memtables;
   if (only !== undefined && memtables.length === 1) return only.rowSet();
   const merged = new RowBuffer();
   merged.reserve(memtables.reduce((total, memtable) => total + memtable.rowCount, 0));
-  for (const memtable of memtables) merged.append(memtable.rowSet());
+  for (const memtable of memtables) {
+    merged.append(memtable.rowSet());
+    await nextTurn();
+  }
   return merged.rowSet();
 }
