@@ -65,8 +65,8 @@ function runTests() {
  */
 function report(exitCode, counts, seconds) {
   const { tests = 0, pass = 0, fail: failed = 0, cancelled = 0, skipped = 0, todo = 0 } = counts;
-  const isGood = exitCode === 0 && failed === 0 && cancelled === 0 && tests > 0;
-  const outcome = isGood ? "passed" : tests === 0 ? "FAILED: no tests ran" : "FAILED";
+  const isGood = exitCode === 0 && failed === 0 && cancelled === 0 && pass > 0;
+  const outcome = isGood ? "passed" : pass + failed === 0 ? "FAILED: no tests ran" : "FAILED";
   process.stdout.write(
     `\nwalnut: ${outcome}: ${tests} tests in ${files.length} files: ${pass} passed, ` +
       `${failed + cancelled} failed, ${skipped + todo} skipped (${seconds} s, Node ${process.versions.node})\n`,
