@@ -20,6 +20,7 @@ const REQUIRED_DOCUMENTS = [
   "docs/format.md",
   "docs/durability.md",
   "docs/recovery.md",
+  "docs/storage.md",
   "docs/errors.md",
   "docs/glossary.md",
   "docs/http-api.md",
@@ -31,6 +32,12 @@ const REQUIRED_DOCUMENTS = [
 ];
 
 const MAX_README_LINES = 200;
+
+/** Where the steps of each package are explained that a crash can interrupt. */
+const CRASH_LABEL_DOCUMENTS: Readonly<Record<string, string>> = {
+  wal: "docs/durability.md",
+  server: "docs/storage.md",
+};
 
 suite("documents", () => {
   test("that a user or developer counts on exist", () => {
@@ -89,19 +96,36 @@ suite("error codes", () => {
 });
 
 suite("crash labels", () => {
-  const inSources = new Set(sourceFiles.flatMap((file) => crashLabelsIn(readText(file))));
-  const text = readText("docs/durability.md");
-
-  test("of the sources are explained in docs/durability.md", () => {
-    assertNoComplaints(
-      [...inSources].filter((label) => !new RegExp(`(?<![\\w-])${label}(?!\\w)`).test(text)),
+  for (const [packageName, document] of Object.entries(CRASH_LABEL_DOCUMENTS)) {
+    const text = readText(document);
+    const inSources = new Set(
+      sourceFiles
+        .filter((file) => file.startsWith(`packages/${packageName}/`))
+        .flatMap((file) => crashLabelsIn(readText(file))),
     );
-  });
-
-  test("of docs/durability.md are in the sources", () => {
     const inTables = [...text.matchAll(/^\|\s*`([a-z]+(?:-[a-z]+)*-\d+)`/gm)];
-    const documented = [...inTables.map(([, label = ""]) => label), ...crashLabelsIn(text)];
-    assertNoComplaints(documented.filter((label) => !inSources.has(label)));
+    const documented = new Set([
+      ...inTables.map(([, label = ""]) => label),
+      ...crashLabelsIn(text),
+    ]);
+
+    test(`of ${packageName} are explained in ${document}`, () => {
+      assertNoComplaints([...inSources].filter((label) => !documented.has(label)));
+    });
+
+    test(`of ${document} are in the sources of ${packageName}`, () => {
+      assertNoComplaints([...documented].filter((label) => !inSources.has(label)));
+    });
+  }
+
+  test("are in no package without a document for them", () => {
+    assertNoComplaints(
+      sourceFiles.filter(
+        (file) =>
+          CRASH_LABEL_DOCUMENTS[file.split("/")[1] ?? ""] === undefined &&
+          crashLabelsIn(readText(file)).length > 0,
+      ),
+    );
   });
 });
 
