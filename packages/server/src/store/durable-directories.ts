@@ -5,6 +5,8 @@
  * by a process that died before it did; a file committed inside it would vanish with it. So every directory
  * is synced into its parent once in the life of this object, and everybody who needs it waits for that.
  */
+import { realpath } from "node:fs/promises";
+import * as path from "node:path";
 import type { StoreFileSystem } from "./store-file-system.ts";
 
 /** Paths remembered before the memory is emptied: one entry per table and hour otherwise, for ever. */
@@ -61,4 +63,17 @@ export class DurableDirectories {
     await this.#files.makeDirectory(directory);
     await this.#files.syncDirectory(parent);
   }
+}
+
+/**
+ * Makes the Parquet root in a data directory, durably.
+ *
+ * @returns its absolute path as the SQL engine will see it: links resolved, with slashes
+ */
+export async function prepareRoot(files: StoreFileSystem, directory: string): Promise<string> {
+  await files.makeDirectory(directory);
+  const root = path.join(await realpath(directory), "parquet");
+  await files.makeDirectory(root);
+  await files.syncDirectory(path.dirname(root));
+  return root.replaceAll(path.sep, "/");
 }

@@ -8,13 +8,12 @@
  * comes back by replaying the log from `replayFromLsn`, and rows that were flushed already are skipped.
  * This class holds the parts together; each has its own file. Protocol and crash table: docs/storage.md.
  */
-import { realpath } from "node:fs/promises";
 import * as path from "node:path";
 import { ServerError } from "../errors.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
 import { Catalog, DEFAULT_SNAPSHOT_BYTES } from "./catalog.ts";
 import type { CatalogLog } from "./catalog-log.ts";
-import { DurableDirectories } from "./durable-directories.ts";
+import { DurableDirectories, prepareRoot } from "./durable-directories.ts";
 import { auditFiles, type FileAuditReport } from "./file-audit.ts";
 import { Flusher } from "./flusher.ts";
 import { nearNames } from "./near-names.ts";
@@ -217,21 +216,27 @@ export class TableStore {
   }
 
   /**
-   * Makes rows visible to queries. Called in LSN order, live and on replay; rows that are in Parquet already
-   * are skipped. The batch belongs to the store from then on.
+   * Makes rows visible to queries. Called in LSN order, live and on replay; on replay, rows that are in
+   * Parquet already are skipped. The batch belongs to the store from then on.
+   *
+   * @throws {ServerError} `SERVER_STORAGE_CORRUPT` when the log gave a new batch an LSN that is in Parquet
    */
   insert(lsn: number, batch: IngestBatch): void {
     this.#assertOpen();
     if (!(lsn > this.#insertedLsn)) {
       // Replay may start earlier than it must: everything up to the first `flushedLsn` is in Parquet.
-      if (lsn < this.replayFromLsn) return;
+      if (lsn < this.replayFromLsn && !isNew(batch)) return;
       throw new RangeError(`insert of LSN ${lsn} after ${this.#insertedLsn}`);
     }
     this.#insertedLsn = lsn;
     for (const table of batch.tables) {
       if (table.rowCount === 0) continue;
       const state = this.#tableFor(table);
-      if ((this.#catalog.table(state.key)?.lastLsn ?? 0) >= lsn) continue;
+      if ((this.#catalog.table(state.key)?.lastLsn ?? 0) >= lsn) {
+        // Replay skips it. A new batch must not be skipped: its rows would never be seen again.
+        if (isNew(batch)) throw lsnUsedTwice(lsn, table);
+        continue;
+      }
       this.#registry.commit(table);
       this.#flusher.insert(state, lsn, table);
     }
@@ -377,11 +382,15 @@ export class TableStore {
   }
 }
 
-/** Makes the Parquet root durable and finds the path that the engine will see, links resolved. */
-async function prepareRoot(files: StoreFileSystem, directory: string): Promise<string> {
-  await files.makeDirectory(directory);
-  const root = path.join(await realpath(directory), "parquet");
-  await files.makeDirectory(root);
-  await files.syncDirectory(path.dirname(root));
-  return root.replaceAll(path.sep, "/");
+/** True for a batch that comes from a client, not from the log. */
+function isNew(batch: IngestBatch): batch is AdmittedBatch {
+  return "reserved" in batch;
+}
+
+function lsnUsedTwice(lsn: number, table: TableName): ServerError {
+  return new ServerError(
+    "SERVER_STORAGE_CORRUPT",
+    `LSN ${lsn} was given out again: rows of ${describeTable(table)} up to it are in Parquet already`,
+    { details: { lsn, database: table.database, measurement: table.measurement } },
+  );
 }

@@ -180,9 +180,7 @@ suite("Parquet files", () => {
       file.endsWith(".parquet"),
     );
     const { buffer, byteOffset, byteLength } = await readFile(path.join(root, name));
-    const metadata = parquetMetadata(
-      buffer.slice(byteOffset, byteOffset + byteLength),
-    );
+    const metadata = parquetMetadata(buffer.slice(byteOffset, byteOffset + byteLength));
     assert.equal(metadata.num_rows, 5000n);
     assert.deepEqual(
       metadata.schema.slice(1).map((field) => [field.name, field.type, field.repetition_type]),

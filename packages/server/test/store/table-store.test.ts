@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   MemoryCatalogDisk,
   SOME_TIME_NS,
@@ -86,5 +87,144 @@ suite("TableStore", () => {
     assert.deepEqual(fromParquet.rows, expected);
     assert.deepEqual(fromParquet.columns, fromMemory.columns);
     await store.close();
+  });
+
+  test("skips what is in Parquet on replay, and refuses a new batch at such an LSN", async (t) => {
+    const directory = await temporaryDirectory(t);
+    const disk = new MemoryCatalogDisk();
+    const first = await openTestStore(directory, disk, { options: { flushRows: 10 } });
+    first.store.insert(4, rows("db.slow", 1));
+    first.store.insert(5, rows("db.cpu", 10));
+    // "cpu" is flushed, "slow" is not when the process dies: the log keeps both records.
+    while (first.flushedLsns.length === 0) await nextTurn();
+
+    for (const isReplay of [true, false]) {
+      const { store } = await openTestStore(directory, disk);
+      assert.deepEqual([store.replayFromLsn, store.highestFlushedLsn], [4, 5]);
+      store.insert(4, rows("db.slow", 1));
+      const again = rows("db.cpu", 10);
+      if (isReplay) {
+        store.insert(5, again);
+        assert.deepEqual(await one(store, "SELECT count(*) FROM db.cpu"), [10]);
+      } else {
+        assert.throws(() => store.insert(5, store.admit(again)), {
+          code: "SERVER_STORAGE_CORRUPT",
+        });
+      }
+    }
+  });
+
+  test("takes replay from any earlier record", async (t) => {
+    const directory = await temporaryDirectory(t);
+    const disk = new MemoryCatalogDisk();
+    const first = await openTestStore(directory, disk);
+    for (let lsn = 1; lsn <= 5; lsn++) first.store.insert(lsn, rows("db.cpu", 1, { from: lsn }));
+    await first.store.close();
+    for (const from of [1, 3, 5, 6]) {
+      const { store } = await openTestStore(directory, disk);
+      assert.equal(store.replayFromLsn, 6);
+      for (let lsn = from; lsn <= 5; lsn++) store.insert(lsn, rows("db.cpu", 1, { from: lsn }));
+      assert.deepEqual(await one(store, "SELECT count(*) FROM db.cpu"), [5]);
+      assert.equal(store.stats().rowsInMemory, 0);
+      await store.close();
+    }
+  });
+
+  test("refuses records out of order", async (t) => {
+    const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk());
+    store.insert(2, rows("db.cpu", 1));
+    assert.throws(() => store.insert(2, rows("db.cpu", 1)), RangeError);
+    assert.throws(() => store.insert(1, rows("db.cpu", 1)), RangeError);
+    assert.throws(() => store.insert(NaN, rows("db.cpu", 1)), RangeError);
+    await store.close();
+  });
+
+  test("does not show columns that are only reserved", async (t) => {
+    const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk());
+    store.insert(1, store.admit(rows("db.cpu", 1)));
+    const inFlight = store.admit(batch(table("db.cpu", [1n], { extra: ["float", [1]] })));
+    const names = async (): Promise<readonly string[]> =>
+      (await store.query("SELECT * FROM db.cpu")).columns.map((column) => column.name);
+    assert.deepEqual(await names(), ["time", "host", "n"]);
+    await assert.rejects(store.query("SELECT extra FROM db.cpu"), { code: "SERVER_INVALID_QUERY" });
+    store.insert(2, inFlight);
+    assert.deepEqual(await names(), ["time", "host", "n", "extra"]);
+    await store.close();
+  });
+
+  test("remembers column types over restarts, flushed or replayed", async (t) => {
+    const directory = await temporaryDirectory(t);
+    const disk = new MemoryCatalogDisk();
+    const first = await openTestStore(directory, disk);
+    first.store.insert(1, rows("db.cpu", 1));
+    await first.store.close();
+    const { store } = await openTestStore(directory, disk);
+    const wrong = batch(table("db.cpu", [1n], { n: ["string", ["x"]] }));
+    assert.throws(() => store.admit(wrong), { code: "SERVER_TYPE_CONFLICT" });
+    store.insert(2, batch(table("db.cpu", [1n], { later: ["boolean", [true]] })));
+    const late = batch(table("db.cpu", [1n], { later: ["float", [1]] }));
+    assert.throws(() => store.admit(late), { code: "SERVER_TYPE_CONFLICT" });
+    await store.close();
+  });
+
+  test("says what it holds", async (t) => {
+    const { store, clock } = await openTestStore(
+      await temporaryDirectory(t),
+      new MemoryCatalogDisk(),
+    );
+    store.insert(1, rows("db.cpu", 100));
+    store.insert(2, rows("db.mem", 50));
+    clock.advance(100);
+    const before = store.stats();
+    assert.deepEqual(
+      [before.insertedLsn, before.flushedLsn, before.rowsInMemory, before.oldestUnflushedAgeMs],
+      [2, 0, 150, 100],
+    );
+    assert.ok(before.bytesInMemory > 150 * 16 && store.memoryBytes() === before.bytesInMemory);
+    await store.flush();
+    const after = store.stats();
+    assert.deepEqual(
+      [after.rowsInMemory, after.bytesInMemory, after.files, after.rowsOnDisk, after.flushedLsn],
+      [0, 0, 2, 150, 2],
+    );
+    assert.deepEqual(after.flushes, {
+      flushes: 2,
+      flushedRows: 150,
+      flushedFiles: 2,
+      flushedBytes: after.bytesOnDisk,
+      failures: 0,
+      lastError: undefined,
+    });
+    assert.deepEqual(
+      after.tables.map((found) => [
+        found.database,
+        found.measurement,
+        found.rowsOnDisk,
+        found.flushedLsn,
+      ]),
+      [
+        ["db", "cpu", 100, 1],
+        ["db", "mem", 50, 2],
+      ],
+    );
+    await store.close();
+  });
+
+  test("refuses options that make no sense", async (t) => {
+    const directory = await temporaryDirectory(t);
+    const wrong: readonly object[] = [
+      { flushRows: 0 },
+      { flushRows: 1.5 },
+      { flushAgeMs: -1 },
+      { queryMemoryBytes: 1 },
+      { queryTimeoutMs: Number.NaN },
+      { concurrentQueries: 0 },
+      { flushRow: 10 },
+    ];
+    for (const options of wrong) {
+      await assert.rejects(openTestStore(directory, new MemoryCatalogDisk(), { options }), {
+        code: "SERVER_INVALID_OPTION",
+      });
+    }
   });
 });
