@@ -5,7 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { CodecRegistry } from "./codec/codecs.ts";
-import { GroupCommit } from "./commit/group-commit.ts";
+import { GroupCommit, type CommitFailure } from "./commit/group-commit.ts";
 import type { WalEnvironment } from "./environment.ts";
 import { WalError } from "./errors.ts";
 import { FRAME_HEADER_BYTES } from "./format/frame.ts";
@@ -15,7 +15,7 @@ import { SegmentedLog } from "./log/segmented-log.ts";
 import { resolveWalOptions, type ResolvedWalOptions, type WalOptions } from "./options.ts";
 import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
 import { NodeStorage } from "./storage/node-storage.ts";
-import { isErrno } from "./storage/replace-file.ts";
+import { isNoSpace, NoSpaceError } from "./storage/no-space.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
 import { Wal } from "./wal.ts";
 import type { RecoveryReport } from "./wal-status.ts";
@@ -101,11 +101,11 @@ async function openLocked(
       codec: writeCodec,
       nowMs: () => wholeMs(environment),
       randomBytes: (length) => environment.randomBytes(length),
+      // Before anything is appended: LSNs of records that a power loss has taken are about to be given out again.
+      beforeFirstSegment: (lastLsn) => cursors.clampTo(lastLsn),
     },
     plan,
   );
-  await cursors.clampTo(log.nextLsn - 1);
-
   const commit = new GroupCommit({
     sink: (buffers, durable) => log.write(buffers, durable),
     geometry: {
@@ -121,7 +121,7 @@ async function openLocked(
     overloaded: (pendingBytes) => overloadedError(options, pendingBytes),
     onFailure: (cause) => {
       log.notify();
-      return failureErrors(directory, cause);
+      return commitFailure(directory, cause, log.nextLsn);
     },
   });
   const recovery = report(plan, log, environment.monotonicMs() - startedMs);
@@ -152,7 +152,11 @@ function report(plan: RecoveryPlan, log: SegmentedLog, durationMs: number): Reco
 }
 
 /** What those who waited get, and what everybody later gets. */
-function failureErrors(directory: string, cause: unknown): { first: WalError; later: WalError } {
+function commitFailure(directory: string, cause: unknown, nextLsn: number): CommitFailure {
+  if (cause instanceof NoSpaceError) {
+    const what = `no space for the log ${directory}; make room, writing resumes by itself`;
+    return { first: asWalError(cause.cause, what), later: undefined, nextLsn };
+  }
   const first = asWalError(
     cause,
     `writing to the log ${directory} failed; nothing is written any more`,
@@ -162,14 +166,13 @@ function failureErrors(directory: string, cause: unknown): { first: WalError; la
     `the log ${directory} takes no more records: ${first.message}; close it and open it again, recovery decides what is there`,
     { details: { path: directory }, cause },
   );
-  return { first, later };
+  return { first, later, nextLsn };
 }
 
 function asWalError(error: unknown, what: string): WalError {
   if (error instanceof WalError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  const isFull = isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT");
-  return new WalError(isFull ? "WAL_NO_SPACE" : "WAL_IO", `${what}: ${text}`, {
+  return new WalError(isNoSpace(error) ? "WAL_NO_SPACE" : "WAL_IO", `${what}: ${text}`, {
     details: error instanceof Error && "code" in error ? { errno: String(error.code) } : {},
     cause: error,
   });

@@ -8,7 +8,8 @@
  * told only after the sink's promise for exactly these buffers has resolved. Groups never overlap, so waiters are
  * told in LSN order, and a waiter that is told knows that everything before it is at least as safe.
  *
- * A failure of the sink is final: every waiter, present and future, is rejected, and nothing is written again.
+ * When the sink fails, everybody who waits is rejected, because the LSNs behind the failed group no longer follow. Unless the
+ * failure is one of space, it is final: every later append is rejected too, and nothing is written again.
  * Tasks that must not run beside a write (rotation, sync by timer, marks) run between groups through `exclusive`.
  * Knows nothing of segments or storage.
  */
@@ -31,8 +32,18 @@ export interface GroupCommitOptions {
   readonly defer: (callback: () => void) => void;
   /** Makes the error for an append that would exceed `maxPendingBytes`. */
   readonly overloaded: (pendingBytes: number) => Error;
-  /** Told once, before waiters are rejected; returns the error that they get. */
-  readonly onFailure: (cause: unknown) => { readonly first: Error; readonly later: Error };
+  /** Told before waiters are rejected; decides what they get and whether the log goes on. */
+  readonly onFailure: (cause: unknown) => CommitFailure;
+}
+
+/** What a failed group means. */
+export interface CommitFailure {
+  /** For everybody who waits: the failed group and all behind it. */
+  readonly first: Error;
+  /** For everybody later; `undefined` when the log can go on with `nextLsn`. */
+  readonly later: Error | undefined;
+  /** LSN of the next record, if the log goes on: those of the rejected records are given out again. */
+  readonly nextLsn: number;
 }
 
 /**
@@ -306,12 +317,12 @@ export class GroupCommit {
 
   async #runTasks(tasks: readonly ExclusiveTask[]): Promise<void> {
     for (const [index, task] of tasks.entries()) {
-      if (this.#failure !== undefined) return;
       try {
         await task.run();
         task.resolve();
       } catch (cause) {
         this.#fail(cause, [], tasks.slice(index));
+        return;
       }
     }
   }
@@ -322,9 +333,10 @@ export class GroupCommit {
     group: readonly CommitBuffer[],
     takenTasks: readonly ExclusiveTask[],
   ): void {
-    const { first, later } = this.#options.onFailure(cause);
+    const { first, later, nextLsn } = this.#options.onFailure(cause);
     this.#failure = later;
     this.#retireFilling();
+    if (later === undefined) this.#nextLsn = nextLsn;
     const waiting = [...group, ...takenTasks, ...this.#pending];
     this.#pending = [];
     this.#pendingBytes = 0;
@@ -332,6 +344,7 @@ export class GroupCommit {
       if (item instanceof CommitBuffer) {
         item.writtenWaiters.rejectAll(first);
         item.durableWaiters.rejectAll(first);
+        this.#release(item);
       } else {
         item.reject(first);
       }

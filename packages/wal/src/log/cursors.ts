@@ -7,7 +7,7 @@
 import { WalError } from "../errors.ts";
 import { decodeCursorFile, encodeCursorFile } from "../format/cursor-file.ts";
 import { CURSOR_DIRECTORY, CURSOR_SUFFIX, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
-import { readSmallFile, removeIfThere, replaceFile } from "../storage/replace-file.ts";
+import { keepReserve, readSmallFile, removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 
 interface CursorState {
@@ -141,6 +141,7 @@ export class CursorSet {
     const ackedLsn = cursor.ackedLsn;
     if (!this.#hasDirectory) {
       await this.#storage.ensureDirectory(this.#directory);
+      await keepReserve(this.#storage, this.#directory);
       this.#hasDirectory = true;
     }
     const bytes = encodeCursorFile({ name, ackedLsn, writtenAtMs: this.#nowMs() });

@@ -10,7 +10,7 @@ import { FRAME_KIND } from "../format/frame.ts";
 import { bodyIsWellFormed } from "../format/record.ts";
 import { FrameScanner, type ScannedFrame } from "../segment/frame-scanner.ts";
 import type { ClosedSegment, SegmentInfo } from "../segment/segment-info.ts";
-import { isErrno } from "../storage/replace-file.ts";
+import { isErrno } from "../storage/no-space.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 import type { LogState } from "./log-state.ts";
 

@@ -10,8 +10,11 @@ import { formatSegmentName, PREWRITE_NAME } from "../format/segment-name.ts";
 import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
 import { writeZeros } from "../segment/prewriter.ts";
 import { segmentInfo, type ClosedSegment, type SegmentInfo } from "../segment/segment-info.ts";
+import { orNoSpace } from "../storage/no-space.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
+
+const COPY_CHUNK_BYTES = 1024 * 1024; // 1 MiB
 
 /** Frames of an old segment that nothing vouches for, to be rewritten into the new one. */
 export interface DoubtfulFrames {
@@ -68,21 +71,14 @@ export async function createSegment(
   prepared: PreparedFile | undefined,
   doubtful: DoubtfulFrames | undefined,
 ): Promise<CreatedSegment> {
-  const zeroBytes = (prepared ?? (await prepareFile(storage, directory, 0))).zeroBytes;
+  const { zeroBytes } = prepared ?? (await orNoSpace(() => prepareFile(storage, directory, 0)));
   const preparedPath = joinPath(directory, PREWRITE_NAME);
   const path = joinPath(directory, formatSegmentName(header.segmentId));
   const info = segmentInfo(path, header);
 
-  const preparedFile = await storage.openFile(preparedPath, "write");
-  let end: ScanPosition;
-  try {
-    await preparedFile.write([info.headerBytes], 0);
-    end = await copyFrames(storage, doubtful, info, preparedFile);
-    await preparedFile.syncAll();
-  } finally {
-    await preparedFile.close();
-  }
-  await storage.rename(preparedPath, path);
+  // Up to the rename a full disk costs nothing but the unfinished file. Behind it the outcome is the directory's.
+  const end = await orNoSpace(() => fillPrepared(storage, preparedPath, info, doubtful));
+  await orNoSpace(() => storage.rename(preparedPath, path));
   await storage.syncDirectory(directory);
   return {
     info,
@@ -92,6 +88,23 @@ export async function createSegment(
     chain: end.chain,
     prewrittenOffset: Math.max(zeroBytes, end.offset),
   };
+}
+
+async function fillPrepared(
+  storage: Storage,
+  preparedPath: string,
+  info: SegmentInfo,
+  doubtful: DoubtfulFrames | undefined,
+): Promise<ScanPosition> {
+  const file = await storage.openFile(preparedPath, "write");
+  try {
+    await file.write([info.headerBytes], 0);
+    const end = await copyFrames(storage, doubtful, info, file);
+    await file.syncAll();
+    return end;
+  } finally {
+    await file.close();
+  }
 }
 
 /**
@@ -118,6 +131,31 @@ export async function sealSegment(
   try {
     await file.write([seal.bytes], segment.endOffset);
     await file.truncate(segment.endOffset + seal.bytes.byteLength);
+    await file.syncAll();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Writes the bytes of a range over themselves and syncs: pages that a failed sync had marked clean become dirty and reach the device
+ * now, or the sync fails. Needs no space. A crash in between leaves the old or the same bytes.
+ */
+export async function rewriteInPlace(
+  storage: Storage,
+  path: string,
+  fromOffset: number,
+  endOffset: number,
+): Promise<void> {
+  const file = await storage.openFile(path, "write");
+  try {
+    const chunk = new Uint8Array(Math.min(endOffset - fromOffset, COPY_CHUNK_BYTES));
+    for (let offset = fromOffset; offset < endOffset; offset += chunk.byteLength) {
+      const length = Math.min(chunk.byteLength, endOffset - offset);
+      const read = await file.read(chunk, 0, length, offset);
+      if (read !== length) throw new Error(`${path} became shorter while it was being recovered`);
+      await file.write([chunk.subarray(0, length)], offset);
+    }
     await file.syncAll();
   } finally {
     await file.close();

@@ -7,19 +7,22 @@
 import type { Codec } from "../codec/codecs.ts";
 import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
 import { encodeCheckpoint } from "../format/checkpoint-file.ts";
-import { frameLengthBytes } from "../format/frame.ts";
-import { SALT_BYTES, SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment-header.ts";
+import { SALT_BYTES, type SegmentHeader } from "../format/segment-header.ts";
 import { CHECKPOINT_NAME, PREWRITE_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import type { RecoveryPlan } from "../recovery/recover.ts";
 import type { ClosedSegment } from "../segment/segment-info.ts";
 import { SegmentWriter, type SyncKind } from "../segment/segment-writer.ts";
-import { removeIfThere, replaceFile } from "../storage/replace-file.ts";
+import { ifThereIsSpace, NoSpaceError } from "../storage/no-space.ts";
+import { keepReserve, removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
+import { batchUnit, runBytes, runThatFits } from "./frame-runs.ts";
 import { nextLsnOf, withoutSegmentsUpTo, type LogState } from "./log-state.ts";
 import {
   createSegment,
   prepareFile,
+  rewriteInPlace,
   sealSegment,
+  type CreatedSegment,
   type DoubtfulFrames,
   type PreparedFile,
 } from "./next-segment.ts";
@@ -33,6 +36,8 @@ export interface SegmentedLogOptions {
   readonly codec: Codec | undefined;
   readonly nowMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
+  /** Awaited before the first segment of this opening, with the last LSN that the log holds. */
+  readonly beforeFirstSegment: (lastLsn: number) => Promise<unknown>;
 }
 
 /** Counters since the log was opened. */
@@ -50,6 +55,7 @@ export class SegmentedLog {
   #lastSegmentId: number;
   #firstSegmentId: number;
   #hasCheckpoint: boolean;
+  #hasBegun = false;
   #prepared: Promise<PreparedFile | undefined> | undefined;
   #releasing: Promise<void> = Promise.resolve();
   #totals = { writtenBytes: 0, frames: 0, syncs: 0, rotations: 0, releasedSegments: 0 };
@@ -74,13 +80,13 @@ export class SegmentedLog {
     const { storage, directory, nowMs } = options;
     const log = new SegmentedLog(options, plan);
     await storage.syncDirectory(directory);
-    for (const segment of plan.unsealed) await sealSegment(storage, segment, nowMs());
-    const last = plan.closed.at(-1);
-    if (plan.doubtful !== undefined && last !== undefined) {
-      const { from, end } = plan.doubtful;
-      await log.#startSegment({ segment: last, from, endOffset: end.offset });
+    for (const segment of plan.unsealed) {
+      await ifThereIsSpace(() => sealSegment(storage, segment, nowMs()));
     }
-    if (!log.#hasCheckpoint && plan.closed.length > 0) await log.#writeCheckpoint(plan.firstLsn);
+    if (plan.doubtful !== undefined) await log.#rewriteDoubtful(plan.doubtful);
+    if (!log.#hasCheckpoint && plan.closed.length > 0) {
+      await ifThereIsSpace(() => log.#writeCheckpoint(plan.firstLsn));
+    }
     for (const path of plan.leftoverPaths) await removeIfThere(storage, path);
     await removeIfThere(storage, joinPath(directory, PREWRITE_NAME));
     await removeIfThere(storage, joinPath(directory, CHECKPOINT_NAME + TEMPORARY_SUFFIX));
@@ -130,12 +136,12 @@ export class SegmentedLog {
       let rest: readonly FrameSpan[] = buffer.frames;
       while (rest.length > 0) {
         const writer = await this.#writerFor(rest);
-        const run = this.#runThatFits(writer, rest);
+        const run = runThatFits(rest, this.#options.segmentSizeBytes - writer.written.offset);
         rest = rest.slice(run.length);
         // One sync for the whole group: the last run's covers all runs before it in the same segment, and
         // a rotation in between syncs what it closes.
         const isLastRun = isLastBuffer && rest.length === 0;
-        await writer.append(buffer, run, timeMs, isLastRun ? sync : undefined);
+        await this.#append(writer, buffer, run, timeMs, isLastRun ? sync : undefined);
         this.#countWrite(buffer, run, isLastRun && sync !== undefined);
       }
     }
@@ -195,7 +201,8 @@ export class SegmentedLog {
     if (active !== undefined) {
       await active.sync(this.#options.syncKind);
       if (!active.isAttested && active.recordCount > 0) {
-        await active.attest(this.#options.nowMs());
+        // Without room for the mark the log is as complete; recovery then rewrites its last group.
+        await ifThereIsSpace(() => active.attest(this.#options.nowMs()));
       }
       await active.trim();
     }
@@ -217,36 +224,57 @@ export class SegmentedLog {
     }
   }
 
+  /** Makes what nothing vouches for durable: in a new segment, or where it is when the disk is full. */
+  async #rewriteDoubtful(doubtful: NonNullable<RecoveryPlan["doubtful"]>): Promise<void> {
+    const { from, end } = doubtful;
+    const last = this.#state.closed.at(-1);
+    if (last === undefined) return;
+    try {
+      await this.#startSegment({ segment: last, from, endOffset: end.offset });
+    } catch (error) {
+      if (!(error instanceof NoSpaceError)) throw error;
+      await rewriteInPlace(this.#options.storage, last.path, from.offset, end.offset);
+      const kept: ClosedSegment = {
+        ...last,
+        endOffset: end.offset,
+        lastLsn: end.nextLsn - 1,
+        closingDigest: end.chain,
+      };
+      this.#state = { ...this.#state, closed: [...this.#state.closed.slice(0, -1), kept] };
+    }
+  }
+
   async #writerFor(frames: readonly FrameSpan[]): Promise<SegmentWriter> {
     const { active } = this.#state;
     if (active === undefined) return await this.#startSegment(undefined);
-    const first = frames[0];
-    const bytes = first === undefined ? 0 : unitBytes(frames, 0).bytes;
+    const { bytes } = batchUnit(frames, 0);
     const isFull = active.written.offset + bytes > this.#options.segmentSizeBytes;
     if (isFull && active.recordCount > 0) return await this.#startSegment(undefined);
     return active;
   }
 
-  /** The longest prefix of `frames` that fits, at least one unit: a batch is never split over segments. */
-  #runThatFits(writer: SegmentWriter, frames: readonly FrameSpan[]): readonly FrameSpan[] {
-    const room = this.#options.segmentSizeBytes - writer.written.offset;
-    let bytes = 0;
-    let count = 0;
-    while (count < frames.length) {
-      const unit = unitBytes(frames, count);
-      if (count > 0 && bytes + unit.bytes > room) break;
-      bytes += unit.bytes;
-      count += unit.frames;
+  /**
+   * After a write that found no space nothing more goes into that file: what was written before is made durable and the log
+   * continues, when there is room, in a new segment whose header says where this one ends.
+   */
+  async #append(
+    writer: SegmentWriter,
+    buffer: CommitBuffer,
+    run: readonly FrameSpan[],
+    timeMs: number,
+    sync: SyncKind | undefined,
+  ): Promise<void> {
+    try {
+      await writer.append(buffer, run, timeMs, sync);
+    } catch (error) {
+      if (error instanceof NoSpaceError) await this.#closeActive();
+      throw error;
     }
-    return count === frames.length ? frames : frames.slice(0, count);
   }
 
   #countWrite(buffer: CommitBuffer, run: readonly FrameSpan[], synced: boolean): void {
-    const first = run[0];
-    const last = run.at(-1);
-    if (first === undefined || last === undefined) return;
     const totals = this.#totals;
-    totals.writtenBytes += last.start + frameLengthBytes(last.bodyBytes) - first.start;
+    totals.writtenBytes += runBytes(run);
     totals.frames += run.length;
     if (synced) totals.syncs++;
     this.#prepareNextIfDue(buffer.lengthBytes);
@@ -265,8 +293,10 @@ export class SegmentedLog {
   }
 
   async #startSegment(doubtful: DoubtfulFrames | undefined): Promise<SegmentWriter> {
-    const { storage, directory, nowMs } = this.#options;
+    const { storage, nowMs } = this.#options;
     const previous = await this.#closeActive();
+    if (!this.#hasBegun) await this.#options.beforeFirstSegment(this.nextLsn - 1);
+    this.#hasBegun = true;
     const prepared = await this.#prepared;
     this.#prepared = undefined;
     const header: SegmentHeader = {
@@ -278,12 +308,15 @@ export class SegmentedLog {
       previousDigest: previous?.closingDigest ?? 0,
       createdAtMs: Math.max(0, Math.floor(nowMs())),
     };
-    const created = await createSegment(storage, directory, header, prepared, doubtful);
+    const created = await this.#create(header, prepared, doubtful);
     this.#lastSegmentId = header.segmentId;
-    if (previous !== undefined) await sealSegment(storage, previous, nowMs());
+    // The log continues in the new segment whether or not there is room for these two: the next open makes up for them.
+    if (previous !== undefined) {
+      await ifThereIsSpace(() => sealSegment(storage, previous, nowMs()));
+    }
     if (!this.#hasCheckpoint) {
       this.#firstSegmentId = this.#state.closed[0]?.segmentId ?? header.segmentId;
-      await this.#writeCheckpoint(this.#state.firstLsn);
+      await ifThereIsSpace(() => this.#writeCheckpoint(this.#state.firstLsn));
     }
     const active = new SegmentWriter({
       ...created,
@@ -295,13 +328,30 @@ export class SegmentedLog {
     return active;
   }
 
+  /** Creates the segment's file; without space for it nothing has changed and the unfinished file is gone. */
+  async #create(
+    header: SegmentHeader,
+    prepared: PreparedFile | undefined,
+    doubtful: DoubtfulFrames | undefined,
+  ): Promise<CreatedSegment> {
+    const { storage, directory } = this.#options;
+    try {
+      return await createSegment(storage, directory, header, prepared, doubtful);
+    } catch (error) {
+      if (error instanceof NoSpaceError) {
+        await removeIfThere(storage, joinPath(directory, PREWRITE_NAME));
+      }
+      throw error;
+    }
+  }
+
   /** Makes the active segment durable as a whole and turns it into a closed one. Returns the last closed segment. */
   async #closeActive(): Promise<ClosedSegment | undefined> {
     const { active } = this.#state;
     if (active !== undefined) {
       // No byte of a segment is written before its predecessor is wholly on the device: a torn tail can
       // therefore only be at the end of the last segment, whatever the durability level.
-      await active.sync("all");
+      await active.trim();
       await active.close();
       const closed = [...this.#state.closed, active.closedSegment()];
       this.#state = { ...this.#state, closed, active: undefined };
@@ -330,26 +380,7 @@ export class SegmentedLog {
       writtenAtMs: Math.max(0, Math.floor(nowMs())),
     });
     await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
+    if (!this.#hasCheckpoint) await keepReserve(storage, directory);
     this.#hasCheckpoint = true;
   }
 }
-
-/** Bytes of the frame at `index`, with all frames of its batch when it begins one that spans frames. */
-function unitBytes(
-  frames: readonly FrameSpan[],
-  index: number,
-): { readonly bytes: number; readonly frames: number } {
-  let bytes = 0;
-  let count = 0;
-  for (;;) {
-    const frame = frames[index + count];
-    if (frame === undefined) break;
-    bytes += frameLengthBytes(frame.bodyBytes);
-    count++;
-    if (!frame.continues) break;
-  }
-  return { bytes, frames: count };
-}
-
-/** Smallest segment that makes sense: a header and one frame. */
-export const MIN_SEGMENT_BYTES: number = SEGMENT_HEADER_BYTES + 4096;

@@ -92,6 +92,7 @@ export class Prewriter {
       // Zeros are a convenience: without room for them the file grows with the data, and if the disk is broken
       // the next write of data says so. No byte of the log was touched.
       this.#isOff = true;
+      await this.#giveBack(from);
       return;
     }
     try {
@@ -100,6 +101,17 @@ export class Prewriter {
     } catch (error) {
       // A failed sync may have swallowed the error of a data page of the same file.
       this.#failure = new Error(`a sync beside the writes failed: ${String(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Zeros that ran into a full disk must not keep the space that data could have. */
+  async #giveBack(fromOffset: number): Promise<void> {
+    try {
+      await this.#file.truncate(fromOffset);
+    } catch (error) {
+      this.#failure = new Error(`truncating unused zeros failed: ${String(error)}`, {
         cause: error,
       });
     }

@@ -6,6 +6,7 @@
 import type { Codec } from "../codec/codecs.ts";
 import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
 import { encodeMarkFrame, FRAME_KIND } from "../format/frame.ts";
+import { orNoSpace } from "../storage/no-space.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { encodeCompressedRun, encodeRun, type EncodeContext } from "./frame-encoder.ts";
 import { Prewriter } from "./prewriter.ts";
@@ -187,10 +188,11 @@ export class SegmentWriter {
     await this.#prewriter.before(offset + lengthBytes);
     this.#prewriter.startIfDue(offset, offset + lengthBytes);
     if (sync === "data" && this.isFullyDurable) {
-      await this.#file.writeDurable(slices, offset);
+      // Whether write or sync met the full disk does not matter here: everything before is durable.
+      await orNoSpace(() => this.#file.writeDurable(slices, offset));
       return;
     }
-    await this.#file.write(slices, offset);
+    await orNoSpace(() => this.#file.write(slices, offset));
     if (sync === "data") await this.#file.syncData();
     if (sync === "all") await this.#file.syncAll();
   }

@@ -14,6 +14,7 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { WalError } from "../errors.ts";
+import { isNoSpace } from "./no-space.ts";
 import type { DirectoryLock, DirectoryLockRefusal } from "./storage.ts";
 
 const LOCK_NAME = "LOCK";
@@ -40,14 +41,23 @@ export async function lockDirectory(
       await releaseAll();
       return { kind: "refused", owner };
     }
-    const text = `process ${process.pid} on ${os.hostname()}, since ${new Date().toISOString()}\n`;
-    await handle.truncate(0);
-    await handle.write(text, 0);
+    await writeOwner(handle);
   } catch (error) {
     await releaseAll();
     throw error;
   }
   return { kind: "held", release: releaseAll };
+}
+
+/** For people only: on a full disk the log opens without it. */
+async function writeOwner(handle: fs.promises.FileHandle): Promise<void> {
+  const text = `process ${process.pid} on ${os.hostname()}, since ${new Date().toISOString()}\n`;
+  try {
+    await handle.write(text, 0);
+    await handle.truncate(Buffer.byteLength(text));
+  } catch (error) {
+    if (!isNoSpace(error)) throw error;
+  }
 }
 
 async function takeKernelLocks(

@@ -1,9 +1,17 @@
 /**
  * Replaces a small file as a whole: after a crash it holds the old bytes or the new ones, never a mixture.
  */
+import { isErrno, isNoSpace } from "./no-space.ts";
 import { joinPath, type Storage } from "./storage.ts";
 
 const TEMPORARY_SUFFIX = ".tmp";
+
+/**
+ * A small file full of zeros that gives its space to a replacement when the disk is full. Without it a full log could not be
+ * emptied: moving a cursor needs a few bytes, and only then can segments go.
+ */
+const RESERVE_NAME = "reserve";
+const RESERVE_BYTES = 4096;
 
 /**
  * Writes `bytes` as `directory/name`. Durable when it resolves.
@@ -12,6 +20,8 @@ const TEMPORARY_SUFFIX = ".tmp";
  * 1. temporary file written and synced: the old file, and a leftover that the next open removes
  * 2. renamed: the old or the new file
  * 3. directory synced: the new file
+ *
+ * On a full disk the temporary file is made of the directory's reserve, if there is one.
  */
 export async function replaceFile(
   storage: Storage,
@@ -21,16 +31,55 @@ export async function replaceFile(
 ): Promise<void> {
   const path = joinPath(directory, name);
   const temporaryPath = path + TEMPORARY_SUFFIX;
+  const reservePath = joinPath(directory, RESERVE_NAME);
   await removeIfThere(storage, temporaryPath);
-  const file = await storage.createFile(temporaryPath);
+  let usedReserve = false;
+  try {
+    await writeNewFile(storage, temporaryPath, bytes);
+  } catch (error) {
+    if (!isNoSpace(error) || bytes.byteLength > RESERVE_BYTES) throw error;
+    await removeIfThere(storage, temporaryPath);
+    await storage.rename(reservePath, temporaryPath);
+    await overwriteFile(storage, temporaryPath, bytes);
+    usedReserve = true;
+  }
+  await storage.rename(temporaryPath, path);
+  await storage.syncDirectory(directory);
+  // What was replaced has left its space behind.
+  if (usedReserve) await keepReserve(storage, directory);
+}
+
+/** Makes the reserve of a directory if it is missing and there is room for it. */
+export async function keepReserve(storage: Storage, directory: string): Promise<void> {
+  const path = joinPath(directory, RESERVE_NAME);
+  try {
+    await writeNewFile(storage, path, new Uint8Array(RESERVE_BYTES));
+  } catch (error) {
+    if (isErrno(error, "EEXIST")) return;
+    if (!isNoSpace(error)) throw error;
+    await removeIfThere(storage, path);
+  }
+}
+
+async function writeNewFile(storage: Storage, path: string, bytes: Uint8Array): Promise<void> {
+  const file = await storage.createFile(path);
   try {
     await file.write([bytes], 0);
     await file.syncAll();
   } finally {
     await file.close();
   }
-  await storage.rename(temporaryPath, path);
-  await storage.syncDirectory(directory);
+}
+
+async function overwriteFile(storage: Storage, path: string, bytes: Uint8Array): Promise<void> {
+  const file = await storage.openFile(path, "write");
+  try {
+    await file.write([bytes], 0);
+    await file.truncate(bytes.byteLength);
+    await file.syncAll();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Reads a whole small file, or `undefined` when it is not there. Any other failure is thrown. */
@@ -61,9 +110,4 @@ export async function removeIfThere(storage: Storage, path: string): Promise<voi
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw error;
   }
-}
-
-/** True for a system error of this name ("ENOENT", "ENOSPC", …). */
-export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

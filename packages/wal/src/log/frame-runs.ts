@@ -1,0 +1,43 @@
+/**
+ * Cuts the frames of a commit buffer into runs that go into one segment. Pure.
+ */
+import type { FrameSpan } from "../commit/commit-buffer.ts";
+import { frameLengthBytes } from "../format/frame.ts";
+
+/** Bytes of the frame at `index`, with all frames of its batch when it begins one that spans frames. */
+export function batchUnit(
+  frames: readonly FrameSpan[],
+  index: number,
+): { readonly bytes: number; readonly frames: number } {
+  let bytes = 0;
+  let count = 0;
+  for (;;) {
+    const frame = frames[index + count];
+    if (frame === undefined) break;
+    bytes += frameLengthBytes(frame.bodyBytes);
+    count++;
+    if (!frame.continues) break;
+  }
+  return { bytes, frames: count };
+}
+
+/** The longest prefix of `frames` that fits, at least one unit: a batch is never split over segments. */
+export function runThatFits(frames: readonly FrameSpan[], roomBytes: number): readonly FrameSpan[] {
+  let bytes = 0;
+  let count = 0;
+  while (count < frames.length) {
+    const unit = batchUnit(frames, count);
+    if (count > 0 && bytes + unit.bytes > roomBytes) break;
+    bytes += unit.bytes;
+    count += unit.frames;
+  }
+  return count === frames.length ? frames : frames.slice(0, count);
+}
+
+/** Bytes that a run takes in the file before compression. */
+export function runBytes(run: readonly FrameSpan[]): number {
+  const first = run[0];
+  const last = run.at(-1);
+  if (first === undefined || last === undefined) return 0;
+  return last.start + frameLengthBytes(last.bodyBytes) - first.start;
+}
