@@ -69,7 +69,7 @@ function report(exitCode, counts, seconds) {
   const outcome = isGood ? "passed" : pass + failed === 0 ? "FAILED: no tests ran" : "FAILED";
   process.stdout.write(
     `\nwalnut: ${outcome}: ${tests} tests in ${files.length} files: ${pass} passed, ` +
-      `${failed + cancelled} failed, ${skipped + todo} skipped (${seconds} s, Node ${process.versions.node})\n`,
+      `${failed + cancelled} failed, ${skipped} skipped, ${todo} to do (${seconds} s, Node ${process.versions.node})\n`,
   );
   if (isGood) return 0;
   return exitCode === 0 ? 1 : exitCode;
