@@ -6,6 +6,7 @@ import { isWalError } from "@walnut/wal";
 
 /** What to do, for the codes where there is something to do. */
 const ADVICE: Readonly<Record<string, string>> = {
+  SERVER_FLUSH_FAILED: "look at the disk, then start again",
   SERVER_LISTEN_FAILED: "choose another port with --port, or another address with --host",
   SERVER_INVALID_OPTION: "see: walnut serve --help",
   WAL_LOCKED: "stop the other process, or choose another directory with --data-dir",

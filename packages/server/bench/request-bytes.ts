@@ -24,7 +24,7 @@ const REGIONS = ["eu-central", "eu-west", "us-east", "us-west"];
 /** Line protocol: 2 tags, 6 fields (four floats, an integer, a boolean). */
 export function lineProtocolWorkload(linesPerRequest: number, token: string): Workload {
   const random = randomFrom(1);
-  const requests = Array.from({ length: DISTINCT_REQUESTS }, (_, request) => {
+  const requests = Array.from({ length: DISTINCT_REQUESTS }, (_unused, request) => {
     const lines: string[] = [];
     for (let line = 0; line < linesPerRequest; line++) {
       const timeUs = BASE_US + request * linesPerRequest + line;
@@ -46,7 +46,7 @@ export function lineProtocolWorkload(linesPerRequest: number, token: string): Wo
 export function messagePackWorkload(rowsPerRequest: number, token: string): Workload {
   const random = randomFrom(2);
   const floats = (): number[] => Array.from({ length: rowsPerRequest }, () => percent(random));
-  const requests = Array.from({ length: DISTINCT_REQUESTS }, (_, request) => {
+  const requests = Array.from({ length: DISTINCT_REQUESTS }, (_unused, request) => {
     const columns = {
       time: Array.from({ length: rowsPerRequest }, (_, row) => {
         return BASE_US + request * rowsPerRequest + row;

@@ -234,17 +234,31 @@ export class ServerStorage {
 
   /**
    * Flushes every row, moves the cursor past them and closes the log. When the flush fails the log keeps
-   * the rows and this rejects.
+   * the rows.
+   *
+   * @throws {ServerError} `SERVER_FLUSH_FAILED`
    */
   async close(): Promise<void> {
+    await this.#writePath.stop();
     try {
       await this.store.close();
       this.#cursor.advance(this.store.flushedLsn);
+    } catch (error) {
+      throw flushFailed(error);
     } finally {
       await this.#cursor.settled();
       await this.wal.close();
     }
   }
+}
+
+function flushFailed(cause: unknown): ServerError {
+  return new ServerError(
+    "SERVER_FLUSH_FAILED",
+    `rows could not be flushed while stopping: ${messageOf(cause)}; ` +
+      "the log keeps them and the next start replays them",
+    { cause },
+  );
 }
 
 function messageOf(error: unknown): string {

@@ -45,7 +45,9 @@ export interface WalnutServer extends AsyncDisposable {
   readonly ready: Promise<RecoverySummary>;
   /**
    * Stops: refuses new work, answers requests in flight, flushes every row, closes the log and the port.
-   * When the flush fails this rejects and the log keeps the rows for the next start. Idempotent.
+   * Idempotent.
+   *
+   * @throws {ServerError} `SERVER_FLUSH_FAILED`: the log keeps the rows for the next start
    */
   close(): Promise<void>;
 }

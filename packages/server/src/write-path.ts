@@ -45,9 +45,21 @@ export interface WritePathOptions<Admitted extends IngestBatch> {
 /** Makes batches durable and visible. */
 export class WritePath<Admitted extends IngestBatch> {
   readonly #options: WritePathOptions<Admitted>;
+  #activeWrites = 0;
+  #isStopped = false;
+  #onIdle: (() => void)[] = [];
 
   constructor(options: WritePathOptions<Admitted>) {
     this.#options = options;
+  }
+
+  /**
+   * Refuses writes from now on and resolves when those under way are in memory or have failed. After that
+   * the store may be closed: no row is left between log and memory.
+   */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    if (this.#activeWrites > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   /**
@@ -55,9 +67,20 @@ export class WritePath<Admitted extends IngestBatch> {
    *
    * @returns the LSN of the request's record
    * @throws {ServerError} `SERVER_TYPE_CONFLICT`, `SERVER_TOO_LARGE`, `SERVER_OVERLOADED`,
-   *   `SERVER_WAL_UNAVAILABLE`
+   *   `SERVER_WAL_UNAVAILABLE`, `SERVER_NOT_READY`
    */
   async write(batch: IngestBatch): Promise<number> {
+    if (this.#isStopped) throw stopped();
+    this.#activeWrites++;
+    try {
+      return await this.#write(batch);
+    } finally {
+      this.#activeWrites--;
+      if (this.#activeWrites === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    }
+  }
+
+  async #write(batch: IngestBatch): Promise<number> {
     const { log, store, memoryBytes, maxMemoryBytes } = this.#options;
     if (memoryBytes() >= maxMemoryBytes) throw memoryFull();
     const admitted = store.admit(batch);
@@ -98,6 +121,10 @@ export function asWriteError(error: unknown): unknown {
     default:
       return error;
   }
+}
+
+function stopped(): ServerError {
+  return new ServerError("SERVER_NOT_READY", "the server is stopping; nothing was kept");
 }
 
 function memoryFull(): ServerError {

@@ -111,6 +111,23 @@ suite("WritePath", () => {
     assert.deepEqual(calls, []);
   });
 
+  test("a stop waits for appends under way and refuses what comes after", async () => {
+    let finish: ((lsn: number) => void) | undefined;
+    const { path, calls } = setUp({ append: () => new Promise((resolve) => (finish = resolve)) });
+    const writing = path.write(BATCH);
+    let isIdle = false;
+    const stopping = path.stop().then(() => (isIdle = true));
+    await assert.rejects(
+      path.write(BATCH),
+      (error: unknown) => error instanceof ServerError && error.code === "SERVER_NOT_READY",
+    );
+    assert.equal(isIdle, false);
+    finish?.(3);
+    await Promise.all([writing, stopping]);
+    assert.deepEqual(calls, ["admit", "append", "insert 3"]);
+    await path.stop();
+  });
+
   const failures: readonly [WalErrorCode, ServerErrorCode][] = [
     ["WAL_POISONED", "SERVER_WAL_UNAVAILABLE"],
     ["WAL_NO_SPACE", "SERVER_WAL_UNAVAILABLE"],
