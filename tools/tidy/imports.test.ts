@@ -30,7 +30,8 @@ suite("imports", () => {
   });
 
   test("name built-in modules with node: in front", () => {
-    const builtins = new Set(builtinModules);
+    // Newer versions of Node also list the modules that exist only with the prefix.
+    const builtins = new Set(builtinModules.filter((name) => !name.startsWith("node:")));
     const complaints = typeScriptFiles.flatMap((file) =>
       moduleReferences(readText(file))
         .filter(({ specifier }) => builtins.has(specifier))
