@@ -75,6 +75,7 @@ function commitTo(
     onFailure: (cause) => ({
       first: new Error("failed", { cause }),
       later: new Error("poisoned", { cause }),
+      nextLsn: 0,
     }),
     ...options,
   });
@@ -447,7 +448,7 @@ suite("failure", () => {
     const commit = commitTo(sink.write, {
       onFailure: (cause) => {
         calls++;
-        return { first: new Error("failed", { cause }), later: new Error("poisoned") };
+        return { first: new Error("failed", { cause }), later: new Error("poisoned"), nextLsn: 0 };
       },
     });
     const first = assert.rejects(append(commit), /failed/);
@@ -456,6 +457,54 @@ suite("failure", () => {
     sink.groups[0]?.fail(new Error("EIO"));
     await Promise.all([first, second]);
     assert.equal(calls, 1);
+  });
+});
+
+suite("failure for want of space", () => {
+  /** Rejects everybody who waits, and goes on with the LSN behind what was written. */
+  function goingOnFrom(nextLsn: () => number): GroupCommitOptions["onFailure"] {
+    return (cause) => ({
+      first: new Error("no space", { cause }),
+      later: undefined,
+      nextLsn: nextLsn(),
+    });
+  }
+
+  test("rejects everybody who waits and gives their LSNs out again", async () => {
+    const sink = new ManualSink();
+    let writtenLsn = 0;
+    const commit = commitTo(sink.write, { onFailure: goingOnFrom(() => writtenLsn + 1) });
+    const good = append(commit);
+    await settle();
+    sink.groups[0]?.finish();
+    assert.equal(await good, 1);
+    writtenLsn = 1;
+    const inGroup = [append(commit), append(commit)];
+    await settle();
+    const waiting = [append(commit), appendBatch(commit, [PAYLOAD, PAYLOAD])];
+    sink.groups[1]?.fail(new Error("ENOSPC"));
+    for (const { status } of await Promise.allSettled([...inGroup, ...waiting])) {
+      assert.equal(status, "rejected");
+    }
+    assert.equal(commit.failure, undefined);
+    assert.equal(commit.pendingBytes, 0);
+    const later = [append(commit), append(commit)];
+    await sink.finishAll();
+    assert.deepEqual(await Promise.all(later), [2, 3]);
+    assert.deepEqual(sink.groups.at(-1)?.lsns, [2, 3]);
+  });
+
+  test("rejects tasks that wait and runs those that come later", async () => {
+    const sink = new ManualSink();
+    const commit = commitTo(sink.write, { onFailure: goingOnFrom(() => 1) });
+    const failed = append(commit);
+    await settle();
+    const waiting = commit.exclusive(() => Promise.resolve());
+    sink.groups[0]?.fail(new Error("ENOSPC"));
+    await assert.rejects(failed, /no space/);
+    await assert.rejects(waiting, /no space/);
+    await commit.exclusive(() => Promise.resolve());
+    await commit.drained();
   });
 });
 
@@ -513,6 +562,24 @@ suite("exclusive tasks", () => {
     );
     await Promise.all(tasks);
     assert.deepEqual(order, [1, 2, 3]);
+  });
+
+  test("run before what was appended after them", async () => {
+    const sink = new ManualSink();
+    const commit = commitTo(sink.write);
+    const seen: number[][] = [];
+    const note = (): Promise<void> => {
+      seen.push(sink.groups.flatMap((group) => group.lsns));
+      return Promise.resolve();
+    };
+    void append(commit);
+    const first = commit.exclusive(note);
+    void append(commit);
+    const second = commit.exclusive(note);
+    void append(commit);
+    await sink.finishAll();
+    await Promise.all([first, second]);
+    assert.deepEqual(seen, [[1], [1, 2]]);
   });
 
   test("do not starve while writers keep appending", async () => {
