@@ -50,8 +50,8 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
   "call-options": { uses: ["errors", "format", "options"], usesTypesOf: ["commit", "log"] },
   "wal-status": { uses: [], usesTypesOf: ["options", "segment", "log"] },
   wal: {
-    usesTypesOf: ["environment", "wal-status"],
-    uses: "errors observe format codec storage commit segment recovery log options call-options".split(
+    usesTypesOf: ["environment"],
+    uses: "errors observe format codec storage commit segment recovery log options call-options wal-status".split(
       " ",
     ),
   },
