@@ -2,7 +2,8 @@
 export { openWal, openWalWith, nodeEnvironment } from "./open-wal.ts";
 export type { Timer, WalEnvironment } from "./environment.ts";
 export type { AppendOptions, ReadOptions, TailOptions } from "./call-options.ts";
-export type { Cursor, Wal } from "./wal.ts";
+export type { Cursor } from "./cursor.ts";
+export type { Wal } from "./wal.ts";
 export type { RecordIterator, WalRecord } from "./log/record-iterator.ts";
 export type { Visibility } from "./log/log-reader.ts";
 export type { RecoveryReport, SegmentStatus, WalPositions, WalStatus } from "./wal-status.ts";

@@ -1,7 +1,10 @@
 /**
  * What a log says about itself: plain data for status pages, logs and tests.
  */
-import type { DurabilityLevel } from "./options.ts";
+import type { CursorSet } from "./log/cursors.ts";
+import type { SegmentedLog } from "./log/segmented-log.ts";
+import type { DurabilityLevel, ResolvedWalOptions } from "./options.ts";
+import type { ClosedSegment } from "./segment/segment-info.ts";
 
 /** Four places in the log, as LSNs; an empty log has `firstLsn` 1 and 0 for the others. */
 export interface WalPositions {
@@ -66,4 +69,50 @@ export interface WalStatus {
   readonly activeSegmentAgeMs: number | undefined;
   /** Why space could not be released at the last attempt. */
   readonly releaseFailure: string | undefined;
+}
+
+/** What a status is made of. */
+export interface StatusParts extends Pick<
+  WalStatus,
+  "state" | "failure" | "positions" | "pendingBytes" | "releaseFailure"
+> {
+  readonly options: ResolvedWalOptions;
+  readonly log: SegmentedLog;
+  readonly cursors: CursorSet;
+  readonly appended: { readonly records: number; readonly bytes: number };
+}
+
+/** A status as of now. */
+export function describeWal(parts: StatusParts): WalStatus {
+  const { options, log, cursors, appended, ...rest } = parts;
+  return {
+    ...rest,
+    directory: options.directory,
+    durability: options.durability,
+    segments: segmentStatuses(log),
+    cursors: cursors.positions().map(({ name, ackedLsn }) => ({ name, lsn: ackedLsn })),
+    totals: {
+      appendedRecords: appended.records,
+      appendedBytes: appended.bytes,
+      ...log.totals,
+    },
+    activeSegmentAgeMs: log.activeAgeMs(),
+  };
+}
+
+function segmentStatuses(log: SegmentedLog): readonly SegmentStatus[] {
+  const { closed, active } = log.state;
+  const segments = closed.map((segment) => segmentStatus(segment, true));
+  if (active === undefined) return segments;
+  const { offset, lastLsn } = active.written;
+  return [...segments, segmentStatus({ ...active.info, endOffset: offset, lastLsn }, false)];
+}
+
+function segmentStatus(
+  segment: Omit<ClosedSegment, "closingDigest">,
+  isSealed: boolean,
+): SegmentStatus {
+  const { segmentId, path, firstLsn, lastLsn, createdAtMs, endOffset } = segment;
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return { segmentId, name, path, sizeBytes: endOffset, firstLsn, lastLsn, createdAtMs, isSealed };
 }

@@ -13,6 +13,7 @@ import {
 } from "./call-options.ts";
 import { WalError } from "./errors.ts";
 import type { AckPoint, GroupCommit } from "./commit/group-commit.ts";
+import type { Cursor } from "./cursor.ts";
 import { Maintenance } from "./commit/maintenance.ts";
 import type { CodecRegistry } from "./codec/codecs.ts";
 import type { WalEnvironment } from "./environment.ts";
@@ -24,23 +25,13 @@ import { LogReader, type Visibility } from "./log/log-reader.ts";
 import { RecordIterator, recordBatches, type WalRecord } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { ResolvedWalOptions } from "./options.ts";
-import type { ClosedSegment } from "./segment/segment-info.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
-import type { RecoveryReport, SegmentStatus, WalPositions, WalStatus } from "./wal-status.ts";
-
-/** A named, durable position: its owner has no more need of records up to `lsn`. */
-export interface Cursor {
-  readonly name: string;
-  /** What has been acknowledged; 0 or the LSN before the log's first one for a new cursor. */
-  readonly lsn: number;
-  /**
-   * Moves the cursor forward; never back. Resolves when the position is on the device; then segments that no cursor needs
-   * any more are removed.
-   */
-  ack(lsn: number): Promise<void>;
-  /** Forgets the cursor: it no longer holds any space. */
-  remove(): Promise<void>;
-}
+import {
+  describeWal,
+  type RecoveryReport,
+  type WalPositions,
+  type WalStatus,
+} from "./wal-status.ts";
 
 /** What the composition root hands over. */
 export interface WalParts {
@@ -229,27 +220,56 @@ export class Wal {
     this.#maintenance.onSynced();
   }
 
+  /**
+   * Drops all records behind `lastLsn`: the next append gets `lastLsn + 1`. Durable when it resolves; what was dropped can
+   * never come back. Appends made after this call are not affected by it. Cursors behind `lastLsn` move back to it.
+   *
+   * @param lastLsn - from `firstLsn - 1` (drops everything) to the last LSN that was appended
+   */
+  async truncateBack(lastLsn: number): Promise<void> {
+    this.#assertOpen();
+    const { firstLsn, appendedLsn } = this.positions;
+    assertLsn("truncateBack", lastLsn, firstLsn - 1, appendedLsn);
+    const { commit, log, cursors, codecs } = this.#parts;
+    await commit.rewind(lastLsn + 1, async () => {
+      // Cursors first: a crash in between only delivers records again that are about to be dropped.
+      await cursors.clampTo(lastLsn);
+      await log.truncateBack(lastLsn, codecs);
+    });
+  }
+
+  /**
+   * Drops all records before `firstLsn`, whether or not a cursor still holds them; such cursors move up. Durable when it
+   * resolves. Files go as far as whole segments are concerned.
+   *
+   * @param firstLsn - from the present first LSN to one behind the last that was appended
+   */
+  async truncateFront(firstLsn: number): Promise<void> {
+    this.#assertOpen();
+    const { appendedLsn } = this.positions;
+    assertLsn("truncateFront", firstLsn, 1, appendedLsn + 1);
+    const { commit, log, cursors } = this.#parts;
+    await commit.exclusive(async () => {
+      await cursors.raiseTo(firstLsn - 1);
+      await log.truncateFront(firstLsn);
+    });
+  }
+
   /** Everything the log can say about itself, as plain data. */
   status(): WalStatus {
     const { log, commit, cursors, options } = this.#parts;
-    const { failure } = commit;
-    return {
-      directory: options.directory,
-      durability: options.durability,
-      state: failure !== undefined && this.#lifecycle === "open" ? "poisoned" : this.#lifecycle,
-      failure: failure?.message,
+    return describeWal({
+      options,
+      log,
+      cursors,
+      state:
+        commit.failure !== undefined && this.#lifecycle === "open" ? "poisoned" : this.#lifecycle,
+      failure: commit.failure?.message,
       positions: this.positions,
-      segments: this.#segments(),
-      cursors: cursors.positions().map(({ name, ackedLsn }) => ({ name, lsn: ackedLsn })),
-      totals: {
-        appendedRecords: this.#appended.records,
-        appendedBytes: this.#appended.bytes,
-        ...log.totals,
-      },
+      appended: this.#appended,
       pendingBytes: commit.pendingBytes,
-      activeSegmentAgeMs: log.activeAgeMs(),
       releaseFailure: this.#releaseFailure,
-    };
+    });
   }
 
   /**
@@ -325,9 +345,7 @@ export class Wal {
   async #ack(name: string, lsn: number): Promise<void> {
     const { cursors } = this.#parts;
     const { appendedLsn } = this.positions;
-    if (!Number.isSafeInteger(lsn) || lsn < 0 || lsn > appendedLsn) {
-      throw new RangeError(`ack(${lsn}): the log's last LSN is ${appendedLsn}`);
-    }
+    assertLsn("ack", lsn, 0, appendedLsn);
     this.#assertOpen();
     await cursors.ack(name, lsn);
     await this.#release();
@@ -346,26 +364,15 @@ export class Wal {
     }
   }
 
-  #segments(): readonly SegmentStatus[] {
-    const { closed, active } = this.#parts.log.state;
-    const segments = closed.map((segment) => segmentStatus(segment, true));
-    if (active === undefined) return segments;
-    const { offset, lastLsn } = active.written;
-    return [...segments, segmentStatus({ ...active.info, endOffset: offset, lastLsn }, false)];
-  }
-
   #assertOpen(): void {
     if (this.#lifecycle !== "open") throw closedError(this.#parts.options.directory);
   }
 }
 
-function segmentStatus(
-  segment: Omit<ClosedSegment, "closingDigest">,
-  isSealed: boolean,
-): SegmentStatus {
-  const { segmentId, path, firstLsn, lastLsn, createdAtMs, endOffset } = segment;
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  return { segmentId, name, path, sizeBytes: endOffset, firstLsn, lastLsn, createdAtMs, isSealed };
+function assertLsn(what: string, lsn: number, min: number, max: number): void {
+  if (!Number.isSafeInteger(lsn) || lsn < min || lsn > max) {
+    throw new RangeError(`${what}(${lsn}): must be a whole number from ${min} to ${max}`);
+  }
 }
 
 function tooLarge(

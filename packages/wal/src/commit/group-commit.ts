@@ -161,6 +161,15 @@ export class GroupCommit {
     return settled;
   }
 
+  /**
+   * As {@link exclusive}, for a task that drops records at the back: appends after this call get LSNs from `nextLsn` on.
+   */
+  rewind(nextLsn: number, run: () => Promise<void>): Promise<void> {
+    const settled = this.exclusive(run);
+    if (this.#failure === undefined) this.#nextLsn = nextLsn;
+    return settled;
+  }
+
   /** Resolves when nothing is waiting and nothing is under way. Never rejects. */
   async drained(): Promise<void> {
     while (this.#isBusy || this.#isScheduled) {

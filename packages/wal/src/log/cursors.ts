@@ -137,6 +137,17 @@ export class CursorSet {
     return clamped;
   }
 
+  /** Moves cursors that stand before `lsn` up to it: what they held is being dropped on purpose. Durable when it resolves. */
+  async raiseTo(lsn: number): Promise<readonly CursorPosition[]> {
+    const raised: CursorPosition[] = [];
+    for (const [name, cursor] of this.#cursors) {
+      if (cursor.ackedLsn >= lsn) continue;
+      raised.push({ name, ackedLsn: cursor.ackedLsn, durableLsn: cursor.durableLsn });
+      await this.ack(name, lsn);
+    }
+    return raised;
+  }
+
   async #write(name: string, cursor: CursorState): Promise<void> {
     const ackedLsn = cursor.ackedLsn;
     if (!this.#hasDirectory) {

@@ -7,11 +7,11 @@
 import type { CodecRegistry } from "../codec/codecs.ts";
 import { WalError } from "../errors.ts";
 import { FRAME_KIND } from "../format/frame.ts";
-import { bodyIsWellFormed } from "../format/record.ts";
 import { FrameScanner, type ScannedFrame } from "../segment/frame-scanner.ts";
 import type { ClosedSegment, SegmentInfo } from "../segment/segment-info.ts";
 import { isErrno } from "../storage/no-space.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
+import { frameBody } from "./frame-body.ts";
 import type { LogState } from "./log-state.ts";
 
 /** How far a reader may see: what survives a power loss, or what the operating system has. */
@@ -62,7 +62,7 @@ export class LogReader {
       if (this.#open === undefined) return undefined;
       const { info, scanner } = this.#open;
       const end = extentOf(state, info.segmentId, this.#options.visibility);
-      scanner.extendLimit(end.offset);
+      scanner.setLimit(end.offset);
       const frame = scanner.nextBuffered() ?? (await scanner.next());
       if (frame !== undefined) {
         if (frame.header.kind !== FRAME_KIND.data) continue;
@@ -113,21 +113,8 @@ export class LogReader {
   }
 
   async #decode(frame: ScannedFrame, info: SegmentInfo): Promise<FrameRecords> {
-    const { header, bytes, bodyStart } = frame;
-    const stored = bytes.subarray(bodyStart, bodyStart + header.storedBytes);
-    let body: Uint8Array | undefined = stored;
-    if (header.codecId !== 0) {
-      const { codecs } = this.#options;
-      const codec = codecs.get(header.codecId) ?? (await codecs.loadById(header.codecId));
-      body = codec?.decompress(stored, header.rawBytes);
-      if (body === undefined) {
-        throw this.#corrupt(info, frame.offset, `codec ${header.codecId} does not decode the body`);
-      }
-    }
-    if (!bodyIsWellFormed(body, header.recordCount)) {
-      throw this.#corrupt(info, frame.offset, "records do not fill the body");
-    }
-    const { firstLsn, recordCount, timeMs } = header;
+    const { firstLsn, recordCount, timeMs } = frame.header;
+    const body = await frameBody(frame, this.#options.codecs, info.path);
     return { firstLsn, recordCount, timeMs, body };
   }
 

@@ -37,6 +37,7 @@ export function withoutSegmentsUpTo(
   }
   const released = state.closed.slice(0, count);
   const closed = state.closed.slice(count);
-  const firstLsn = closed[0]?.firstLsn ?? state.active?.info.firstLsn ?? state.firstLsn;
+  const begin = closed[0]?.firstLsn ?? state.active?.info.firstLsn ?? state.firstLsn;
+  const firstLsn = Math.max(state.firstLsn, begin);
   return { next: { ...state, closed, firstLsn }, released };
 }

@@ -4,28 +4,21 @@
  * Everything that writes runs inside the group commit's loop, one at a time; only the release of old segments and the
  * preparation of the next file run beside it, and neither touches the active segment. Readers see `state`.
  */
-import type { Codec } from "../codec/codecs.ts";
+import type { Codec, CodecRegistry } from "../codec/codecs.ts";
 import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
-import { encodeCheckpoint } from "../format/checkpoint-file.ts";
 import { SALT_BYTES, type SegmentHeader } from "../format/segment-header.ts";
-import { CHECKPOINT_NAME, PREWRITE_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import type { RecoveryPlan } from "../recovery/recover.ts";
 import type { ClosedSegment } from "../segment/segment-info.ts";
 import { SegmentWriter, type SyncKind } from "../segment/segment-writer.ts";
 import { ifThereIsSpace, NoSpaceError } from "../storage/no-space.ts";
-import { keepReserve, removeIfThere, replaceFile } from "../storage/replace-file.ts";
-import { joinPath, type Storage } from "../storage/storage.ts";
+import { removeIfThere } from "../storage/replace-file.ts";
+import type { Storage } from "../storage/storage.ts";
+import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
 import { batchUnit, runBytes, runThatFits } from "./frame-runs.ts";
 import { nextLsnOf, withoutSegmentsUpTo, type LogState } from "./log-state.ts";
-import {
-  createSegment,
-  prepareFile,
-  rewriteInPlace,
-  sealSegment,
-  type CreatedSegment,
-  type DoubtfulFrames,
-  type PreparedFile,
-} from "./next-segment.ts";
+import { sealSegment } from "./next-segment.ts";
+import { SegmentFactory } from "./segment-factory.ts";
+import { findCut } from "./truncation.ts";
 
 export interface SegmentedLogOptions {
   readonly storage: Storage;
@@ -56,13 +49,14 @@ export class SegmentedLog {
   #firstSegmentId: number;
   #hasCheckpoint: boolean;
   #hasBegun = false;
-  #prepared: Promise<PreparedFile | undefined> | undefined;
+  readonly #factory: SegmentFactory;
   #releasing: Promise<void> = Promise.resolve();
   #totals = { writtenBytes: 0, frames: 0, syncs: 0, rotations: 0, releasedSegments: 0 };
   readonly #listeners = new Set<() => void>();
 
   private constructor(options: SegmentedLogOptions, plan: RecoveryPlan) {
     this.#options = options;
+    this.#factory = new SegmentFactory(options);
     this.#state = { closed: plan.closed, active: undefined, firstLsn: plan.firstLsn };
     this.#lastSegmentId = plan.lastSegmentId;
     this.#firstSegmentId = plan.firstSegmentId;
@@ -88,8 +82,7 @@ export class SegmentedLog {
       await ifThereIsSpace(() => log.#writeCheckpoint(plan.firstLsn));
     }
     for (const path of plan.leftoverPaths) await removeIfThere(storage, path);
-    await removeIfThere(storage, joinPath(directory, PREWRITE_NAME));
-    await removeIfThere(storage, joinPath(directory, CHECKPOINT_NAME + TEMPORARY_SUFFIX));
+    await log.#factory.removeLeftovers();
     return log;
   }
 
@@ -171,6 +164,56 @@ export class SegmentedLog {
     await this.#startSegment(undefined);
   }
 
+  /**
+   * Drops all records behind `lastLsn`, which must be in the log or just before its first record. Steps, and what a crash
+   * right after each leaves behind:
+   * 1. the new segment, whose header says where the log was cut, is durable (next-segment-1 to 3): the log as it was, or
+   *    cut. Nothing of what was dropped can come back: the chain of headers passes by it.
+   * 2. files of dropped segments removed: the same; what is left is removed by the next open (CRASH: truncate-back-1)
+   */
+  async truncateBack(lastLsn: number, codecs: CodecRegistry): Promise<void> {
+    if (lastLsn >= this.nextLsn - 1) return;
+    await this.#releasing;
+    await this.#closeActive();
+    const before = this.#state;
+    const at = before.closed.findIndex((segment) => segment.lastLsn > lastLsn);
+    const segment = before.closed[at];
+    if (segment === undefined) return;
+    const { position, head } = await findCut(this.#options.storage, codecs, segment, lastLsn);
+    const last: ClosedSegment = {
+      ...segment,
+      endOffset: position.offset,
+      lastLsn: position.nextLsn - 1,
+      closingDigest: position.chain,
+    };
+    this.#state = { ...before, closed: [...before.closed.slice(0, at), last] };
+    try {
+      await this.#startSegment(head === undefined ? undefined : carryHead(head));
+    } catch (error) {
+      this.#state = before;
+      throw error;
+    }
+    for (const dropped of before.closed.slice(at + 1)) {
+      await removeIfThere(this.#options.storage, dropped.path);
+    }
+    this.notify();
+  }
+
+  /**
+   * Drops all records before `firstLsn`. Steps, and what a crash right after each leaves behind:
+   * 1. everything before `firstLsn` is durable, so that the log cannot end before it begins
+   * 2. checkpoint replaced: the log begins there, or as before (CRASH: truncate-front-1)
+   * 3. files of segments before it removed, as in {@link release}
+   */
+  async truncateFront(firstLsn: number): Promise<void> {
+    if (firstLsn <= this.#state.firstLsn) return;
+    await this.sync();
+    await this.#releasing;
+    this.#state = { ...this.#state, firstLsn };
+    await this.#writeCheckpoint(firstLsn);
+    await this.release(firstLsn - 1);
+  }
+
   /** Age of the active segment's first record in milliseconds; `undefined` when it has none. */
   activeAgeMs(): number | undefined {
     const active = this.#state.active;
@@ -207,16 +250,12 @@ export class SegmentedLog {
       await active.trim();
     }
     await this.abandon();
-    await removeIfThere(this.#options.storage, joinPath(this.#options.directory, PREWRITE_NAME));
+    await this.#factory.removePrepared();
   }
 
   /** Closes handles without writing: after a failure, when nothing more may be written. Never throws. */
   async abandon(): Promise<void> {
-    try {
-      await this.#prepared;
-    } catch {
-      // Reported when the file would have been used; nothing of the log is in it.
-    }
+    await this.#factory.settled();
     try {
       await this.#state.active?.close();
     } catch {
@@ -230,7 +269,8 @@ export class SegmentedLog {
     const last = this.#state.closed.at(-1);
     if (last === undefined) return;
     try {
-      await this.#startSegment({ segment: last, from, endOffset: end.offset });
+      const doubtfulFrames = { segment: last, from, endOffset: end.offset };
+      await this.#startSegment(carryDoubtful(this.#options.storage, doubtfulFrames));
     } catch (error) {
       if (!(error instanceof NoSpaceError)) throw error;
       await rewriteInPlace(this.#options.storage, last.path, from.offset, end.offset);
@@ -277,38 +317,25 @@ export class SegmentedLog {
     totals.writtenBytes += runBytes(run);
     totals.frames += run.length;
     if (synced) totals.syncs++;
-    this.#prepareNextIfDue(buffer.lengthBytes);
+    const offset = this.#state.active?.written.offset ?? 0;
+    this.#factory.prepareIfDue(offset, buffer.lengthBytes);
   }
 
-  /** Prepares the next segment's file beside the commits once the active one is half full. */
-  #prepareNextIfDue(groupBytes: number): void {
-    const { active } = this.#state;
-    const { prewriteStepBytes, segmentSizeBytes, storage, directory } = this.#options;
-    if (this.#prepared !== undefined || active === undefined || prewriteStepBytes === 0) return;
-    if (active.written.offset < segmentSizeBytes / 2) return;
-    const isSmall = groupBytes <= 64 * 1024;
-    const zeroBytes = isSmall ? Math.min(prewriteStepBytes, segmentSizeBytes) : 0;
-    // Without room for zeros the rotation makes its own file, and says so if that fails as well.
-    this.#prepared = prepareFile(storage, directory, zeroBytes).catch(() => undefined);
-  }
-
-  async #startSegment(doubtful: DoubtfulFrames | undefined): Promise<SegmentWriter> {
+  async #startSegment(carry: CarryFrames | undefined): Promise<SegmentWriter> {
     const { storage, nowMs } = this.#options;
     const previous = await this.#closeActive();
     if (!this.#hasBegun) await this.#options.beforeFirstSegment(this.nextLsn - 1);
     this.#hasBegun = true;
-    const prepared = await this.#prepared;
-    this.#prepared = undefined;
     const header: SegmentHeader = {
       segmentId: this.#lastSegmentId + 1,
-      firstLsn: previous === undefined ? this.#state.firstLsn : previous.lastLsn + 1,
+      firstLsn: nextLsnOf(this.#state),
       salt: this.#options.randomBytes(SALT_BYTES),
       previousSegmentId: previous?.segmentId ?? 0,
       previousEndOffset: previous?.endOffset ?? 0,
       previousDigest: previous?.closingDigest ?? 0,
-      createdAtMs: Math.max(0, Math.floor(nowMs())),
+      createdAtMs: nowMs(),
     };
-    const created = await this.#create(header, prepared, doubtful);
+    const created = await this.#factory.create(header, carry);
     this.#lastSegmentId = header.segmentId;
     // The log continues in the new segment whether or not there is room for these two: the next open makes up for them.
     if (previous !== undefined) {
@@ -326,23 +353,6 @@ export class SegmentedLog {
     });
     this.#state = { ...this.#state, active };
     return active;
-  }
-
-  /** Creates the segment's file; without space for it nothing has changed and the unfinished file is gone. */
-  async #create(
-    header: SegmentHeader,
-    prepared: PreparedFile | undefined,
-    doubtful: DoubtfulFrames | undefined,
-  ): Promise<CreatedSegment> {
-    const { storage, directory } = this.#options;
-    try {
-      return await createSegment(storage, directory, header, prepared, doubtful);
-    } catch (error) {
-      if (error instanceof NoSpaceError) {
-        await removeIfThere(storage, joinPath(directory, PREWRITE_NAME));
-      }
-      throw error;
-    }
   }
 
   /** Makes the active segment durable as a whole and turns it into a closed one. Returns the last closed segment. */
@@ -373,14 +383,7 @@ export class SegmentedLog {
   }
 
   async #writeCheckpoint(firstLsn: number): Promise<void> {
-    const { storage, directory, nowMs } = this.#options;
-    const bytes = encodeCheckpoint({
-      firstSegmentId: this.#firstSegmentId,
-      firstLsn,
-      writtenAtMs: Math.max(0, Math.floor(nowMs())),
-    });
-    await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
-    if (!this.#hasCheckpoint) await keepReserve(storage, directory);
+    await this.#factory.writeCheckpoint(this.#firstSegmentId, firstLsn);
     this.#hasCheckpoint = true;
   }
 }

@@ -82,6 +82,8 @@ export async function planRecovery(options: RecoverOptions): Promise<RecoveryPla
       return await planChain(options, chain.segments, {
         leftoverPaths: chain.leftovers.map((file) => file.path),
         hasCheckpoint: known !== undefined,
+        // A truncation at the front can begin the log in the middle of a segment.
+        firstLsn: Math.max(known?.firstLsn ?? 1, chain.segments[0]?.header.firstLsn ?? 1),
       });
   }
 }
@@ -89,7 +91,7 @@ export async function planRecovery(options: RecoverOptions): Promise<RecoveryPla
 async function planChain(
   options: RecoverOptions,
   segments: readonly ReadableSegment[],
-  known: Pick<RecoveryPlan, "leftoverPaths" | "hasCheckpoint">,
+  known: Pick<RecoveryPlan, "leftoverPaths" | "hasCheckpoint" | "firstLsn">,
 ): Promise<RecoveryPlan> {
   const { storage, mode } = options;
   const progress = new ProgressCounter(options, segments);
@@ -124,7 +126,7 @@ async function planChain(
 async function planTail(
   options: RecoverOptions,
   segments: readonly ReadableSegment[],
-  known: Pick<RecoveryPlan, "leftoverPaths" | "hasCheckpoint" | "closed" | "unsealed">,
+  known: Pick<RecoveryPlan, "leftoverPaths" | "hasCheckpoint" | "firstLsn" | "closed" | "unsealed">,
   progress: ProgressCounter,
 ): Promise<RecoveryPlan> {
   const first = segments[0];
@@ -163,7 +165,6 @@ async function planTail(
         closingDigest: scan.vouched.chain,
       },
     ],
-    firstLsn: first.header.firstLsn,
     firstSegmentId: first.segmentId,
     lastSegmentId: last.segmentId,
     doubtful: isDoubtful ? { from: scan.vouched, end: scan.end } : undefined,

@@ -86,9 +86,9 @@ export class FrameScanner {
     return this.#isInvalid;
   }
 
-  /** Lets the scan go on after the file has grown. */
-  extendLimit(limitOffset: number): void {
-    this.#limitOffset = Math.max(this.#limitOffset, limitOffset);
+  /** Moves the limit: forward when the file has grown, back when the log was cut. */
+  setLimit(limitOffset: number): void {
+    this.#limitOffset = limitOffset;
   }
 
   /** The next valid frame, or `undefined` at the limit or where no valid frame begins. */
@@ -106,7 +106,7 @@ export class FrameScanner {
 
   /** As {@link next}, but only out of bytes that have been read: never waits. */
   nextBuffered(): ScannedFrame | undefined {
-    if (this.#isInvalid) return undefined;
+    if (this.#isInvalid || this.#offset >= this.#limitOffset) return undefined;
     const start = this.#offset - this.#bytesOffset;
     const available = this.#filledBytes - start;
     const peek = peekFrame(this.#view, start, available);

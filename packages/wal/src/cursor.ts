@@ -1,0 +1,17 @@
+/**
+ * Cursor: the one idea for "who still needs this". Memtable flush, upload, replica and snapshot are all cursors.
+ */
+
+/** A named, durable position: its owner has no more need of records up to `lsn`. */
+export interface Cursor {
+  readonly name: string;
+  /** What has been acknowledged; 0 or the LSN before the log's first one for a new cursor. */
+  readonly lsn: number;
+  /**
+   * Moves the cursor forward; never back. Resolves when the position is on the device; then segments that no cursor needs
+   * any more are removed.
+   */
+  ack(lsn: number): Promise<void>;
+  /** Forgets the cursor: it no longer holds any space. */
+  remove(): Promise<void>;
+}

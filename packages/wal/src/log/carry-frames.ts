@@ -1,0 +1,137 @@
+/**
+ * Frames that a new segment begins with because they are taken over from an old one.
+ *
+ * Two cases: after a crash, the frames that nothing vouches for; after a truncation at the back, the records of the cut frame
+ * that stay. Both are written under the new segment's salt and offsets before it gets its name.
+ */
+import { FRAME_HEADER_BYTES, FRAME_KIND, frameLengthBytes, sealFrame } from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
+import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
+import { firstPosition, type SegmentInfo } from "../segment/segment-info.ts";
+import type { Storage, StorageFile } from "../storage/storage.ts";
+
+/** Writes frames behind the header of a new segment; returns where they end. Not synced. */
+export type CarryFrames = (target: SegmentInfo, file: StorageFile) => Promise<ScanPosition>;
+
+const COPY_CHUNK_BYTES = 1024 * 1024; // 1 MiB
+
+/** Frames of an old segment that nothing vouches for, to be rewritten into the new one. */
+export interface DoubtfulFrames {
+  readonly segment: SegmentInfo;
+  readonly from: ScanPosition;
+  readonly endOffset: number;
+}
+
+/** The first records of a frame whose others are truncated; not compressed. */
+export interface FrameHead {
+  readonly firstLsn: number;
+  readonly recordCount: number;
+  readonly timeMs: number;
+  readonly body: Uint8Array;
+}
+
+/** A segment that begins empty. */
+export const carryNothing: CarryFrames = (target) =>
+  Promise.resolve(firstPosition(target.firstLsn, target.headerDigest));
+
+/** Takes over doubtful frames of the segment before. */
+export function carryDoubtful(storage: Storage, doubtful: DoubtfulFrames): CarryFrames {
+  return (target, file) => copyDoubtful(storage, doubtful, target, file);
+}
+
+/** Takes over the records of a cut frame that stay. */
+export function carryHead(head: FrameHead): CarryFrames {
+  return async (target, file) => {
+    const offset = SEGMENT_HEADER_BYTES;
+    const storedBytes = head.body.byteLength;
+    const bytes = new Uint8Array(frameLengthBytes(storedBytes));
+    bytes.set(head.body, FRAME_HEADER_BYTES);
+    const chain = sealFrame(
+      bytes,
+      0,
+      {
+        storedBytes,
+        rawBytes: storedBytes,
+        firstLsn: head.firstLsn,
+        recordCount: head.recordCount,
+        kind: FRAME_KIND.data,
+        codecId: 0,
+        flags: 0,
+        durableOffset: offset,
+        chain: target.headerDigest,
+        timeMs: head.timeMs,
+      },
+      (target.saltSeed ^ offset) >>> 0,
+    );
+    await file.write([bytes], offset);
+    const nextLsn = head.firstLsn + head.recordCount;
+    return { offset: offset + bytes.byteLength, nextLsn, chain };
+  };
+}
+
+/**
+ * Writes the bytes of a range over themselves and syncs: pages that a failed sync had marked clean become dirty and reach the device
+ * now, or the sync fails. Needs no space. A crash in between leaves the old or the same bytes.
+ */
+export async function rewriteInPlace(
+  storage: Storage,
+  path: string,
+  fromOffset: number,
+  endOffset: number,
+): Promise<void> {
+  const file = await storage.openFile(path, "write");
+  try {
+    const chunk = new Uint8Array(Math.min(endOffset - fromOffset, COPY_CHUNK_BYTES));
+    for (let offset = fromOffset; offset < endOffset; offset += chunk.byteLength) {
+      const length = Math.min(chunk.byteLength, endOffset - offset);
+      const read = await file.read(chunk, 0, length, offset);
+      if (read !== length) throw new Error(`${path} became shorter while it was being recovered`);
+      await file.write([chunk.subarray(0, length)], offset);
+    }
+    await file.syncAll();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Rewrites frames under the new segment's salt and offsets; records, times and codecs stay as they are. */
+async function copyDoubtful(
+  storage: Storage,
+  doubtful: DoubtfulFrames,
+  target: SegmentInfo,
+  targetFile: StorageFile,
+): Promise<ScanPosition> {
+  let offset = SEGMENT_HEADER_BYTES;
+  let nextLsn = target.firstLsn;
+  let chain = target.headerDigest;
+  const source = await storage.openFile(doubtful.segment.path, "read");
+  try {
+    const scanner = new FrameScanner({
+      file: source,
+      saltSeed: doubtful.segment.saltSeed,
+      start: doubtful.from,
+      limitOffset: doubtful.endOffset,
+    });
+    for (;;) {
+      const frame = await scanner.next();
+      if (frame === undefined) break;
+      if (frame.header.kind !== FRAME_KIND.data) continue;
+      const start = frame.bodyStart - FRAME_HEADER_BYTES;
+      const bytes = Uint8Array.from(frame.bytes.subarray(start, start + frame.lengthBytes));
+      target.index.note(offset, nextLsn, chain);
+      const header = { ...frame.header, chain, durableOffset: SEGMENT_HEADER_BYTES };
+      chain = sealFrame(bytes, 0, header, (target.saltSeed ^ offset) >>> 0);
+      await targetFile.write([bytes], offset);
+      offset += frame.lengthBytes;
+      nextLsn += frame.header.recordCount;
+    }
+    if (scanner.position.offset !== doubtful.endOffset) {
+      throw new Error(
+        `${doubtful.segment.path} changed while it was being recovered, at offset ${scanner.position.offset}`,
+      );
+    }
+  } finally {
+    await source.close();
+  }
+  return { offset, nextLsn, chain };
+}
