@@ -14,6 +14,9 @@ export type RequestLimit = "maxRows" | "maxTables" | "maxColumnsPerTable" | "max
 /** Room made in advance for the first table; later tables start small, because there may be many. */
 const MAX_EXPECTED_ROWS = 65_536;
 
+/** Dictionaries keep positions in the body as signed 32-bit integers. */
+const MAX_BODY_BYTES = 0x7fff_ffff;
+
 export interface BatchBuilderOptions {
   readonly database: string;
   readonly limits: IngestLimits;
@@ -37,6 +40,9 @@ export class BatchBuilder {
     this.body = options.body;
     this.fail = options.fail;
     this.#database = options.database;
+    if (options.body.length > MAX_BODY_BYTES) {
+      this.fail("maxBatchBytes", `the body is longer than ${MAX_BODY_BYTES} bytes`);
+    }
   }
 
   /** The table of a measurement, added if new; `expectedRows` is a hint of how large it may get. */

@@ -15,7 +15,9 @@ export const INVALID_UTF8 = -1;
 export const VALUE_TOO_LONG = -2;
 
 const HASH_PRIME = 0x01000193;
-const INITIAL_SLOTS = 32;
+/** Small enough that both arrays live on the heap (64 bytes), where making them is cheap. */
+const INITIAL_SLOTS = 16;
+const INITIAL_ENTRIES = 5;
 /** Probes after which the hash is considered under attack; at half load a fair hash stays far below. */
 const MAX_PROBES = 96;
 
@@ -43,7 +45,7 @@ export class ByteDictionary {
   #slots: Int32Array = new Int32Array(INITIAL_SLOTS);
   #mask: number = INITIAL_SLOTS - 1;
   /** Start, end and hash of the bytes of each code; codes added as text have start −1. */
-  #entries: Int32Array = new Int32Array(INITIAL_SLOTS * 2);
+  #entries: Int32Array = new Int32Array(INITIAL_ENTRIES * 3);
   /** Codes of values that were added as text, and of all values once the hash has been given up. */
   #texts: Map<string, number> | undefined;
   #isHashing = true;

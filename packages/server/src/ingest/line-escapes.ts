@@ -25,8 +25,10 @@ export function unescapeText(
   context: EscapeContext,
 ): string | undefined {
   const { start, end } = range;
-  const firstBackslash = body.indexOf(BACKSLASH, start);
-  if (firstBackslash < 0 || firstBackslash >= end) return decodeUtf8(body, start, end);
+  // Not `indexOf`, which would search the rest of the body for every name without a backslash.
+  let backslashAt = start;
+  while (backslashAt < end && body[backslashAt] !== BACKSLASH) backslashAt++;
+  if (backslashAt === end) return decodeUtf8(body, start, end);
   const escaped = ESCAPED_BYTES[context];
   const plain = Buffer.alloc(end - start);
   let length = 0;

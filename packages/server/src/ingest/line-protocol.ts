@@ -7,7 +7,6 @@
  *
  * Rules that the format leaves open: docs/ingest-formats.md, section "Line protocol".
  */
-import { ServerError } from "../errors.ts";
 import { BatchBuilder } from "./batch-builder.ts";
 import type { IngestLimits } from "./ingest-limits.ts";
 import { LineBody } from "./line-body.ts";
@@ -28,9 +27,6 @@ export interface LineProtocolOptions {
   readonly limits: IngestLimits;
 }
 
-/** Positions in the body are kept in signed 32-bit integers. */
-const MAX_BODY_BYTES = 0x7fff_fff0;
-
 const TAB = 0x09;
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -46,11 +42,6 @@ const HASH = 0x23;
  *   `line` (from 1), `offsetBytes` (from 0, in the body), `reason` and `text`
  */
 export function decodeLineProtocol(body: Uint8Array, options: LineProtocolOptions): IngestBatch {
-  if (body.length > MAX_BODY_BYTES) {
-    const message = `the body has ${body.length} bytes, at most ${MAX_BODY_BYTES} are possible`;
-    const details = { found: body.length, limit: MAX_BODY_BYTES };
-    throw new ServerError("SERVER_TOO_LARGE", message, { details });
-  }
   return new LineProtocolDecoder(new LineBody(body), options).decode();
 }
 

@@ -34,7 +34,7 @@ function isFloatText(bytes: Buffer, start: number, end: number): boolean {
   const stop = readFloat(bytes, start, probe, 0);
   if (stop !== NO_FLOAT) return stop === end;
   // Well-formed but too large is a float out of range, which is a better message than "not a number".
-  return /^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(bytes.toString("latin1", start, end));
+  return /^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(bytes.toString("latin1", start, end));
 }
 
 /** 1, 0 or `undefined`: t T true True TRUE, f F false False FALSE. */

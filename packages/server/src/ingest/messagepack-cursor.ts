@@ -300,17 +300,19 @@ export class MessagePackCursor {
     const { bytes } = this;
     for (let left = count; left > 0; left--) {
       const fixed = FIXED_BYTES[this.peek()] as number;
+      if (fixed > bytes.length - this.at) this.fail("the body ends too early");
       if (fixed > 0) this.at += fixed;
       else if (this.isArray()) this.#skipValues(this.readArrayHeader(), depth + 1);
       else if (this.isMap()) this.#skipValues(this.readMapHeader() * 2, depth + 1);
       else if (!this.readText()) this.#skipExtension();
     }
-    if (this.at > bytes.length) this.fail("the body ends too early", { at: bytes.length });
   }
 
   #skipExtension(): void {
     if (this.peek() !== FORMAT.ext8) this.fail(`a value cannot be ${this.describe()}`);
-    this.at += 3 + this.#uint8();
+    const length = 3 + this.#uint8();
+    this.#need(length);
+    this.at += length;
   }
 
   #integer(byteLength: number, low: number, high: number): true {

@@ -5,7 +5,7 @@ import type { BatchBuilder } from "./batch-builder.ts";
 import { ByteDictionary, hashBytes, INVALID_UTF8, VALUE_TOO_LONG } from "./byte-dictionary.ts";
 import { FORMAT, type MessagePackCursor } from "./messagepack-cursor.ts";
 import { readTime, readTimes } from "./messagepack-time.ts";
-import type { TableBuilder } from "./table-builder.ts";
+import { COLUMN_OVERHEAD_BYTES, type TableBuilder } from "./table-builder.ts";
 import { ValueColumn } from "./value-column.ts";
 
 const HOST = "host";
@@ -285,6 +285,7 @@ export class MessagePackTable {
         `table ${JSON.stringify(this.#rows.measurement)} has more columns than ${maxColumnsPerTable}`,
       );
     }
+    this.#batch.claim(COLUMN_OVERHEAD_BYTES);
     const column = new ValueColumn(this.#rows, { name, isTag });
     this.#columnsByName.set(name, column);
     return column;

@@ -10,10 +10,13 @@ import type { BatchBuilder } from "./batch-builder.ts";
 import type { IngestLimits } from "./ingest-limits.ts";
 import type { ColumnType, TableBatch } from "./table-batch.ts";
 
-/** Bytes that one table or column adds to a record besides its values: headers and padding. */
-const OVERHEAD_BYTES = 64;
+/**
+ * Bytes counted for a column besides its values. More than its header and padding in a record (at most 64), about
+ * what it takes in memory while a request is decoded: many empty columns must not be cheap.
+ */
+export const COLUMN_OVERHEAD_BYTES = 512;
 /** Rows to make room for when nothing is known about how many will come. */
-const INITIAL_ROWS = 16;
+const INITIAL_ROWS = 8;
 
 export class TableBuilder {
   readonly measurement: string;
@@ -51,6 +54,7 @@ export class TableBuilder {
         `table ${JSON.stringify(this.measurement)} has more columns than ${limits.maxColumnsPerTable}`,
       );
     }
+    this.#batch.claim(COLUMN_OVERHEAD_BYTES);
     const isText = type === "tag" || type === "string";
     const dictionary = isText
       ? new ByteDictionary(body, { maxValueBytes: limits.maxStringBytes })
@@ -83,9 +87,9 @@ export class TableBuilder {
   /** Bytes that the finished table takes, never less than what it adds to a record of the log. */
   finishedBytes(): number {
     const validityBytes = (this.rowCount + 7) >>> 3;
-    let bytes = 2 * OVERHEAD_BYTES + Buffer.byteLength(this.measurement) + this.rowCount * 8;
+    let bytes = 2 * COLUMN_OVERHEAD_BYTES + Buffer.byteLength(this.measurement) + this.rowCount * 8;
     for (const column of this.columns) {
-      bytes += OVERHEAD_BYTES + Buffer.byteLength(column.name) + validityBytes;
+      bytes += COLUMN_OVERHEAD_BYTES + Buffer.byteLength(column.name) + validityBytes;
       bytes += this.rowCount * BYTES_PER_VALUE[column.type];
       if (column.dictionary === undefined) continue;
       bytes += column.dictionary.valueBytes + 4 * column.dictionary.values.length;

@@ -6,7 +6,7 @@ import { DEFAULT_INGEST_LIMITS, type IngestLimits } from "../../src/ingest/inges
 import { decodeLineProtocol } from "../../src/ingest/line-protocol.ts";
 import type { Precision } from "../../src/ingest/precision.ts";
 import type { IngestBatch } from "../../src/ingest/table-batch.ts";
-import { describeTables, plainTables } from "./batch-rows.ts";
+import { assertTidy, describeTables, plainTables } from "./batch-rows.ts";
 import { lineBody, mutatedBody } from "./line-body-arbitrary.ts";
 import { referenceDecode } from "./reference-line-protocol.ts";
 
@@ -18,12 +18,14 @@ interface DecodeOptions {
 }
 
 function decode(body: string | Uint8Array, options: DecodeOptions = {}): IngestBatch {
-  return decodeLineProtocol(typeof body === "string" ? Buffer.from(body) : body, {
+  const batch = decodeLineProtocol(typeof body === "string" ? Buffer.from(body) : body, {
     database: "db",
     precision: options.precision ?? "ns",
     nowNs: NOW_NS,
     limits: { ...DEFAULT_INGEST_LIMITS, ...options.limits },
   });
+  assertTidy(batch);
+  return batch;
 }
 
 function rowsOf(body: string | Uint8Array, options: DecodeOptions = {}): string[] {
@@ -628,6 +630,38 @@ suite("decodeLineProtocol: limits", () => {
     const startedMs = performance.now();
     assert.equal(decode(lines).rowCount, 100_000);
     assert.ok(performance.now() - startedMs < 2_000);
+  });
+
+  const slow: { name: string; body: string }[] = [
+    { name: "a number of a million digits", body: `m a=${"1".repeat(1_000_000)}` },
+    {
+      name: "a million digits and an exponent without digits",
+      body: `m a=${"1".repeat(1_000_000)}e`,
+    },
+    { name: "a fraction of a million digits and junk", body: `m a=1.${"1".repeat(1_000_000)}.` },
+    { name: "an integer of a million digits", body: `m a=${"1".repeat(1_000_000)}i` },
+    { name: "a string of backslashes without an end", body: `m a="${"\\".repeat(1_000_000)}` },
+    { name: "a tag of backslashes", body: `m,t=${"\\".repeat(1_000_000)} a` },
+    {
+      name: "many new names before a long rest",
+      body: `${Array.from({ length: 1_500 }, (_, index) => `m a${index}=1,b${index % 300}=2`).join("\n")}\n${"# padding\n".repeat(400_000)}m`,
+    },
+  ];
+  for (const { name, body } of slow) {
+    test(`refuses ${name} in linear time`, () => {
+      const startedMs = performance.now();
+      assert.equal(errorOf(body).code, "SERVER_INVALID_LINE");
+      assert.ok(performance.now() - startedMs < 1_000);
+    });
+  }
+
+  test("refuses very many columns before they take memory", () => {
+    const lines = Array.from(
+      { length: 200 },
+      (_, table) =>
+        `m${table} ${Array.from({ length: 1_000 }, (__, index) => `f${index}=1`).join(",")}`,
+    );
+    assert.equal(errorOf(lines.join("\n")).details["limit"], "maxBatchBytes");
   });
 
   test("stays fast when every line has another shape", () => {

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { ServerError } from "../../src/errors.ts";
 import { DEFAULT_INGEST_LIMITS, type IngestLimits } from "../../src/ingest/ingest-limits.ts";
 import { decodeMessagePack } from "../../src/ingest/messagepack.ts";
-import { describeTables, plainTables } from "./batch-rows.ts";
+import { assertTidy, describeTables, plainTables } from "./batch-rows.ts";
 import { float, integer, map, pack, Raw, type Packable } from "./messagepack-writer.ts";
 import { itemsArbitrary, modelRows } from "./messagepack-model.ts";
 
@@ -16,7 +16,9 @@ function rowsOfBytes(body: Uint8Array, limits: Partial<IngestLimits> = {}): stri
     nowNs: NOW_NS,
     limits: { ...DEFAULT_INGEST_LIMITS, ...limits },
   };
-  return describeTables(plainTables(decodeMessagePack(body, options)));
+  const batch = decodeMessagePack(body, options);
+  assertTidy(batch);
+  return describeTables(plainTables(batch));
 }
 
 function rowsOf(value: Packable, limits: Partial<IngestLimits> = {}): string[] {
