@@ -5,6 +5,13 @@ import { runCli } from "./run-cli.ts";
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
+// A reader that goes away (`walnut serve | head`, a stopped log collector) must not take the server with it.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   variables: process.env,
   stdout: process.stdout,

@@ -25,11 +25,15 @@ export async function continueLogAfter(
   log: ContinuableLog,
   { lsn, lastLsn }: { readonly lsn: number; readonly lastLsn: number },
 ): Promise<number> {
+  if (lastLsn >= lsn) return 0;
+  const fillers = Array.from({ length: Math.min(lsn - lastLsn, FILLERS_PER_BATCH) }, () => FILLER);
   let added = 0;
   let reachedLsn = lastLsn;
   while (reachedLsn < lsn) {
-    const count = Math.min(lsn - reachedLsn, FILLERS_PER_BATCH);
-    const batch = await log.appendBatch(Array.from({ length: count }, () => FILLER));
+    const count = Math.min(lsn - reachedLsn, fillers.length);
+    const batch = await log.appendBatch(
+      count === fillers.length ? fillers : fillers.slice(0, count),
+    );
     reachedLsn = batch.lastLsn;
     added += count;
   }
