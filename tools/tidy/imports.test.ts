@@ -69,6 +69,17 @@ suite("import rules", () => {
       specifier: "../commit/x.ts",
       complaint: "layer segment may not use commit",
     },
+    { file: "packages/wal/src/wal.ts", specifier: "./log/x.ts" },
+    {
+      file: "packages/wal/src/wal.ts",
+      specifier: "./storage/node-storage.ts",
+      complaint: "layer surface may not use storage/node",
+    },
+    {
+      file: "packages/wal/src/log/x.ts",
+      specifier: "../options.ts",
+      complaint: "layer log may not use surface",
+    },
     { file: "packages/wal/src/open-wal.ts", specifier: "./storage/node-storage.ts" },
     {
       file: "packages/server/src/x.ts",
