@@ -8,9 +8,8 @@
  */
 import type { Column, ColumnType, TableBatch } from "../ingest/table-batch.ts";
 import { bitmapBytes, copyBits, setBits } from "./bitmap.ts";
-import { wellFormedText } from "./sql-identifier.ts";
 
-/** Rows as equally long columns. Every dictionary holds each text once, and only well-formed ones. */
+/** Rows as equally long columns. Every dictionary holds each text once. */
 export type RowSet = Pick<TableBatch, "rowCount" | "timestamps" | "columns">;
 
 type ColumnValues = Float64Array | BigInt64Array | BigUint64Array | Uint8Array | Uint32Array;
@@ -161,8 +160,7 @@ class ColumnBuffer {
   #appendCodes(codes: Uint32Array, dictionary: readonly string[], rowCount: number): void {
     const merged = new Uint32Array(dictionary.length);
     for (let code = 0; code < dictionary.length; code++) {
-      // Two texts that differ only in lone surrogates are the same UTF-8, hence one dictionary entry.
-      const text = wellFormedText(dictionary[code] ?? "");
+      const text = dictionary[code] ?? "";
       let mergedCode = this.#codeByText.get(text);
       if (mergedCode === undefined) {
         mergedCode = this.#dictionary.length;

@@ -26,6 +26,7 @@ import {
 } from "@duckdb/node-api";
 import type { Column, DictionaryColumn } from "../ingest/table-batch.ts";
 import type { RowSet } from "./row-buffer.ts";
+import { isWellFormed } from "./sql-identifier.ts";
 
 export const ROW_SCAN_FUNCTION = "walnut_rows";
 
@@ -170,13 +171,13 @@ function copyFixed(
 
 /**
  * Measured: making an ENUM costs about 0.4 us a value, a VARCHAR 0.15 us a row, an ENUM row next to nothing.
- * The engine takes enum values as C strings: one with a NUL would be cut short and become another.
+ * The engine takes enum values as C strings, each once: one with a NUL would be cut short, ones with lone
+ * surrogates would become the same. As VARCHAR they are what they are.
  */
 function isEnumerable(column: DictionaryColumn, rowCount: number): boolean {
-  return (
-    column.dictionary.length * 3 <= rowCount &&
-    !column.dictionary.some((text) => text.includes("\0"))
-  );
+  const { dictionary } = column;
+  if (dictionary.length * 3 > rowCount) return false;
+  return dictionary.every((text) => !text.includes("\0") && isWellFormed(text));
 }
 
 function enumColumn(column: DictionaryColumn): ScanColumn {

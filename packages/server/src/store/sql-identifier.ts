@@ -33,11 +33,11 @@ export function quoteLiteral(text: string): string {
 export function identifierProblem(name: string): string | undefined {
   if (name.length === 0) return "is empty";
   if (name.includes("\0")) return "contains a NUL character";
-  if (LONE_SURROGATE.test(name)) return "is not well-formed Unicode";
+  if (!isWellFormed(name)) return "is not well-formed Unicode";
   return undefined;
 }
 
-/** The text as a UTF-8 writer will store it: lone surrogates become U+FFFD. */
-export function wellFormedText(text: string): string {
-  return LONE_SURROGATE.test(text) ? text.replaceAll(/\p{Surrogate}/gu, "\ufffd") : text;
+/** True when a text has a UTF-8 form of its own: no half of a surrogate pair stands alone. */
+export function isWellFormed(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
 }
