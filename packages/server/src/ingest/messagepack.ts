@@ -7,7 +7,7 @@
  *     body      item | [item, ...] | {batch: [item, ...]}
  *
  * `m` is a text, or an integer n for the table `measurement_<n>`; `h` becomes the tag `host`, an integer n
- * becomes `host_<n>`. Rules in full: docs/protocol.md, section "MessagePack".
+ * becomes `host_<n>`. Rules in full: docs/ingest-formats.md, section "MessagePack".
  */
 import { BatchBuilder } from "./batch-builder.ts";
 import { ByteDictionary, hashBytes, INVALID_UTF8, VALUE_TOO_LONG } from "./byte-dictionary.ts";

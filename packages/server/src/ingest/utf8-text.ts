@@ -35,11 +35,12 @@ export function printableExcerpt(
 ): string {
   const end = Math.min(range.end, bytes.length);
   let text = "";
+  // The longest part that leaves room for the dots, cut between escapes.
+  let head = "";
   for (let at = Math.max(0, range.start); at < end; at++) {
-    const piece = printableByte(bytes[at] as number);
-    if (text.length + piece.length > range.maxChars - 3 && at + 1 < end) return `${text}...`;
-    if (text.length + piece.length > range.maxChars) return `${text}...`;
-    text += piece;
+    text += printableByte(bytes[at] as number);
+    if (text.length > range.maxChars) return `${head}...`;
+    if (text.length <= range.maxChars - 3) head = text;
   }
   return text;
 }
