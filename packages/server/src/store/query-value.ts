@@ -42,7 +42,9 @@ export type JsonValue =
   | { readonly [key: string]: JsonValue };
 
 /** Furthest instants that JavaScript can name; the engine knows later ones. */
-const MAX_DATE_MS = 8_640_000_000_000_000n;
+const MAX_DATE_MS = 8_640_000_000_000_000;
+/** The engine's infinity, in the units of every type of timestamp; minus infinity is its negative. */
+const INFINITE = 2n ** 63n - 1n;
 
 /** One value of an answer as JSON. */
 export function toJsonValue(value: DuckDBValue): JsonValue {
@@ -98,20 +100,26 @@ function fromEntries(entries: Readonly<Record<string, DuckDBValue>>): JsonValue 
 }
 
 /**
- * @param count - units since 1970, `digits` of them after the second
+ * Two divisions of bigints and one Date a value: answers are mostly times, and this is most of their cost.
+ *
+ * @param count - units since 1970
+ * @param digits - after the second: 9 for nanoseconds, 0 for seconds
  * @param original - gives the text of what has no ISO form: infinity, years that JavaScript does not know
  */
-function fromTime(
-  count: bigint,
-  digits: 0 | 3 | 6 | 9,
-  original: { readonly isFinite: boolean },
-): string {
-  const perSecond = 10n ** BigInt(digits);
-  const remainder = count % perSecond;
-  const fraction = remainder < 0n ? remainder + perSecond : remainder;
-  const wholeMs = ((count - fraction) / perSecond) * 1000n;
+function fromTime(count: bigint, digits: 0 | 3 | 6 | 9, original: object): string {
+  const perMs = digits === 9 ? 1_000_000n : digits === 6 ? 1_000n : 1n;
+  const quotient = count / perMs;
+  let wholeMs = Number(quotient);
+  let rest = Number(count - quotient * perMs);
+  if (digits === 0) wholeMs *= 1000;
+  if (rest < 0) {
+    rest += Number(perMs);
+    wholeMs -= 1;
+  }
   const isNameable = wholeMs <= MAX_DATE_MS && wholeMs >= -MAX_DATE_MS;
-  if (!original.isFinite || !isNameable) return textOf(original);
-  const seconds = new Date(Number(wholeMs)).toISOString().slice(0, -".000Z".length);
-  return digits === 0 ? `${seconds}Z` : `${seconds}.${String(fraction).padStart(digits, "0")}Z`;
+  if (!isNameable || count === INFINITE || count === -INFINITE) return textOf(original);
+  const text = new Date(wholeMs).toISOString();
+  if (digits === 0) return `${text.slice(0, -".000Z".length)}Z`;
+  if (digits === 3) return text;
+  return `${text.slice(0, -1)}${String(rest).padStart(digits - 3, "0")}Z`;
 }
