@@ -28,7 +28,7 @@ const MAX_BODY_BYTES = 2 ** 31 - 1;
 /** Set when the batch that fills this frame goes on in the next one. */
 export const FRAME_FLAG_BATCH_CONTINUES = 1;
 
-export const FRAME_KIND = { data: 1, attest: 2, seal: 3 } as const;
+export const FRAME_KIND = { data: 1, attest: 2, seal: 3, gap: 4 } as const;
 export type FrameKind = (typeof FRAME_KIND)[keyof typeof FRAME_KIND];
 
 /** A frame header's fields. Meanings are in docs/format.md. */
@@ -47,7 +47,9 @@ export interface FrameHeader {
 
 /** Bytes that a frame with a body of `storedBytes` takes in the file, padding included. */
 export function frameLengthBytes(storedBytes: number): number {
-  return (FRAME_HEADER_BYTES + storedBytes + 7) & ~7;
+  return (
+    FRAME_HEADER_BYTES + Math.ceil(storedBytes / FRAME_ALIGNMENT_BYTES) * FRAME_ALIGNMENT_BYTES
+  );
 }
 
 /**
@@ -112,6 +114,44 @@ export function encodeMarkFrame(
   return { bytes, digest };
 }
 
+/**
+ * Encodes a frame that stands for lost ones: it fills their place exactly, so that what follows stays where it is.
+ *
+ * @param gap - `lengthBytes` of the place, a multiple of 8 and at least a header; `lostRecords` and `firstLsn` of what was there;
+ * `resumeChain`, which the next good frame carries
+ */
+export function encodeGapFrame(
+  gap: {
+    readonly lengthBytes: number;
+    readonly firstLsn: number;
+    readonly lostRecords: number;
+    readonly resumeChain: number;
+    readonly chain: number;
+    readonly timeMs: number;
+  },
+  seed: number,
+): Uint8Array {
+  const bytes = new Uint8Array(gap.lengthBytes);
+  sealFrame(
+    bytes,
+    0,
+    {
+      storedBytes: gap.lengthBytes - FRAME_HEADER_BYTES,
+      rawBytes: gap.resumeChain,
+      firstLsn: gap.firstLsn,
+      recordCount: gap.lostRecords,
+      kind: FRAME_KIND.gap,
+      codecId: 0,
+      flags: 0,
+      durableOffset: 0,
+      chain: gap.chain,
+      timeMs: gap.timeMs,
+    },
+    seed,
+  );
+  return bytes;
+}
+
 export type FramePeek =
   /** A frame may begin here and takes `lengthBytes`; its checksum is not looked at yet. */
   | { readonly kind: "candidate"; readonly lengthBytes: number }
@@ -126,7 +166,7 @@ export function peekFrame(view: DataView, offset: number, availableBytes: number
   if (view.getUint32(offset, true) !== MAGIC) return { kind: "none" };
   const storedBytes = view.getUint32(offset + 8, true);
   if (storedBytes > MAX_BODY_BYTES) return { kind: "none" };
-  return { kind: "candidate", lengthBytes: FRAME_HEADER_BYTES + alignedBytes(storedBytes) };
+  return { kind: "candidate", lengthBytes: frameLengthBytes(storedBytes) };
 }
 
 /**
@@ -164,10 +204,6 @@ export function decodeFrame(
   return { header, digest };
 }
 
-function alignedBytes(storedBytes: number): number {
-  return Math.ceil(storedBytes / FRAME_ALIGNMENT_BYTES) * FRAME_ALIGNMENT_BYTES;
-}
-
 function isFrameKind(value: number): value is FrameKind {
-  return value === FRAME_KIND.data || value === FRAME_KIND.attest || value === FRAME_KIND.seal;
+  return value >= FRAME_KIND.data && value <= FRAME_KIND.gap;
 }

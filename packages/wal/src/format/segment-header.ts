@@ -94,7 +94,8 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeaderResult {
   const header: SegmentHeader = {
     segmentId,
     firstLsn,
-    salt: bytes.slice(24, 24 + SALT_BYTES),
+    // Not `slice`: of a Buffer that is a view, and the salt would change with it.
+    salt: Uint8Array.from(bytes.subarray(24, 24 + SALT_BYTES)),
     previousSegmentId,
     previousEndOffset: view.getUint32(40, true),
     previousDigest: view.getUint32(44, true),

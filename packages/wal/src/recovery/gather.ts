@@ -7,7 +7,7 @@ import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../format/segment-hea
 import { CHECKPOINT_NAME, parseSegmentName } from "../format/segment-name.ts";
 import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
 import { firstPosition, type SegmentInfo } from "../segment/segment-info.ts";
-import { examineRest, type RestOfSegment } from "../segment/vouching-frame.ts";
+import { examineRest, type RestOfSegment } from "../segment/lone-frame.ts";
 import { readSmallFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import type { SegmentFileFacts } from "./chain-verdict.ts";

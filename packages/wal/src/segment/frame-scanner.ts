@@ -136,7 +136,9 @@ export class FrameScanner {
     };
     this.#offset += lengthBytes;
     this.#nextLsn += decoded.header.recordCount;
-    this.#chain = decoded.digest;
+    // What a gap stands for is gone; it repeats the chain value that the frame behind it carries.
+    const isGap = decoded.header.kind === FRAME_KIND.gap;
+    this.#chain = isGap ? decoded.header.rawBytes : decoded.digest;
     return frame;
   }
 
@@ -185,17 +187,25 @@ export class FrameScanner {
 
 /** Checks on a header that need no neighbour: a checksum can be right and the writer wrong. */
 export function isPlausibleHeader(header: FrameHeader, offset: number): boolean {
-  const isData = header.kind === FRAME_KIND.data;
-  const hasRoom = isData
-    ? header.recordCount > 0 && header.recordCount * RECORD_HEAD_BYTES <= header.rawBytes
-    : header.recordCount === 0 &&
-      header.rawBytes === SEGMENT_HEADER_BYTES &&
-      header.storedBytes === SEGMENT_HEADER_BYTES;
-  return (
-    hasRoom &&
-    (header.codecId !== 0 || header.rawBytes === header.storedBytes) &&
-    (header.flags & ~FRAME_FLAG_BATCH_CONTINUES) === 0 &&
-    (isData || (header.flags === 0 && header.codecId === 0)) &&
-    header.durableOffset <= offset
-  );
+  if (header.durableOffset > offset) return false;
+  const isRaw = header.codecId === 0 && header.flags === 0;
+  switch (header.kind) {
+    case FRAME_KIND.data:
+      return (
+        header.recordCount > 0 &&
+        header.recordCount * RECORD_HEAD_BYTES <= header.rawBytes &&
+        (header.codecId !== 0 || header.rawBytes === header.storedBytes) &&
+        (header.flags & ~FRAME_FLAG_BATCH_CONTINUES) === 0
+      );
+    case FRAME_KIND.attest:
+    case FRAME_KIND.seal:
+      return (
+        isRaw &&
+        header.recordCount === 0 &&
+        header.rawBytes === SEGMENT_HEADER_BYTES &&
+        header.storedBytes === SEGMENT_HEADER_BYTES
+      );
+    case FRAME_KIND.gap:
+      return isRaw;
+  }
 }

@@ -1,9 +1,9 @@
 /**
- * Looks behind broken bytes for a frame that vouches for them.
+ * Frames behind broken bytes: valid by themselves, found by their magic.
  *
- * A valid frame further on whose `durableOffset` lies beyond the broken place was written after that place was
- * on the device: the place is damaged, not torn. Frames are aligned and their checksum is bound to salt and
- * offset, so a search for the magic finds them and payload bytes cannot pass for them.
+ * Recovery asks whether one of them vouches for the broken place: a `durableOffset` beyond it was written after that place was on
+ * the device, so the place is damaged, not torn. Salvage asks where the next good frame begins. Frames are aligned and their
+ * checksum is bound to salt and offset, so payload bytes cannot pass for them.
  */
 import {
   decodeFrame,
@@ -11,11 +11,40 @@ import {
   FRAME_HEADER_BYTES,
   FRAME_MAGIC_BYTES,
   peekFrame,
+  type FrameHeader,
 } from "../format/frame.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { isPlausibleHeader } from "./frame-scanner.ts";
 
 const CHUNK_BYTES = 1024 * 1024; // 1 MiB
+
+/** A frame that is valid by itself; whether it follows from the frames before is not known. */
+export interface LoneFrame {
+  readonly header: FrameHeader;
+  readonly offset: number;
+}
+
+/**
+ * The first valid frame at or behind `fromOffset` that `accepts` takes, or `undefined`. Chunks are read at multiples of 8, so no
+ * magic straddles two.
+ */
+export async function findFrame(
+  file: StorageFile,
+  saltSeed: number,
+  range: { readonly fromOffset: number; readonly endOffset: number },
+  accepts: (frame: LoneFrame) => boolean,
+): Promise<LoneFrame | undefined> {
+  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  for (let offset = range.fromOffset; offset < range.endOffset; offset += CHUNK_BYTES) {
+    const length = Math.min(CHUNK_BYTES, range.endOffset - offset);
+    const read = await file.read(chunk, 0, length, offset);
+    const bytes = chunk.subarray(0, read);
+    const found = await findInChunk(file, saltSeed, bytes, offset, range.endOffset, accepts);
+    if (found !== undefined) return found;
+    if (read < length) break;
+  }
+  return undefined;
+}
 
 /** What lies behind the end of the valid prefix. */
 export interface RestOfSegment {
@@ -45,31 +74,40 @@ export async function examineRest(
     const bytes = chunk.subarray(0, read);
     if (!bytes.equals(zeros.subarray(0, read))) {
       endOffset = offset + indexAfterLastNonZero(bytes);
-      const vouchedBy = await findVouching(file, saltSeed, bytes, offset, fromOffset, fileBytes);
-      if (vouchedBy !== undefined) return { hasBytes: true, endOffset, vouchedBy };
+      const vouching = await findInChunk(
+        file,
+        saltSeed,
+        bytes,
+        offset,
+        fileBytes,
+        ({ header }) => header.durableOffset > fromOffset,
+      );
+      if (vouching !== undefined) {
+        const { durableOffset, firstLsn } = vouching.header;
+        const vouchedBy = { offset: vouching.offset, durableOffset, firstLsn };
+        return { hasBytes: true, endOffset, vouchedBy };
+      }
     }
     if (read < length) break;
   }
   return { hasBytes: endOffset > fromOffset, endOffset, vouchedBy: undefined };
 }
 
-/** Tries every aligned magic in one chunk; chunks begin at multiples of 8, so no magic straddles two. */
-async function findVouching(
+/** Tries every aligned magic in one chunk. */
+async function findInChunk(
   file: StorageFile,
   saltSeed: number,
   chunk: Buffer,
   chunkOffset: number,
-  brokenOffset: number,
-  fileBytes: number,
-): Promise<RestOfSegment["vouchedBy"]> {
+  endOffset: number,
+  accepts: (frame: LoneFrame) => boolean,
+): Promise<LoneFrame | undefined> {
   let at = chunk.indexOf(FRAME_MAGIC_BYTES);
   while (at >= 0) {
     const offset = chunkOffset + at;
     if (offset % FRAME_ALIGNMENT_BYTES === 0) {
-      const header = await decodeAt(file, saltSeed, offset, fileBytes);
-      if (header !== undefined && header.durableOffset > brokenOffset) {
-        return { offset, durableOffset: header.durableOffset, firstLsn: header.firstLsn };
-      }
+      const header = await decodeAt(file, saltSeed, offset, endOffset);
+      if (header !== undefined && accepts({ header, offset })) return { header, offset };
     }
     at = chunk.indexOf(FRAME_MAGIC_BYTES, at + 1);
   }
@@ -81,7 +119,7 @@ async function decodeAt(
   saltSeed: number,
   offset: number,
   fileBytes: number,
-): Promise<{ readonly durableOffset: number; readonly firstLsn: number } | undefined> {
+): Promise<FrameHeader | undefined> {
   const head = new Uint8Array(FRAME_HEADER_BYTES);
   const headRead = await file.read(head, 0, FRAME_HEADER_BYTES, offset);
   const headView = new DataView(head.buffer);

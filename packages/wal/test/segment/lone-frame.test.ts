@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { SimulatedDisk } from "@walnut/testkit";
 import { FRAME_MAGIC_BYTES } from "../../src/format/frame.ts";
-import { examineRest, type RestOfSegment } from "../../src/segment/vouching-frame.ts";
+import { examineRest, type RestOfSegment } from "../../src/segment/lone-frame.ts";
 import { flipBit } from "../every-bit.ts";
 import { buildSegment, type BuiltSegment, type FrameSpec } from "../segment-builder.ts";
 
