@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import { ServerError } from "../../src/errors.ts";
+import { encodeIngestBatch } from "../../src/ingest/batch-codec.ts";
 import { DEFAULT_INGEST_LIMITS, type IngestLimits } from "../../src/ingest/ingest-limits.ts";
 import { decodeLineProtocol } from "../../src/ingest/line-protocol.ts";
 import type { Precision } from "../../src/ingest/precision.ts";
@@ -10,6 +11,7 @@ import { assertTidy, describeTables, plainTables } from "./batch-rows.ts";
 import { lineBody, mutatedBody } from "./line-body-arbitrary.ts";
 import { referenceDecode } from "./reference-line-protocol.ts";
 
+const SEED = Number(process.env["SEED"] ?? 20_261_120);
 const NOW_NS = 1_700_000_000_123_456_789n;
 
 interface DecodeOptions {
@@ -655,6 +657,19 @@ suite("decodeLineProtocol: limits", () => {
     });
   }
 
+  test("counts at least the bytes of the record, so that an accepted batch fits the log", () => {
+    fc.assert(
+      fc.property(lineBody(), (body) => {
+        const expected = referenceDecode(body, { unitNs: 1n, nowNs: NOW_NS });
+        if (expected.kind === "error" || expected.tables.size === 0) return;
+        const recordBytes = encodeIngestBatch(decode(body)).length;
+        const error = errorOf(body, { limits: { maxBatchBytes: recordBytes - 1 } });
+        assert.equal(error.details["limit"], "maxBatchBytes");
+      }),
+      { numRuns: 200, seed: SEED },
+    );
+  });
+
   test("refuses very many columns before they take memory", () => {
     const lines = Array.from(
       { length: 200 },
@@ -678,7 +693,6 @@ suite("decodeLineProtocol: limits", () => {
 });
 
 suite("decodeLineProtocol: against the reference decoder", () => {
-  const seed = Number(process.env["SEED"] ?? 20_261_120);
   const compare = (body: Uint8Array): void => {
     const expected = referenceDecode(body, { unitNs: 1_000_000n, nowNs: NOW_NS });
     if (expected.kind === "rows") {
@@ -691,10 +705,10 @@ suite("decodeLineProtocol: against the reference decoder", () => {
   };
 
   test("agrees on generated bodies", () => {
-    fc.assert(fc.property(lineBody(), compare), { seed, numRuns: 600 });
+    fc.assert(fc.property(lineBody(), compare), { seed: SEED, numRuns: 600 });
   });
 
   test("agrees on mutated bodies", () => {
-    fc.assert(fc.property(mutatedBody(), compare), { seed, numRuns: 2_500 });
+    fc.assert(fc.property(mutatedBody(), compare), { seed: SEED, numRuns: 2_500 });
   });
 });
