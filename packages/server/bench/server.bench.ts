@@ -7,6 +7,10 @@
  * The server is the built command in its own process, this process is the load. Every round starts a new
  * server on an empty directory and ends with a count by SQL, which must equal the acknowledged rows. Rounds
  * of all levels are interleaved, because the machine is noisy; each line is the median of its rounds.
+ *
+ * Flushes to Parquet run beside the writes and share the CPU with them. A fast level puts more of them off
+ * than a slow one, so compare the column "flushed" before the rates; `--flags "--flush-rows 4000000
+ * --flush-age-ms 3600000 --max-memory-bytes 8000000000"` (as `--flags=…`) leaves flushes out of the picture.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -27,7 +31,7 @@ const { values: settings } = parseArgs({
     quick: { type: "boolean", default: false },
     seconds: { type: "string", default: "3" },
     rounds: { type: "string", default: "5" },
-    connections: { type: "string", default: "4" },
+    connections: { type: "string", default: "8" },
     directory: { type: "string", default: tmpdir() },
     levels: { type: "string", default: "off,async,fdatasync" },
     only: { type: "string", default: "" },
@@ -53,6 +57,8 @@ interface Figures {
   readonly refused: number;
   /** CPU time of the server, flushes to Parquet included: steadier than rates on a busy machine. */
   readonly cpuUsPerRow: number;
+  /** Share of the rows that were in Parquet already when the load ended: the rest is work put off. */
+  readonly flushedShare: number;
 }
 
 const results = new Map<string, Figures[]>();
@@ -82,8 +88,9 @@ async function measure(workload: Workload, level: string): Promise<Figures> {
       measuredMs: MEASURED_MS,
     });
     const usedCpuSeconds = (await cpuSeconds(server.port)) - cpuBeforeSeconds;
+    const flushedRows = await metric(server.port, "walnut_flushed_rows_total");
     await verifyCount(server.port, workload, load.acknowledged);
-    return figuresOf(workload, load, usedCpuSeconds);
+    return figuresOf(workload, load, { usedCpuSeconds, flushedRows });
   } finally {
     server.child.kill("SIGKILL");
     await new Promise((resolve) => server.child.once("close", resolve));
@@ -91,7 +98,12 @@ async function measure(workload: Workload, level: string): Promise<Figures> {
   }
 }
 
-function figuresOf(workload: Workload, load: LoadResult, usedCpuSeconds: number): Figures {
+function figuresOf(
+  workload: Workload,
+  load: LoadResult,
+  server: { readonly usedCpuSeconds: number; readonly flushedRows: number },
+): Figures {
+  const acknowledgedRows = load.acknowledged * workload.rowsPerRequest;
   const sorted = load.latenciesMs.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
   return {
@@ -100,7 +112,8 @@ function figuresOf(workload: Workload, load: LoadResult, usedCpuSeconds: number)
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     refused: load.refused,
-    cpuUsPerRow: (usedCpuSeconds * 1e6) / (load.acknowledged * workload.rowsPerRequest),
+    cpuUsPerRow: (server.usedCpuSeconds * 1e6) / acknowledgedRows,
+    flushedShare: server.flushedRows / acknowledgedRows,
   };
 }
 
@@ -141,9 +154,13 @@ async function verifyCount(port: number, workload: Workload, requests: number): 
   }
 }
 
-async function cpuSeconds(port: number): Promise<number> {
+function cpuSeconds(port: number): Promise<number> {
+  return metric(port, "walnut_cpu_seconds_total");
+}
+
+async function metric(port: number, name: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(/^walnut_cpu_seconds_total (\S+)$/m.exec(text)?.[1]);
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
 }
 
 function printWorkload(workload: Workload): void {
@@ -153,7 +170,7 @@ function printWorkload(workload: Workload): void {
       `${settings.connections} connections, median of ${ROUNDS} rounds of ${MEASURED_MS / 1_000} s`,
   );
   console.log(
-    "level       rows/s (spread)                 MB/s   p50 ms   p99 ms   refused  CPU us/row  to off",
+    "level       rows/s (spread)                 MB/s   p50 ms   p99 ms   refused  CPU us/row  flushed   to off",
   );
   const off = median((results.get(`${workload.name}/off`) ?? []).map((one) => one.rowsPerSecond));
   for (const level of LEVELS) {
@@ -178,6 +195,7 @@ function printWorkload(workload: Workload): void {
         median(figures.map((one) => one.cpuUsPerRow))
           .toFixed(2)
           .padStart(11),
+        `${(median(figures.map((one) => one.flushedShare)) * 100).toFixed(0).padStart(6)} %`,
         off > 0 ? `${((rate / off) * 100).toFixed(1).padStart(6)} %` : "",
       ].join(" "),
     );
