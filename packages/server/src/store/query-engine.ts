@@ -15,6 +15,7 @@ import {
   type DuckDBPreparedStatement,
 } from "@duckdb/node-api";
 import { ServerError } from "../errors.ts";
+import { QueryDeadline } from "./query-deadline.ts";
 import { isFatalEngineError, toQueryError } from "./query-error.ts";
 import { findReferences, type TableReference } from "./query-references.ts";
 import { QuerySlots } from "./query-slots.ts";
@@ -52,8 +53,6 @@ export interface QueryEngineOptions {
 /** Longest SQL text, in UTF-16 units. */
 const MAX_SQL_LENGTH = 1024 * 1024; // 1 MiB
 const MAX_WAITING_QUERIES = 64;
-/** An interrupt that comes between two statements is lost, so it is repeated. */
-const INTERRUPT_REPEAT_MS = 25;
 
 interface Engine {
   readonly instance: DuckDBInstance;
@@ -64,9 +63,11 @@ interface Engine {
 export class QueryEngine {
   readonly #options: QueryEngineOptions;
   readonly #slots: QuerySlots;
+  readonly #deadlines = new Set<QueryDeadline>();
   #engine: Promise<Engine> | undefined;
   #queryCount = 0;
   #isClosed = false;
+  #onIdle: () => void = () => undefined;
 
   constructor(options: QueryEngineOptions) {
     this.#options = options;
@@ -100,7 +101,9 @@ export class QueryEngine {
     if (sql.includes("\0")) {
       throw new ServerError("SERVER_INVALID_QUERY", "the query contains a NUL character");
     }
-    const deadline = new Deadline(this.#options, signal);
+    if (this.#isClosed) throw closing();
+    const deadline = new QueryDeadline(this.#options, signal);
+    this.#deadlines.add(deadline);
     try {
       await this.#slots.acquire(deadline.signal);
       try {
@@ -111,12 +114,23 @@ export class QueryEngine {
       }
     } finally {
       deadline.end();
+      this.#deadlines.delete(deadline);
+      if (this.#deadlines.size === 0) this.#onIdle();
     }
   }
 
-  /** Closes the engine. Queries under way fail. */
+  /**
+   * Stops queries under way, waits until they have stopped, and closes the engine. A query left running
+   * would hold a thread of the process, which then could not end.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
+    for (const deadline of this.#deadlines) deadline.stop(closing());
+    if (this.#deadlines.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
     const engine = this.#engine;
     this.#engine = undefined;
     (await engine)?.instance.closeSync();
@@ -125,7 +139,7 @@ export class QueryEngine {
   async #runInSlot(
     sql: string,
     takeSnapshot: (references: readonly TableReference[]) => readonly TableSnapshot[],
-    deadline: Deadline,
+    deadline: QueryDeadline,
   ): Promise<Answer> {
     const name = `walnut_q${++this.#queryCount}`;
     const engine = await this.#open();
@@ -165,7 +179,7 @@ export class QueryEngine {
     }
   }
 
-  async #fetch(prepared: DuckDBPreparedStatement, deadline: Deadline): Promise<Answer> {
+  async #fetch(prepared: DuckDBPreparedStatement, deadline: QueryDeadline): Promise<Answer> {
     const { maxRows, maxResultBytes } = this.#options;
     const result = await prepared.stream();
     const types = result.columnTypes();
@@ -188,7 +202,6 @@ export class QueryEngine {
   }
 
   async #open(): Promise<Engine> {
-    if (this.#isClosed) throw new ServerError("SERVER_NOT_READY", "the table store is closing");
     this.#engine ??= openEngine(this.#options);
     const opening = this.#engine;
     try {
@@ -201,64 +214,6 @@ export class QueryEngine {
 }
 
 type Answer = Omit<QueryResult, "durationMs">;
-
-/** Stops a query at its time limit or when the client gives up. */
-class Deadline {
-  readonly #controller = new AbortController();
-  readonly #clock: StoreClock;
-  readonly #cleanUp: (() => void)[] = [];
-  #connection: DuckDBConnection | undefined;
-
-  constructor(
-    { clock, timeoutMs }: Pick<QueryEngineOptions, "clock" | "timeoutMs">,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#clock = clock;
-    const timer = clock.setTimer(timeoutMs, () =>
-      this.#stop(`the query took longer than ${timeoutMs} ms`),
-    );
-    this.#cleanUp.push(() => timer.cancel());
-    const onAbort = (): void => this.#stop("the query was aborted");
-    signal?.addEventListener("abort", onAbort, { once: true });
-    this.#cleanUp.push(() => signal?.removeEventListener("abort", onAbort));
-    if (signal?.aborted === true) onAbort();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Why the query was stopped, or `undefined`. */
-  get reason(): ServerError | undefined {
-    const reason: unknown = this.#controller.signal.reason;
-    return reason instanceof ServerError ? reason : undefined;
-  }
-
-  /** Interrupts what the connection does when the time has come. */
-  watch(connection: DuckDBConnection): void {
-    this.#connection = connection;
-    this.signal.throwIfAborted();
-  }
-
-  unwatch(): void {
-    this.#connection = undefined;
-  }
-
-  end(): void {
-    for (const cleanUp of this.#cleanUp) cleanUp();
-  }
-
-  #stop(message: string): void {
-    this.#controller.abort(new ServerError("SERVER_QUERY_FAILED", message));
-    this.#interrupt();
-  }
-
-  #interrupt(): void {
-    if (this.#connection === undefined) return;
-    this.#connection.interrupt();
-    this.#clock.setTimer(INTERRUPT_REPEAT_MS, () => this.#interrupt());
-  }
-}
 
 async function openEngine(options: QueryEngineOptions): Promise<Engine> {
   const instance = await DuckDBInstance.create(":memory:", {
@@ -373,4 +328,8 @@ function tooLarge(what: string): ServerError {
     "SERVER_INVALID_QUERY",
     `the answer has ${what}; add a LIMIT or aggregate`,
   );
+}
+
+function closing(): ServerError {
+  return new ServerError("SERVER_NOT_READY", "the table store is closing");
 }

@@ -281,7 +281,7 @@ export class TableStore {
   }
 
   /**
-   * Flushes everything, commits it and closes. Idempotent. When the last flush fails, everything is closed
+   * Stops queries, flushes everything, commits it and closes. Idempotent. When the last flush fails, everything is closed
    * all the same and the error is thrown: the rows are in the log.
    */
   async close(): Promise<void> {
@@ -295,10 +295,10 @@ export class TableStore {
 
   async #close(): Promise<void> {
     const steps = [
+      async () => await this.#engine.close(),
       async () => await this.#flusher.flushAll(this.#tables.values()),
       async () => await this.#flusher.stop(),
       async () => await this.#catalog.close(),
-      async () => await this.#engine.close(),
       async () => this.#writer.close(),
     ];
     const failures: unknown[] = [];

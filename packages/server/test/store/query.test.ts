@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import { suite, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServerError } from "../../src/errors.ts";
+import { systemStoreClock } from "../../src/store/store-environment.ts";
 import type { TableStore } from "../../src/store/table-store.ts";
 import {
   HOUR_NS,
@@ -246,6 +248,27 @@ suite("queries", () => {
     });
     assert.deepEqual(await one(store, "SELECT 1"), [1]);
     await store.close();
+  });
+
+  test("end when the store closes, those that wait too", async (t) => {
+    const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk(), {
+      clock: systemStoreClock,
+      options: { concurrentQueries: 2 },
+    });
+    store.insert(1, store.admit(rows("db.cpu", 20_000)));
+    const endless = "SELECT count(*) FROM db.cpu a, db.cpu b, db.cpu c WHERE a.n * b.n + c.n = -1";
+    const queries = [endless, endless, "SELECT 1", "SELECT * FROM db.cpu"].map((sql) =>
+      store.query(sql),
+    );
+    const settled = Promise.allSettled(queries);
+    // The first one is under way when its database has been attached; any moment will do.
+    for (let turn = 0; turn < 200; turn++) await nextTurn();
+    await store.close();
+    for (const outcome of await settled) {
+      assert.ok(outcome.status === "rejected");
+      assert.equal((outcome.reason as ServerError).code, "SERVER_NOT_READY");
+    }
+    assert.equal(store.stats().rowsInMemory, 0);
   });
 
   test("answer completely or not at all", async (t) => {
