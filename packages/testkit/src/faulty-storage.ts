@@ -32,6 +32,7 @@ export interface FaultRule {
   /**
    * "before" (default): nothing happened. "after": it happened, and the answer is an error all the same.
    * "short": a write put down the first half of its bytes, then failed; other calls as "before".
+   * Closing a file and releasing a lock always happen.
    */
   readonly effect?: "before" | "after" | "short";
 }
@@ -71,7 +72,9 @@ class FaultInjector implements StorageInterceptor {
 
     this.fired.push(call);
     const isSync = call.kind === "syncData" || call.kind === "syncAll";
-    if (rule.effect === "after") {
+    // The kernel lets go of a descriptor or a lock even when it reports an error.
+    const isLetGo = call.kind === "close" || call.kind === "releaseLock";
+    if (rule.effect === "after" || isLetGo) {
       const result: unknown = await proceed();
       // The caller gets no handle and no lock, so nobody but us can give them back.
       if (isClosable(result)) await result.close();

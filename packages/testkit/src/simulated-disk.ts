@@ -183,6 +183,11 @@ export class SimulatedDisk implements Storage {
     return this.#events;
   }
 
+  /** The lengths of all files together. */
+  get usedBytes(): number {
+    return this.#tree.entries().reduce((sum, [, file]) => sum + file.lengthBytes, 0);
+  }
+
   /** Calls made that have not taken effect, in words. */
   get inFlight(): string[] {
     return [...this.#inFlight].map((entry) => formatStorageCall(entry.call));
@@ -389,9 +394,8 @@ export class SimulatedDisk implements Storage {
   /** How far a growth to `endBytes` can go. */
   #roomFor(file: SimulatedFile, endBytes: number): number {
     if (this.capacityBytes === Number.POSITIVE_INFINITY) return endBytes;
-    let used = 0;
-    for (const [, other] of this.#tree.entries()) if (other !== file) used += other.lengthBytes;
-    return Math.max(file.lengthBytes, Math.min(endBytes, this.capacityBytes - used));
+    const usedByOthers = this.usedBytes - file.lengthBytes;
+    return Math.max(file.lengthBytes, Math.min(endBytes, this.capacityBytes - usedByOthers));
   }
 
   #die(): void {

@@ -1,0 +1,57 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+
+import { FaultyStorage, storageContract } from "@walnut/testkit";
+import { NodeStorage } from "@walnut/wal";
+
+/** Durable writes open the file anew by its path: by another name, through a reader, after a close. */
+const openDefects = [
+  "writes durably to the file that was opened, also when it has another name by now",
+  "refuses writes through a handle for reading, and changes nothing",
+  "closes twice, and refuses everything after",
+];
+
+let temporary = "";
+
+async function open(): Promise<{ storage: NodeStorage; directory: string }> {
+  temporary = await mkdtemp(join(tmpdir(), "walnut-contract-"));
+  return { storage: new NodeStorage(), directory: temporary };
+}
+
+async function close(): Promise<void> {
+  await rm(temporary, { recursive: true });
+}
+
+storageContract("NodeStorage", { open, close, openDefects });
+
+storageContract("FaultyStorage on NodeStorage, without rules", {
+  async open() {
+    const { storage, directory } = await open();
+    return { storage: new FaultyStorage(storage, []), directory };
+  },
+  close,
+  openDefects,
+});
+
+suite("NodeStorage: descriptors", { skip: process.platform !== "linux" }, () => {
+  const todo = "two first durable writes at once open two descriptors and close one";
+  test("leaves none open, however durable writes and closes meet", { todo }, async () => {
+    const directory = await mkdtemp(join(tmpdir(), "walnut-contract-"));
+    const storage = new NodeStorage();
+    const openBefore = (await readdir("/proc/self/fd")).length;
+    for (let round = 0; round < 5; round += 1) {
+      const file = await storage.createFile(`${directory}/${round}`);
+      await Promise.all([
+        file.writeDurable([new Uint8Array(10)], 0),
+        file.writeDurable([new Uint8Array(10)], 10),
+        file.writeDurable([new Uint8Array(10)], 20),
+      ]);
+      await file.close();
+    }
+    assert.equal((await readdir("/proc/self/fd")).length, openBefore);
+    await rm(directory, { recursive: true });
+  });
+});
