@@ -52,11 +52,17 @@ export interface FlushRecord {
   readonly files: readonly CatalogFile[];
 }
 
-/** Begins a snapshot: what was read before it is forgotten. Its parts follow in the same batch. */
+/** Begins a snapshot. Its parts follow; it counts for nothing until its end has been read. */
 export interface SnapshotRecord {
   readonly version: 1;
   readonly kind: "snapshot";
   readonly flushedLsn: number;
+}
+
+/** Ends a snapshot: what was read before it began is forgotten, its parts take the place. */
+export interface SnapshotEndRecord {
+  readonly version: 1;
+  readonly kind: "snapshot-end";
 }
 
 /** Part of a snapshot: one table and some of its files. A table with many files has several. */
@@ -71,7 +77,12 @@ export interface TableRecord {
   readonly files: readonly CatalogFile[];
 }
 
-export type CatalogRecord = CreatedRecord | FlushRecord | SnapshotRecord | TableRecord;
+export type CatalogRecord =
+  | CreatedRecord
+  | FlushRecord
+  | SnapshotRecord
+  | SnapshotEndRecord
+  | TableRecord;
 
 /** A record as bytes. */
 export function encodeCatalogRecord(record: CatalogRecord): Uint8Array {
@@ -93,6 +104,8 @@ export function decodeCatalogRecord(bytes: Uint8Array, lsn: number): CatalogReco
   switch (record.kind) {
     case "created":
       return { version: 1, kind: "created" };
+    case "snapshot-end":
+      return { version: 1, kind: "snapshot-end" };
     case "snapshot":
       if (!isCount(record.flushedLsn)) throw corrupt(lsn, "flushedLsn is missing");
       return { version: 1, kind: "snapshot", flushedLsn: record.flushedLsn };

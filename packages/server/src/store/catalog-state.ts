@@ -37,8 +37,10 @@ const FILES_PER_TABLE_RECORD = 2000;
 
 /** Tables by key, and how far the whole store is flushed. */
 export class CatalogState {
-  readonly #tables = new Map<string, CatalogTable>();
+  #tables = new Map<string, CatalogTable>();
   #flushedLsn = 0;
+  /** A snapshot of which only a part has been read. */
+  #snapshot: CatalogState | undefined;
 
   /** Every row of every table up to this LSN is in Parquet. */
   get flushedLsn(): number {
@@ -59,13 +61,22 @@ export class CatalogState {
       case "created":
         return;
       case "snapshot":
-        this.#tables.clear();
-        this.#flushedLsn = record.flushedLsn;
+        this.#snapshot = new CatalogState();
+        this.#snapshot.#flushedLsn = record.flushedLsn;
         return;
       case "table":
-        this.#addFiles(record);
+        // Without a beginning it is the rest of a snapshot whose first segments were released after a newer one.
+        if (this.#snapshot !== undefined) this.#snapshot.#addFiles(record);
+        return;
+      case "snapshot-end":
+        if (this.#snapshot === undefined) return;
+        this.#tables = this.#snapshot.#tables;
+        this.#flushedLsn = this.#snapshot.#flushedLsn;
+        this.#snapshot = undefined;
         return;
       case "flush":
+        // Commits wait for a snapshot to end: one that did not died with its process.
+        this.#snapshot = undefined;
         this.#applyFlush(record, lsn);
         return;
     }
@@ -94,6 +105,7 @@ export class CatalogState {
         }
       }
     }
+    records.push({ version: 1, kind: "snapshot-end" });
     return records;
   }
 

@@ -3,8 +3,8 @@
  *
  * A file is part of a table when, and only when, a durable record says so; nothing is read from directory
  * listings or file names. Commits are records of a log and become visible in the order in which they were
- * made. The log stays bounded: when it has grown enough, the whole state is written as one atomic snapshot
- * and older records are released. Format and crash table: docs/storage.md.
+ * made. The log stays bounded: when it has grown enough, the whole state is written as a snapshot that
+ * counts when it is complete, and older records are released. Format and crash table: docs/storage.md.
  */
 import { ServerError } from "../errors.ts";
 import type { CatalogLog } from "./catalog-log.ts";
@@ -13,6 +13,9 @@ import { CatalogState, type CatalogTable } from "./catalog-state.ts";
 
 /** Least growth between two snapshots. Smaller: shorter start-up, more writing. */
 export const DEFAULT_SNAPSHOT_BYTES: number = 8 * 1024 * 1024; // 8 MiB
+
+/** Bytes of a snapshot that are appended at once. */
+const MAX_PART_BYTES = 8 * 1024 * 1024; // 8 MiB
 
 /** A snapshot is worth its cost when the log has grown to several times the last one. */
 const SNAPSHOT_GROWTH_FACTOR = 4;
@@ -38,7 +41,7 @@ export class Catalog {
   #log: CatalogLog;
   #state: CatalogState;
   #bytesSinceSnapshot: number;
-  #lastSnapshotBytes = 0;
+  #lastSnapshotBytes: number;
   #isEmpty: boolean;
   #needsReload = false;
   #queue: Promise<unknown> = Promise.resolve();
@@ -49,6 +52,7 @@ export class Catalog {
     this.#log = loaded.log;
     this.#state = loaded.state;
     this.#bytesSinceSnapshot = loaded.bytesSinceSnapshot;
+    this.#lastSnapshotBytes = loaded.lastSnapshotBytes;
     this.#isEmpty = loaded.recordCount === 0;
   }
 
@@ -130,6 +134,7 @@ export class Catalog {
       this.#log = loaded.log;
       this.#state = loaded.state;
       this.#bytesSinceSnapshot = loaded.bytesSinceSnapshot;
+      this.#lastSnapshotBytes = loaded.lastSnapshotBytes;
       this.#needsReload = false;
       this.#stats.reloads++;
       onReloaded();
@@ -174,9 +179,14 @@ export class Catalog {
     const payloads = this.#state.toRecords().map(encodeCatalogRecord);
     // 1. Everything older goes into segments of its own. CRASH: catalog-1 leaves the old records.
     await this.#log.seal();
-    // 2. The snapshot, all or nothing. CRASH: catalog-2 leaves old records and the snapshot, which
-    //    replaces them when it is read.
-    const firstLsn = await this.#append(payloads);
+    // 2. The snapshot, in parts that the log can take. CRASH: catalog-2 leaves old records and the snapshot:
+    //    complete, it replaces them when it is read; without its end, it is ignored.
+    let firstLsn: number | undefined;
+    for (const part of inParts(payloads)) {
+      const lsn = await this.#append(part);
+      firstLsn ??= lsn;
+    }
+    if (firstLsn === undefined) return;
     this.#lastSnapshotBytes = payloads.reduce((total, bytes) => total + bytes.byteLength, 0);
     this.#bytesSinceSnapshot = 0;
     this.#stats.snapshots++;
@@ -185,10 +195,26 @@ export class Catalog {
   }
 }
 
+/** Payloads in order, in parts of limited size. */
+function inParts(payloads: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  const parts: Uint8Array[][] = [];
+  let partBytes = Infinity;
+  for (const payload of payloads) {
+    if (partBytes + payload.byteLength > MAX_PART_BYTES) {
+      parts.push([]);
+      partBytes = 0;
+    }
+    parts.at(-1)?.push(payload);
+    partBytes += payload.byteLength;
+  }
+  return parts;
+}
+
 interface LoadedCatalog {
   readonly log: CatalogLog;
   readonly state: CatalogState;
   readonly bytesSinceSnapshot: number;
+  readonly lastSnapshotBytes: number;
   readonly recordCount: number;
 }
 
@@ -198,14 +224,21 @@ async function loadCatalog(openLog: () => Promise<CatalogLog>): Promise<LoadedCa
     const state = new CatalogState();
     let recordCount = 0;
     let bytesSinceSnapshot = 0;
+    let snapshotBytes = 0;
+    let lastSnapshotBytes = 0;
     for await (const { lsn, payload } of log.read()) {
       const record = decodeCatalogRecord(payload, lsn);
-      if (record.kind === "snapshot") bytesSinceSnapshot = 0;
+      if (record.kind === "snapshot") snapshotBytes = 0;
+      if (record.kind === "table") snapshotBytes += payload.byteLength;
       if (record.kind === "flush") bytesSinceSnapshot += payload.byteLength;
+      if (record.kind === "snapshot-end") {
+        bytesSinceSnapshot = 0;
+        lastSnapshotBytes = snapshotBytes;
+      }
       state.apply(record, lsn);
       recordCount++;
     }
-    return { log, state, bytesSinceSnapshot, recordCount };
+    return { log, state, bytesSinceSnapshot, lastSnapshotBytes, recordCount };
   } catch (error) {
     // The first error is the one to report.
     await log.close().catch(() => undefined);

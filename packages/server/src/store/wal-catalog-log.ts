@@ -12,6 +12,8 @@ export type CatalogDurability = "fsync" | "fdatasync" | "async";
 
 /** A catalog is small; small segments let a snapshot free what is old. */
 const SEGMENT_BYTES = 16 * 1024 * 1024; // 16 MiB
+/** A flush over very many hours is one record all the same: about a million files fit. */
+const MAX_RECORD_BYTES = 268_435_455;
 
 /** Opens the log in a directory, which is created when it is not there. */
 export async function openWalCatalogLog(options: {
@@ -19,7 +21,13 @@ export async function openWalCatalogLog(options: {
   readonly durability: CatalogDurability;
 }): Promise<CatalogLog> {
   const { directory, durability } = options;
-  const wal = await openWal({ directory, durability, segmentSizeBytes: SEGMENT_BYTES });
+  const wal = await openWal({
+    directory,
+    durability,
+    segmentSizeBytes: SEGMENT_BYTES,
+    maxRecordBytes: MAX_RECORD_BYTES,
+    maxPendingBytes: 2 * MAX_RECORD_BYTES,
+  });
   return new WalCatalogLog(wal);
 }
 

@@ -5,6 +5,7 @@ import {
   decodeCatalogRecord,
   encodeCatalogRecord,
   type CatalogFile,
+  type CatalogRecord,
   type FlushRecord,
 } from "../../src/store/catalog-record.ts";
 import { MemoryCatalogDisk } from "./store-fixture.ts";
@@ -128,6 +129,25 @@ suite("Catalog", () => {
     }
   });
 
+  test("ignores a snapshot without its end, and a commit after it counts", async () => {
+    const disk = new MemoryCatalogDisk();
+    const catalog = await open(disk);
+    await catalog.commit(() => flushRecord(1), nothing);
+    const partial: readonly CatalogRecord[] = [
+      { version: 1, kind: "snapshot", flushedLsn: 99 },
+      { ...flushRecord(50), kind: "table" },
+    ];
+    await disk.open().append(partial.map(encodeCatalogRecord));
+    const reopened = await open(disk);
+    assert.deepEqual(contents(reopened), contents(catalog));
+    await reopened.commit(() => flushRecord(2), nothing);
+    assert.equal((await open(disk)).table("db\0cpu")?.lastLsn, 2);
+    // An end without a beginning says nothing.
+    const end: CatalogRecord = { version: 1, kind: "snapshot-end" };
+    await disk.open().append([encodeCatalogRecord(end)]);
+    assert.deepEqual(contents(await open(disk)), contents(reopened));
+  });
+
   test("finds out by reading whether a failed commit is durable", async () => {
     for (const isDurable of [true, false]) {
       const disk = new MemoryCatalogDisk();
@@ -177,7 +197,7 @@ suite("Catalog", () => {
     const catalog = await open(disk, 1);
     const files = Array.from({ length: 4500 }, (_, index) => file(`db/cpu/${index}.parquet`));
     await catalog.commit(() => flushRecord(1, { files }), nothing);
-    assert.equal(disk.records.length, 1 + 3);
+    assert.equal(disk.records.length, 1 + 3 + 1);
     assert.deepEqual(contents(await open(disk)), contents(catalog));
   });
 });
