@@ -74,13 +74,9 @@ suite("frame length", () => {
 });
 
 suite("frame length of the largest body", () => {
-  test(
-    "does not wrap around",
-    { todo: "frameLengthBytes rounds in 32 bits; peekFrame does not" },
-    () => {
-      assert.equal(frameLengthBytes(2 ** 31 - 1), 2 ** 31 + 48);
-    },
-  );
+  test("does not wrap around", () => {
+    assert.equal(frameLengthBytes(2 ** 31 - 1), 2 ** 31 + 48);
+  });
 });
 
 suite("sealFrame", () => {

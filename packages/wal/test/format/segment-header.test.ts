@@ -101,17 +101,13 @@ suite("segment header", () => {
     }
   });
 
-  test(
-    "does not keep a view on a Buffer either",
-    { todo: "Buffer.slice is a view, so the salt changes with the bytes it was decoded from" },
-    () => {
-      const bytes = Buffer.from(encodeSegmentHeader(HEADER));
-      const result = decodeSegmentHeader(bytes);
-      bytes.fill(0);
-      assert.ok(result.kind === "valid");
-      assert.deepEqual(Uint8Array.from(result.header.salt), HEADER.salt);
-    },
-  );
+  test("does not keep a view on a Buffer either", () => {
+    const bytes = Buffer.from(encodeSegmentHeader(HEADER));
+    const result = decodeSegmentHeader(bytes);
+    bytes.fill(0);
+    assert.ok(result.kind === "valid");
+    assert.deepEqual(Uint8Array.from(result.header.salt), HEADER.salt);
+  });
 
   test("is found at the beginning of longer bytes that start anywhere in memory", () => {
     const header = encodeSegmentHeader(HEADER);
