@@ -20,7 +20,13 @@
  * recorded in {@link SimulatedDisk.violations}.
  */
 
-import type { DirectoryLock, DirectoryLockRefusal, Storage, StorageFile } from "@walnut/wal";
+import type {
+  DirectoryLock,
+  DirectoryLockRefusal,
+  Storage,
+  StorageFile,
+  VolumeFacts,
+} from "@walnut/wal";
 
 import { immediateScheduler, type CallScheduler } from "./call-scheduler.ts";
 import {
@@ -66,6 +72,8 @@ export class SimulatedDisk implements Storage {
   capacityBytes: number;
   /** See {@link SimulatedDiskOptions.maxOpenFiles}; may be changed at any time. */
   maxOpenFiles: number;
+  /** What the disk says that it is; may be changed at any time. */
+  volume: Partial<Pick<VolumeFacts, "type" | "isVolatile" | "isNetwork">> = {};
 
   #tree = new SimulatedTree();
   readonly #scheduler: CallScheduler;
@@ -173,6 +181,25 @@ export class SimulatedDisk implements Storage {
             isHeld = false;
           }),
       };
+    });
+  }
+
+  /** No event: it changes nothing, and nothing that it tells depends on calls in flight. */
+  describeVolume(path: string): Promise<VolumeFacts> {
+    const call: StorageCall = { kind: "describeVolume", path: normalizePath(path) };
+    if (this.#isDead) return Promise.reject(crashedError(call));
+    if (!this.#tree.hasDirectory(call.path) && this.peek(call.path) === undefined) {
+      return Promise.reject(new StorageError("ENOENT", call));
+    }
+    const totalBytes = Math.min(this.capacityBytes, Number.MAX_SAFE_INTEGER);
+    const freeBytes = Math.max(0, totalBytes - this.usedBytes);
+    return Promise.resolve({
+      type: "simulated",
+      isVolatile: false,
+      isNetwork: false,
+      ...this.volume,
+      freeBytes,
+      totalBytes,
     });
   }
 

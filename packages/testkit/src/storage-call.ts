@@ -13,6 +13,7 @@ export type StorageCallKind =
   | "remove"
   | "lockDirectory"
   | "releaseLock"
+  | "describeVolume"
   | "size"
   | "read"
   | "write"
@@ -33,6 +34,7 @@ export const STORAGE_CALL_KINDS: readonly StorageCallKind[] = [
   "remove",
   "lockDirectory",
   "releaseLock",
+  "describeVolume",
   "size",
   "read",
   "write",

@@ -5,7 +5,13 @@
  * Calls that are not interfered with behave exactly as the inner storage's.
  */
 
-import type { DirectoryLock, DirectoryLockRefusal, Storage, StorageFile } from "@walnut/wal";
+import type {
+  DirectoryLock,
+  DirectoryLockRefusal,
+  Storage,
+  StorageFile,
+  VolumeFacts,
+} from "@walnut/wal";
 
 import type { StorageCall } from "./storage-call.ts";
 
@@ -78,6 +84,10 @@ export class WrappedStorage implements Storage {
       kind: "held",
       release: () => this.#through({ kind: "releaseLock", path }, () => lock.release()),
     };
+  }
+
+  describeVolume(path: string): Promise<VolumeFacts> {
+    return this.#through({ kind: "describeVolume", path }, () => this.#inner.describeVolume(path));
   }
 
   #through<T>(call: StorageCall, proceed: () => Promise<T>): Promise<T> {

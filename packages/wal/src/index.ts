@@ -21,4 +21,5 @@ export type {
   DirectoryLockRefusal,
   Storage,
   StorageFile,
+  VolumeFacts,
 } from "./storage/storage.ts";

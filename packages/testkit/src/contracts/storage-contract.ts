@@ -48,6 +48,7 @@ export function storageContract(name: string, options: StorageContractOptions): 
     directoryTests(contract);
     fileTests(contract);
     lockTests(contract);
+    volumeTests(contract);
   });
 }
 
@@ -302,6 +303,21 @@ function fileTests({ context, check }: Contract): void {
     await assert.rejects(file.syncAll(), hasCode("EBADF"));
     await assert.rejects(file.size(), hasCode("EBADF"));
     await assert.rejects(file.truncate(0), hasCode("EBADF"));
+  });
+}
+
+function volumeTests({ context, check }: Contract): void {
+  check("describes what a directory or a file is stored on", async () => {
+    const { storage, directory } = context();
+    const path = await directory();
+    await writeFile(storage, `${path}/f`, "abc");
+    for (const place of [path, `${path}/f`]) {
+      const volume = await storage.describeVolume(place);
+      assert.notEqual(volume.type, "");
+      assert.ok(Number.isSafeInteger(volume.freeBytes) && volume.freeBytes >= 0);
+      assert.ok(volume.totalBytes >= volume.freeBytes);
+    }
+    await assert.rejects(storage.describeVolume(`${path}/none`), hasCode("ENOENT"));
   });
 }
 

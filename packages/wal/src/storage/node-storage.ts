@@ -8,6 +8,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { lockDirectory } from "./node-directory-lock.ts";
+import { describeVolume } from "./node-volume.ts";
 import type { Storage, StorageFile } from "./storage.ts";
 
 /** Above this many bytes a write followed by fdatasync is faster than one O_DSYNC write. */
@@ -63,6 +64,7 @@ export class NodeStorage implements Storage {
   }
 
   lockDirectory: Storage["lockDirectory"] = lockDirectory;
+  describeVolume: Storage["describeVolume"] = describeVolume;
 }
 
 class NodeFile implements StorageFile {

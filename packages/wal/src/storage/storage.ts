@@ -42,6 +42,22 @@ export interface Storage {
    * @returns the lock, or `undefined` with the owner's description when somebody else holds it
    */
   lockDirectory(path: string): Promise<DirectoryLock | DirectoryLockRefusal>;
+
+  /** What the file or directory at `path` is stored on, and how much room there is now. Throws ENOENT. */
+  describeVolume(path: string): Promise<VolumeFacts>;
+}
+
+/** A mounted file system, as far as the system tells. */
+export interface VolumeFacts {
+  /** Name as in `mount` ("ext4", "tmpfs", "nfs", …); "unknown" where the system does not say or we do not know it. */
+  readonly type: string;
+  /** Its content is gone after a restart of the host, whatever is synced; `undefined` when that cannot be told. */
+  readonly isVolatile: boolean | undefined;
+  /** Stored by another machine, with rules of its own for syncs, locks and renames. */
+  readonly isNetwork: boolean;
+  /** Bytes that this user can still write. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
 }
 
 /** One open file. Offsets and lengths are in bytes. */

@@ -34,6 +34,7 @@ const FAULTS: Readonly<Record<StorageCallKind, readonly Fault[]>> = {
   remove: [IO, IO_LATE],
   lockDirectory: [IO],
   releaseLock: [],
+  describeVolume: [IO],
   size: [IO],
   read: [IO],
   write: [IO, IO_LATE, IO_SHORT, NO_SPACE_SHORT],
