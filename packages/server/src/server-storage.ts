@@ -210,6 +210,11 @@ export class ServerStorage {
     });
   }
 
+  /** See {@link WritePath.assertCapacity}. */
+  assertCapacity(): void {
+    this.#writePath.assertCapacity();
+  }
+
   /** See {@link WritePath.write}. */
   write(batch: IngestBatch): Promise<number> {
     return this.#writePath.write(batch);

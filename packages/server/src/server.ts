@@ -195,7 +195,10 @@ class RunningServer implements WalnutServer {
       ...writeRoutes({
         options,
         budget: this.#budget,
-        writer: { write: (batch) => this.#openStorage().write(batch) },
+        writer: {
+          assertCapacity: () => this.#openStorage().assertCapacity(),
+          write: (batch) => this.#openStorage().write(batch),
+        },
         observer: this.#metrics,
         nowMs,
       }),

@@ -53,6 +53,12 @@ export class WritePath<Admitted extends IngestBatch> {
     this.#options = options;
   }
 
+  /** @throws {ServerError} `SERVER_OVERLOADED` when rows in memory have reached their limit */
+  assertCapacity(): void {
+    const { memoryBytes, maxMemoryBytes } = this.#options;
+    if (memoryBytes() >= maxMemoryBytes) throw memoryFull();
+  }
+
   /**
    * Refuses writes from now on and resolves when those under way are in memory or have failed. After that
    * the store may be closed: no row is left between log and memory.
@@ -81,8 +87,8 @@ export class WritePath<Admitted extends IngestBatch> {
   }
 
   async #write(batch: IngestBatch): Promise<number> {
-    const { log, store, memoryBytes, maxMemoryBytes } = this.#options;
-    if (memoryBytes() >= maxMemoryBytes) throw memoryFull();
+    const { log, store } = this.#options;
+    this.assertCapacity();
     const admitted = store.admit(batch);
     let lsn: number;
     try {

@@ -23,6 +23,8 @@ export type WriteProtocol = "line_protocol" | "messagepack";
 
 /** Makes a batch durable and visible. */
 export interface BatchWriter {
+  /** Throws what {@link write} would throw for want of memory, before a body is read and decoded. */
+  assertCapacity(): void;
   /** Resolves with the batch's LSN once the log holds it. Throws ServerError when nothing was kept. */
   write(batch: IngestBatch): Promise<number>;
 }
@@ -58,6 +60,7 @@ export function writeRoutes(context: WriteRoutesOptions): readonly Route[] {
   const headers: AnswerHeaders = { "X-Walnut-Durability": context.options.durability };
 
   async function serve(exchange: Exchange, target: WriteTarget): Promise<void> {
+    context.writer.assertCapacity();
     const lease = context.budget.lease();
     try {
       const body = await receive(exchange, context.options, lease);
