@@ -97,6 +97,7 @@ class Writer {
   readonly #index: number;
   readonly #random: () => number;
   #nextId = 0;
+  #outcome: Outcome = "unanswered";
 
   constructor(index: number, random: () => number) {
     this.#index = index;
@@ -104,42 +105,35 @@ class Writer {
   }
 
   async writeUntilFailure(url: string): Promise<void> {
-    // Set by the client's callbacks, which the compiler does not follow.
-    let outcome = "unanswered" as Outcome;
-    const api = new InfluxDB({ url, token: TOKEN, timeout: 10_000 }).getWriteApi(
-      "org",
-      DATABASE,
-      "ns",
-      {
-        maxRetries: 0,
-        flushInterval: 0,
-        batchSize: MAX_BATCH_POINTS + 1,
-        writeSuccess: () => {
-          outcome = "acknowledged";
-        },
-        // An answer that is not 2xx says that nothing was kept; no answer says nothing.
-        writeFailed: (error) => {
-          outcome = error instanceof HttpError ? "refused" : "unanswered";
-          return Promise.resolve();
-        },
+    const client = new InfluxDB({ url, token: TOKEN, timeout: 10_000 });
+    const api = client.getWriteApi("org", DATABASE, "ns", {
+      maxRetries: 0,
+      flushInterval: 0,
+      batchSize: MAX_BATCH_POINTS + 1,
+      writeSuccess: () => {
+        this.#outcome = "acknowledged";
       },
-    );
-    do {
-      outcome = "unanswered";
-      const firstId = this.#nextId;
-      this.#nextId += 1 + Math.floor(this.#random() * MAX_BATCH_POINTS);
-      for (let id = firstId; id < this.#nextId; id++) api.writePoint(pointOf(this.#index, id));
-      await flush(api);
-      const batch = { writer: this.#index, firstId, lastId: this.#nextId - 1, outcome };
-      this.batches.push(batch);
-    } while (outcome === "acknowledged");
+      // An answer that is not 2xx says that nothing was kept; no answer says nothing.
+      writeFailed: (error) => {
+        this.#outcome = error instanceof HttpError ? "refused" : "unanswered";
+        return Promise.resolve();
+      },
+    });
+    while ((await this.#writeBatch(api)) === "acknowledged");
     await api.close();
   }
-}
 
-async function flush(api: WriteApi): Promise<void> {
-  // The outcome is told by the callbacks.
-  await api.flush().catch(() => undefined);
+  async #writeBatch(api: WriteApi): Promise<Outcome> {
+    this.#outcome = "unanswered";
+    const firstId = this.#nextId;
+    this.#nextId += 1 + Math.floor(this.#random() * MAX_BATCH_POINTS);
+    for (let id = firstId; id < this.#nextId; id++) api.writePoint(pointOf(this.#index, id));
+    // The outcome is told by the callbacks.
+    await api.flush().catch(() => undefined);
+    const lastId = this.#nextId - 1;
+    this.batches.push({ writer: this.#index, firstId, lastId, outcome: this.#outcome });
+    return this.#outcome;
+  }
 }
 
 /** Everything about a point follows from its writer and id. */
