@@ -1,5 +1,6 @@
 /** What the tests of the other packages use. Private: not published. */
 
+export { type DiskEvent } from "./call-queue.ts";
 export { SteppedScheduler, immediateScheduler, type CallScheduler } from "./call-scheduler.ts";
 export { storageContract, type StorageContractOptions } from "./contracts/storage-contract.ts";
 export {
@@ -40,7 +41,7 @@ export {
   type RecoveredState,
 } from "./log-model.ts";
 export { SeededRandom, combineSeeds } from "./seeded-random.ts";
-export { SimulatedDisk, type DiskEvent, type SimulatedDiskOptions } from "./simulated-disk.ts";
+export { SimulatedDisk, type SimulatedDiskOptions } from "./simulated-disk.ts";
 export { BLOCK_BYTES, SECTOR_BYTES } from "./simulated-file.ts";
 export {
   Simulation,

@@ -28,6 +28,7 @@ import type {
   VolumeFacts,
 } from "@walnut/wal";
 
+import { CallQueue, crashedError, type DiskEvent } from "./call-queue.ts";
 import { immediateScheduler, type CallScheduler } from "./call-scheduler.ts";
 import {
   ExhaustiveChooser,
@@ -35,10 +36,16 @@ import {
   RandomChooser,
   type CrashChooser,
 } from "./crash-choice.ts";
-import { applyInFlight, isMutating, type InFlightCall } from "./in-flight-call.ts";
+import {
+  crashStateCountOf,
+  treeAfterPowerLoss,
+  treeAfterProcessCrash,
+  type RunningDisk,
+} from "./crashed-tree.ts";
+import { isMutating } from "./in-flight-call.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimulatedFile } from "./simulated-file.ts";
-import { concatBuffers, SimulatedHandle, type HandleHost } from "./simulated-handle.ts";
+import { SimulatedHandle, type HandleHost } from "./simulated-handle.ts";
 import { normalizePath, SimulatedTree } from "./simulated-tree.ts";
 import { formatStorageCall, StorageError, type StorageCall } from "./storage-call.ts";
 
@@ -52,22 +59,8 @@ export interface SimulatedDiskOptions {
   readonly maxOpenFiles?: number;
 }
 
-/** One call that takes effect now. */
-export interface DiskEvent {
-  readonly number: number;
-  readonly call: StorageCall;
-}
-
-interface Submitted extends InFlightCall {
-  readonly reject: (error: unknown) => void;
-}
-
 /** An in-memory `Storage` that crashes. */
 export class SimulatedDisk implements Storage {
-  /** Misuse by the caller, in words. A test that ends with violations has failed. */
-  readonly violations: string[] = [];
-  /** Called before each call takes effect. */
-  onEvent: ((event: DiskEvent) => void) | undefined;
   /** See {@link SimulatedDiskOptions.capacityBytes}; may be changed at any time. */
   capacityBytes: number;
   /** See {@link SimulatedDiskOptions.maxOpenFiles}; may be changed at any time. */
@@ -76,18 +69,13 @@ export class SimulatedDisk implements Storage {
   volume: Partial<Pick<VolumeFacts, "type" | "isVolatile" | "isNetwork">> = {};
 
   #tree = new SimulatedTree();
-  readonly #scheduler: CallScheduler;
-  readonly #inFlight = new Set<Submitted>();
+  readonly #calls: CallQueue;
   readonly #locks = new Set<string>();
   readonly #handles = new Set<SimulatedHandle>();
   #sequence = 0;
-  #events = 0;
   #changes = 0;
-  #calls = 0;
-  #crashEvent = Number.POSITIVE_INFINITY;
-  #isDead = false;
   readonly #host: HandleHost = {
-    submit: (call, effect, parts) => this.#submit(call, effect, parts),
+    submit: (call, effect, parts) => this.#calls.submit(call, effect, parts),
     nextSequence: () => this.#nextSequence(),
     lastSequence: () => this.#sequence,
     noteSettled: () => {
@@ -98,7 +86,7 @@ export class SimulatedDisk implements Storage {
   };
 
   constructor(options: SimulatedDiskOptions = {}) {
-    this.#scheduler = options.scheduler ?? immediateScheduler;
+    this.#calls = new CallQueue(options.scheduler ?? immediateScheduler);
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
     this.maxOpenFiles = options.maxOpenFiles ?? Number.POSITIVE_INFINITY;
   }
@@ -107,14 +95,14 @@ export class SimulatedDisk implements Storage {
 
   ensureDirectory(path: string): Promise<void> {
     const at = normalizePath(path);
-    return this.#submit({ kind: "ensureDirectory", path: at }, (call) => {
+    return this.#calls.submit({ kind: "ensureDirectory", path: at }, (call) => {
       if (this.#tree.ensureDirectory(at, call) > 0) this.#changes += 1;
     });
   }
 
   listDirectory(path: string): Promise<readonly string[]> {
     const at = normalizePath(path);
-    return this.#submit({ kind: "listDirectory", path: at }, (call) =>
+    return this.#calls.submit({ kind: "listDirectory", path: at }, (call) =>
       // "In no particular order": neither sorted nor by age, so that nobody comes to rely on it.
       this.#tree
         .list(at, call)
@@ -125,7 +113,7 @@ export class SimulatedDisk implements Storage {
   syncDirectory(path: string): Promise<void> {
     const at = normalizePath(path);
     const covered = this.#sequence;
-    return this.#submit({ kind: "syncDirectory", path: at }, (call) => {
+    return this.#calls.submit({ kind: "syncDirectory", path: at }, (call) => {
       this.#tree.settle(at, covered, call);
       this.#changes += 1;
     });
@@ -133,7 +121,7 @@ export class SimulatedDisk implements Storage {
 
   createFile(path: string): Promise<StorageFile> {
     const at = normalizePath(path);
-    return this.#submit({ kind: "createFile", path: at }, (call) => {
+    return this.#calls.submit({ kind: "createFile", path: at }, (call) => {
       this.#tree.assertCanCreate(at, call);
       this.#assertCanOpen(call);
       const file = new SimulatedFile();
@@ -144,7 +132,7 @@ export class SimulatedDisk implements Storage {
 
   openFile(path: string, mode: "read" | "write"): Promise<StorageFile> {
     const at = normalizePath(path);
-    return this.#submit({ kind: "openFile", path: at, mode }, (call) => {
+    return this.#calls.submit({ kind: "openFile", path: at, mode }, (call) => {
       const file = this.#tree.find(at, call);
       this.#assertCanOpen(call);
       return this.#open(path, file, mode);
@@ -154,21 +142,21 @@ export class SimulatedDisk implements Storage {
   rename(from: string, to: string): Promise<void> {
     const path = normalizePath(from);
     const target = normalizePath(to);
-    return this.#submit({ kind: "rename", path, to: target }, (call) => {
+    return this.#calls.submit({ kind: "rename", path, to: target }, (call) => {
       this.#tree.rename(path, target, this.#nextSequence(), call);
     });
   }
 
   remove(path: string): Promise<void> {
     const at = normalizePath(path);
-    return this.#submit({ kind: "remove", path: at }, (call) => {
+    return this.#calls.submit({ kind: "remove", path: at }, (call) => {
       this.#tree.remove(at, this.#nextSequence(), call);
     });
   }
 
   lockDirectory(path: string): Promise<DirectoryLock | DirectoryLockRefusal> {
     const at = normalizePath(path);
-    return this.#submit({ kind: "lockDirectory", path: at }, (call) => {
+    return this.#calls.submit({ kind: "lockDirectory", path: at }, (call) => {
       if (!this.#tree.hasDirectory(at)) throw new StorageError("ENOENT", call);
       if (this.#locks.has(at)) return { kind: "refused", owner: "another user of this disk" };
       this.#locks.add(at);
@@ -176,7 +164,7 @@ export class SimulatedDisk implements Storage {
       return {
         kind: "held",
         release: () =>
-          this.#submit({ kind: "releaseLock", path: at }, () => {
+          this.#calls.submit({ kind: "releaseLock", path: at }, () => {
             if (isHeld) this.#locks.delete(at);
             isHeld = false;
           }),
@@ -187,7 +175,7 @@ export class SimulatedDisk implements Storage {
   /** No event: it changes nothing, and nothing that it tells depends on calls in flight. */
   describeVolume(path: string): Promise<VolumeFacts> {
     const call: StorageCall = { kind: "describeVolume", path: normalizePath(path) };
-    if (this.#isDead) return Promise.reject(crashedError(call));
+    if (this.isDead) return Promise.reject(crashedError(call));
     if (!this.#tree.hasDirectory(call.path) && this.peek(call.path) === undefined) {
       return Promise.reject(new StorageError("ENOENT", call));
     }
@@ -205,9 +193,19 @@ export class SimulatedDisk implements Storage {
 
   // --- Watching ------------------------------------------------------------------------------------------
 
+  /** Misuse by the caller, in words. A test that ends with violations has failed. */
+  get violations(): readonly string[] {
+    return this.#calls.violations;
+  }
+
+  /** Called before each call takes effect. */
+  set onEvent(listener: (event: DiskEvent) => void) {
+    this.#calls.onEvent = listener;
+  }
+
   /** How many calls have taken effect. */
   get events(): number {
-    return this.#events;
+    return this.#calls.events;
   }
 
   /** The lengths of all files together. */
@@ -217,7 +215,7 @@ export class SimulatedDisk implements Storage {
 
   /** Calls made that have not taken effect, in words. */
   get inFlight(): string[] {
-    return [...this.#inFlight].map((entry) => formatStorageCall(entry.call));
+    return [...this.#calls.inFlight].map((entry) => formatStorageCall(entry.call));
   }
 
   /** Paths of the handles that are open. */
@@ -232,13 +230,15 @@ export class SimulatedDisk implements Storage {
 
   /** True after {@link crash}, {@link processCrash} or the event of {@link crashBefore}. */
   get isDead(): boolean {
-    return this.#isDead;
+    return this.#calls.isDead;
   }
 
   /** Changes whenever a crash now could leave something else than a crash before. */
   get changeStamp(): string {
     let stamp = String(this.#changes);
-    for (const entry of this.#inFlight) if (isMutating(entry)) stamp += `,${entry.callNumber}`;
+    for (const entry of this.#calls.inFlight) {
+      if (isMutating(entry)) stamp += `,${entry.callNumber}`;
+    }
     return stamp;
   }
 
@@ -277,58 +277,38 @@ export class SimulatedDisk implements Storage {
 
   /** The disk dies instead of letting event `number` (counted from 1) take effect. */
   crashBefore(number: number): void {
-    this.#crashEvent = number;
+    this.#calls.crashEvent = number;
   }
 
   /** Power loss, decided by a random stream. This disk is dead; the answer is what a restart finds. */
   crash(options: { readonly random: SeededRandom; readonly tearSectors?: boolean }): SimulatedDisk {
     const image = this.afterPowerLoss(new RandomChooser(options.random, options));
-    this.#die();
+    this.#calls.die();
     return image;
   }
 
   /** Kill -9. This disk is dead; the answer still has what was written, no more durable than before. */
   processCrash(options: { readonly random: SeededRandom }): SimulatedDisk {
     const image = this.afterProcessCrash(new RandomChooser(options.random));
-    this.#die();
+    this.#calls.die();
     return image;
   }
 
   /** What a power loss now could leave, as a new disk. This one stays as it is. */
   afterPowerLoss(chooser: CrashChooser): SimulatedDisk {
-    const tree = this.#treeWithCallsInFlight();
-    chooser.begin(rangeOf(tree));
-    const image = tree.afterPowerLoss(chooser);
-    for (const entry of this.#inFlight) {
-      if (entry.call.kind === "ensureDirectory") applyInFlight(entry, image, undefined, 0, chooser);
-    }
-    return this.#reborn(image);
+    return this.#reborn(treeAfterPowerLoss(this.#running, chooser));
   }
 
   /** What kill -9 now could leave, as a new disk: calls in flight happened wholly, partly or not at all. */
   afterProcessCrash(chooser: CrashChooser): SimulatedDisk {
-    const { tree, copies } = this.#tree.clone();
-    chooser.begin({ first: this.#sequence + 1, last: this.#sequence + this.#inFlight.size });
-    let sequence = this.#sequence;
-    for (const entry of this.#inFlight) {
-      sequence += 1;
-      const file = entry.file === undefined ? undefined : copies.get(entry.file);
-      if (entry.file === undefined || file !== undefined) {
-        applyInFlight(entry, tree, file, sequence, chooser);
-      }
-    }
-    const disk = this.#reborn(tree);
-    disk.#sequence = sequence;
+    const disk = this.#reborn(treeAfterProcessCrash(this.#running, chooser));
+    disk.#sequence = this.#sequence + this.#calls.inFlight.size;
     return disk;
   }
 
   /** An upper bound of the different disks that {@link enumerateCrashes} would go through. */
   crashStateCount(): number {
-    const tree = this.#treeWithCallsInFlight();
-    let count = tree.crashStateCount();
-    for (const file of tree.files()) count *= file.crashStateCount();
-    for (const entry of this.#inFlight) if (entry.call.kind === "ensureDirectory") count *= 4;
-    return count;
+    return crashStateCountOf(this.#running);
   }
 
   /**
@@ -346,61 +326,6 @@ export class SimulatedDisk implements Storage {
   }
 
   // --- Inside --------------------------------------------------------------------------------------------
-
-  #submit<T>(
-    call: StorageCall,
-    effect: (call: StorageCall) => T,
-    parts: { readonly file?: SimulatedFile; readonly buffers?: readonly Uint8Array[] } = {},
-  ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      if (this.#isDead) {
-        reject(crashedError(call));
-        return;
-      }
-      this.#calls += 1;
-      const bytes = parts.buffers === undefined ? undefined : concatBuffers(parts.buffers);
-      const entry: Submitted = { call, callNumber: this.#calls, file: parts.file, bytes, reject };
-      if (bytes !== undefined) this.#watchOverlap(entry);
-      this.#inFlight.add(entry);
-      this.#scheduler.schedule(() => {
-        if (this.#isDead) return;
-        if (this.#events + 1 >= this.#crashEvent) {
-          this.#die();
-          return;
-        }
-        this.#events += 1;
-        this.onEvent?.({ number: this.#events, call });
-        if (bytes !== undefined && parts.buffers !== undefined) {
-          this.#watchBuffers(call, bytes, parts.buffers);
-        }
-        this.#inFlight.delete(entry);
-        try {
-          resolve(effect(call));
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
-  }
-
-  #watchBuffers(call: StorageCall, taken: Uint8Array, buffers: readonly Uint8Array[]): void {
-    if (Buffer.compare(taken, concatBuffers(buffers)) === 0) return;
-    this.violations.push(`buffer changed while in flight: ${formatStorageCall(call)}`);
-  }
-
-  #watchOverlap(entry: Submitted): void {
-    const start = entry.call.offsetBytes ?? 0;
-    const end = start + (entry.bytes?.byteLength ?? 0);
-    for (const other of this.#inFlight) {
-      if (other.bytes === undefined || other.file !== entry.file) continue;
-      const otherStart = other.call.offsetBytes ?? 0;
-      if (start < otherStart + other.bytes.byteLength && otherStart < end) {
-        this.violations.push(
-          `writes in flight overlap: ${formatStorageCall(other.call)} and ${formatStorageCall(entry.call)}`,
-        );
-      }
-    }
-  }
 
   #nextSequence(): number {
     this.#sequence += 1;
@@ -425,45 +350,24 @@ export class SimulatedDisk implements Storage {
     return Math.max(file.lengthBytes, Math.min(endBytes, this.capacityBytes - usedByOthers));
   }
 
-  #die(): void {
-    this.#isDead = true;
-    for (const entry of this.#inFlight) entry.reject(crashedError(entry.call));
+  get #running(): RunningDisk {
+    return { tree: this.#tree, calls: this.#calls.inFlight, sequence: this.#sequence };
   }
 
-  /** The tree as if every call in flight had just taken effect, so that all its effects are open. */
-  #treeWithCallsInFlight(): SimulatedTree {
-    if (![...this.#inFlight].some(isMutating)) return this.#tree;
-    const { tree, copies } = this.#tree.clone();
-    let sequence = this.#sequence;
-    for (const entry of this.#inFlight) {
-      if (entry.call.kind === "ensureDirectory") continue;
-      const file = entry.file === undefined ? undefined : copies.get(entry.file);
-      sequence += 1;
-      if (entry.file === undefined || file !== undefined)
-        applyInFlight(entry, tree, file, sequence);
-    }
-    return tree;
-  }
-
-  #reborn(tree: SimulatedTree): SimulatedDisk {
-    const disk = new SimulatedDisk({
-      capacityBytes: this.capacityBytes,
-      maxOpenFiles: this.maxOpenFiles,
-    });
+  /** Another disk of this kind that holds `tree`. */
+  #reborn(tree: SimulatedTree, scheduler: CallScheduler = immediateScheduler): SimulatedDisk {
+    const { capacityBytes, maxOpenFiles } = this;
+    const disk = new SimulatedDisk({ scheduler, capacityBytes, maxOpenFiles });
+    disk.volume = this.volume;
     disk.#tree = tree;
     return disk;
   }
 
   /** The same disk under another scheduler: the next life of an image, before its first call. */
   withScheduler(scheduler: CallScheduler): SimulatedDisk {
-    const disk = new SimulatedDisk({
-      scheduler,
-      capacityBytes: this.capacityBytes,
-      maxOpenFiles: this.maxOpenFiles,
-    });
-    disk.#tree = this.#tree;
+    const disk = this.#reborn(this.#tree, scheduler);
     disk.#sequence = this.#sequence;
-    this.#die();
+    this.#calls.die();
     return disk;
   }
 
@@ -471,16 +375,6 @@ export class SimulatedDisk implements Storage {
   onlyDurable(): SimulatedDisk {
     return this.afterPowerLoss(new LoseAllChooser());
   }
-}
-
-function crashedError(call: StorageCall): StorageError {
-  return new StorageError("ECRASHED", call, "the simulated machine is off");
-}
-
-function rangeOf(tree: SimulatedTree): { first: number; last: number } {
-  const range = { first: Number.POSITIVE_INFINITY, last: 0 };
-  tree.extendRange(range);
-  return { first: Math.min(range.first, range.last), last: range.last };
 }
 
 function reversed(text: string): string {
