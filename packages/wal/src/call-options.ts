@@ -3,7 +3,7 @@
  */
 import type { AckPoint } from "./commit/group-commit.ts";
 import { MAX_RECORD_KIND } from "./format/record.ts";
-import type { Visibility } from "./log/log-reader.ts";
+import type { Gap, Visibility } from "./log/log-reader.ts";
 import type { DurabilityLevel } from "./options.ts";
 
 export interface AppendOptions {
@@ -23,6 +23,11 @@ export interface ReadOptions {
   readonly to?: number | undefined;
   /** How far to see: only what survives a power loss (default), or all that the operating system has. */
   readonly visibility?: Visibility | undefined;
+  /**
+   * Told of records that were lost to damage (after a salvage), which the read then passes over. Without it such a gap ends the
+   * read with `WAL_GAP`.
+   */
+  readonly onGap?: ((gap: Gap) => void) | undefined;
 }
 
 export interface TailOptions extends Omit<ReadOptions, "to"> {
@@ -42,15 +47,15 @@ export const ACK_POINTS: Readonly<Record<DurabilityLevel, AckPoint>> = {
 
 const APPEND_LEVELS: readonly DurabilityLevel[] = ["fdatasync", "interval", "async", "memory"];
 
-/** When an append with these options resolves. Throws `RangeError` for values that no append can have. */
-export function ackPointOf(options: AppendOptions, defaultAck: AckPoint): AckPoint {
+/** When an append with these options resolves, or what is wrong with them. */
+export function ackPointOf(options: AppendOptions, defaultAck: AckPoint): AckPoint | RangeError {
   const { durability, kind } = options;
   if (kind !== undefined && !(Number.isInteger(kind) && kind >= 0 && kind <= MAX_RECORD_KIND)) {
-    throw new RangeError(`kind is ${kind}; must be a whole number from 0 to ${MAX_RECORD_KIND}`);
+    return new RangeError(`kind is ${kind}; must be a whole number from 0 to ${MAX_RECORD_KIND}`);
   }
   if (durability === undefined) return defaultAck;
   if (!APPEND_LEVELS.includes(durability)) {
-    throw new RangeError(
+    return new RangeError(
       `durability of one append is "${durability}"; must be one of ${APPEND_LEVELS.join(", ")}`,
     );
   }

@@ -16,6 +16,7 @@ export type WalErrorCode =
   | "WAL_OVERLOADED"
   | "WAL_IO"
   | "WAL_CORRUPT"
+  | "WAL_GAP"
   | "WAL_UNSUPPORTED_FORMAT"
   | "WAL_CODEC_MISSING"
   | "WAL_RECORD_TOO_LARGE"

@@ -14,6 +14,7 @@ import { CursorSet } from "./log/cursors.ts";
 import { SegmentedLog } from "./log/segmented-log.ts";
 import { resolveWalOptions, type ResolvedWalOptions, type WalOptions } from "./options.ts";
 import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
+import { quarantineCursor, salvageSegments } from "./recovery/salvage.ts";
 import { NodeStorage } from "./storage/node-storage.ts";
 import { isNoSpace, NoSpaceError } from "./storage/no-space.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
@@ -23,6 +24,7 @@ import type { RecoveryReport } from "./wal-status.ts";
 /** Frames are closed at this size, so that one bad bit costs little and a scan needs little memory. */
 const TARGET_FRAME_BODY_BYTES = 128 * 1024; // 128 KiB
 const BUFFER_COUNT = 3;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Opens a log for writing, recovers it, and takes the one writer's lock on its directory.
@@ -61,7 +63,8 @@ export function nodeEnvironment(): WalEnvironment {
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
     setTimer: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs);
+      // A longer delay would overflow and fire at once; those who wait longer look at the time and set another timer.
+      const timer = setTimeout(callback, Math.min(delayMs, MAX_TIMER_MS));
       timer.unref();
       return { cancel: () => clearTimeout(timer) };
     },
@@ -83,14 +86,29 @@ async function openLocked(
   const codecs = new CodecRegistry();
   const writeCodec = codec === "none" ? undefined : await codecs.load(codec);
 
+  const isSalvage = options.recovery === "salvage";
+  const salvageOptions = {
+    storage,
+    directory,
+    nowMs: () => wholeMs(environment),
+    randomBytes: (length: number) => environment.randomBytes(length),
+  };
+  const salvage = isSalvage ? await salvageSegments(salvageOptions) : undefined;
   const plan = await planRecovery({
     storage,
     directory,
-    mode: options.recovery,
+    mode: options.recovery === "default" ? "default" : "strict",
+    acceptsMissingTail: salvage?.isTailMissing === true,
     onProgress: options.onRecoveryProgress,
   });
   const cursors = new CursorSet(storage, directory, () => wholeMs(environment));
-  await cursors.load();
+  await cursors.load(
+    isSalvage
+      ? async (path, name) => {
+          await quarantineCursor(salvageOptions, path, name);
+        }
+      : undefined,
+  );
   const log = await SegmentedLog.apply(
     {
       storage,
@@ -124,7 +142,8 @@ async function openLocked(
       return commitFailure(directory, cause, log.nextLsn);
     },
   });
-  const recovery = report(plan, log, environment.monotonicMs() - startedMs);
+  const durationMs = environment.monotonicMs() - startedMs;
+  const recovery = { ...report(plan, log, durationMs), salvage };
   return new Wal({ options, environment, lock, log, commit, cursors, codecs, recovery });
 }
 
@@ -138,7 +157,11 @@ async function takeLock(environment: WalEnvironment, directory: string): Promise
   );
 }
 
-function report(plan: RecoveryPlan, log: SegmentedLog, durationMs: number): RecoveryReport {
+function report(
+  plan: RecoveryPlan,
+  log: SegmentedLog,
+  durationMs: number,
+): Omit<RecoveryReport, "salvage"> {
   const { doubtful } = plan;
   return {
     segments: plan.closed.length,

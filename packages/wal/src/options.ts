@@ -47,7 +47,7 @@ export interface WalOptions {
   readonly bufferSizeBytes?: number | undefined;
   /**
    * Most bytes that may wait for the disk; appends beyond reject with `WAL_OVERLOADED`. Default 256 MiB. Range
-   * `bufferSizeBytes` and more.
+   * `bufferSizeBytes` to 1 GiB. Looked at when a buffer is full, so it can be exceeded by one buffer. Also the largest batch.
    */
   readonly maxPendingBytes?: number | undefined;
   /** Largest payload in bytes. Default 64 MiB. Range 1 to 268,435,455. */
@@ -114,7 +114,8 @@ const RANGES: Readonly<Record<NumberOption, readonly [min: number, max: number]>
   syncIntervalMs: [1, 3_600_000],
   syncIntervalBytes: [1, Number.MAX_SAFE_INTEGER],
   bufferSizeBytes: [64 * 1024, 256 * 1024 * 1024],
-  maxPendingBytes: [64 * 1024, Number.MAX_SAFE_INTEGER],
+  // A batch lies in one segment, and offsets in a segment have 32 bits.
+  maxPendingBytes: [64 * 1024, 1024 * 1024 * 1024],
   maxRecordBytes: [1, MAX_RECORD_BYTES],
   prewriteBytes: [0, 1024 * 1024 * 1024],
   attestDelayMs: [0, 3_600_000],
@@ -143,7 +144,7 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
     directory: options.directory,
     durability: oneOf("durability", options.durability, DURABILITY_LEVELS),
     codec: oneOf("codec", options.codec, CODEC_NAMES),
-    recovery: oneOf("recovery", options.recovery, ["default", "strict"] as const),
+    recovery: oneOf("recovery", options.recovery, ["default", "strict", "salvage"] as const),
     onRecoveryProgress: options.onRecoveryProgress,
     segmentSizeBytes: inRange("segmentSizeBytes", options.segmentSizeBytes),
     segmentMaxAgeMs: inRange("segmentMaxAgeMs", options.segmentMaxAgeMs),

@@ -4,6 +4,7 @@
 import type { CursorSet } from "./log/cursors.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { DurabilityLevel, ResolvedWalOptions } from "./options.ts";
+import type { SalvageReport } from "./recovery/salvage-apply.ts";
 import type { ClosedSegment } from "./segment/segment-info.ts";
 
 /** Four places in the log, as LSNs; an empty log has `firstLsn` 1 and 0 for the others. */
@@ -31,6 +32,8 @@ export interface RecoveryReport {
   readonly rewrittenRecords: number;
   /** Row of the table in docs/recovery.md; "T0" for a log without segments. */
   readonly verdict: string;
+  /** Mode "salvage": what was damaged and where it is now; `undefined` when nothing was. */
+  readonly salvage: SalvageReport | undefined;
 }
 
 export interface SegmentStatus {

@@ -21,7 +21,8 @@ import { isCursorName } from "./format/cursor-file.ts";
 import { encodeRecordHead } from "./format/record.ts";
 import type { CursorSet } from "./log/cursors.ts";
 import { LiveFrames } from "./log/live-frames.ts";
-import { LogReader, type Visibility } from "./log/log-reader.ts";
+import { LogReader } from "./log/log-reader.ts";
+import { Retention } from "./log/retention.ts";
 import { RecordIterator, recordBatches, type WalRecord } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { ResolvedWalOptions } from "./options.ts";
@@ -53,10 +54,11 @@ export class Wal {
   readonly #defaultAck: AckPoint;
   #lifecycle: Lifecycle = "open";
   #closing: Promise<void> | undefined;
-  #offLsn = 0;
-  readonly #appended = { records: 0, bytes: 0 };
+  /** Level "off": what was appended, and kept nowhere. */
+  readonly #off = { records: 0, bytes: 0 };
+  readonly #isOff: boolean;
+  readonly #retention: Retention;
   readonly #maintenance: Maintenance;
-  #releaseFailure: string | undefined;
   /** What recovery found and did when the log was opened. */
   readonly recovery: RecoveryReport;
 
@@ -65,7 +67,9 @@ export class Wal {
     this.#parts = parts;
     this.recovery = parts.recovery;
     this.#defaultAck = ACK_POINTS[parts.options.durability];
-    const { options, environment, log, commit } = parts;
+    this.#isOff = parts.options.durability === "off";
+    const { options, environment, log, commit, cursors } = parts;
+    this.#retention = new Retention(cursors, log);
     this.#maintenance = new Maintenance({
       ...options,
       tasks: log,
@@ -87,12 +91,18 @@ export class Wal {
     const refusal = this.#refuse(payload);
     if (refusal !== undefined) return Promise.reject(refusal);
     const bytes = payload.byteLength;
-    this.#count(1, bytes);
-    if (this.#parts.options.durability === "off") return Promise.resolve(++this.#offLsn);
-    const ack = options === undefined ? this.#defaultAck : ackPointOf(options, this.#defaultAck);
+    if (this.#isOff) return Promise.resolve(this.#keepNothing(1, bytes));
+    let ack = this.#defaultAck;
+    if (options !== undefined) {
+      const chosen = ackPointOf(options, ack);
+      if (chosen instanceof Error) return Promise.reject(chosen);
+      ack = chosen;
+    }
     const head = encodeRecordHead(bytes, options?.kind ?? 0);
+    const settled = this.#parts.commit.append(head, payload, ack);
+    // Behind the append, so that a sync that it makes due includes it.
     this.#maintenance.onAppend(bytes, this.#needsInterval(options));
-    return this.#parts.commit.append(head, payload, ack);
+    return settled;
   }
 
   /**
@@ -115,18 +125,18 @@ export class Wal {
       bytes += payload.byteLength;
       heads.push(encodeRecordHead(payload.byteLength, options?.kind ?? 0));
     }
-    this.#count(payloads.length, bytes);
-    if (this.#parts.options.durability === "off") {
-      const firstLsn = this.#offLsn + 1;
-      this.#offLsn += payloads.length;
-      return Promise.resolve({ firstLsn, lastLsn: this.#offLsn });
-    }
     const { maxPendingBytes } = this.#parts.options;
     if (bytes > maxPendingBytes)
       return Promise.reject(tooLarge("batch", bytes, { maxPendingBytes }));
-    const ack = options === undefined ? this.#defaultAck : ackPointOf(options, this.#defaultAck);
+    if (this.#isOff) {
+      const lastLsn = this.#keepNothing(payloads.length, bytes);
+      return Promise.resolve({ firstLsn: lastLsn - payloads.length + 1, lastLsn });
+    }
+    const ack = ackPointOf(options ?? {}, this.#defaultAck);
+    if (ack instanceof Error) return Promise.reject(ack);
+    const settled = this.#parts.commit.appendBatch(heads, payloads, ack);
     this.#maintenance.onAppend(bytes, this.#needsInterval(options));
-    return this.#parts.commit.appendBatch(heads, payloads, ack);
+    return settled;
   }
 
   /**
@@ -138,7 +148,7 @@ export class Wal {
    */
   read(options: ReadOptions = {}): RecordIterator {
     const range = this.#range(options);
-    return new RecordIterator(this.#reader(range.fromLsn, options.visibility), range);
+    return new RecordIterator(this.#reader(range.fromLsn, options), range);
   }
 
   /**
@@ -147,7 +157,7 @@ export class Wal {
    */
   readBatches(options: ReadOptions = {}): AsyncGenerator<readonly WalRecord[], undefined> {
     const range = this.#range(options);
-    return recordBatches(this.#reader(range.fromLsn, options.visibility), range);
+    return recordBatches(this.#reader(range.fromLsn, options), range);
   }
 
   /**
@@ -158,7 +168,7 @@ export class Wal {
    */
   tail(options: TailOptions = {}): RecordIterator {
     const range = this.#range(options);
-    const reader = this.#reader(range.fromLsn, options.visibility);
+    const reader = this.#reader(range.fromLsn, options);
     const { log, commit } = this.#parts;
     const frames = new LiveFrames({
       reader,
@@ -188,10 +198,7 @@ export class Wal {
         return cursors.ackedLsn(name) ?? 0;
       },
       ack: (lsn) => this.#ack(name, lsn),
-      remove: async () => {
-        await cursors.remove(name);
-        await this.#release();
-      },
+      remove: () => this.#removeCursor(name),
     };
   }
 
@@ -200,7 +207,7 @@ export class Wal {
     const { log, commit } = this.#parts;
     return {
       firstLsn: log.state.firstLsn,
-      appendedLsn: commit.nextLsn - 1 + this.#offLsn,
+      appendedLsn: commit.nextLsn - 1 + this.#off.records,
       writtenLsn: log.writtenLsn,
       durableLsn: log.durableLsn,
     };
@@ -266,9 +273,9 @@ export class Wal {
         commit.failure !== undefined && this.#lifecycle === "open" ? "poisoned" : this.#lifecycle,
       failure: commit.failure?.message,
       positions: this.positions,
-      appended: this.#appended,
+      appended: this.#isOff ? this.#off : commit.appended,
       pendingBytes: commit.pendingBytes,
-      releaseFailure: this.#releaseFailure,
+      releaseFailure: this.#retention.failure,
     });
   }
 
@@ -292,6 +299,7 @@ export class Wal {
     this.#lifecycle = "closing";
     this.#maintenance.stop();
     try {
+      await this.#retention.stop();
       if (commit.failure === undefined) await commit.exclusive(() => log.close());
     } finally {
       await commit.drained();
@@ -318,9 +326,11 @@ export class Wal {
     return (options?.durability ?? this.#parts.options.durability) === "interval";
   }
 
-  #count(records: number, bytes: number): void {
-    this.#appended.records += records;
-    this.#appended.bytes += bytes;
+  /** Level "off": an LSN is given out behind those of the log, and nothing else happens. */
+  #keepNothing(records: number, bytes: number): number {
+    this.#off.records += records;
+    this.#off.bytes += bytes;
+    return this.#parts.commit.nextLsn - 1 + this.#off.records;
   }
 
   #range(options: ReadOptions): { readonly fromLsn: number; readonly toLsn: number } {
@@ -328,7 +338,7 @@ export class Wal {
     return { fromLsn, toLsn: options.to ?? Number.MAX_SAFE_INTEGER };
   }
 
-  #reader(fromLsn: number, visibility: Visibility | undefined): LogReader {
+  #reader(fromLsn: number, options: ReadOptions): LogReader {
     if (!Number.isSafeInteger(fromLsn) || fromLsn < 1) {
       throw new RangeError(`from is ${fromLsn}; LSNs begin with 1`);
     }
@@ -338,30 +348,20 @@ export class Wal {
       state: () => log.state,
       codecs,
       fromLsn,
-      visibility: visibility ?? "durable",
+      visibility: options.visibility ?? "durable",
+      onGap: options.onGap,
     });
   }
 
   async #ack(name: string, lsn: number): Promise<void> {
-    const { cursors } = this.#parts;
-    const { appendedLsn } = this.positions;
-    assertLsn("ack", lsn, 0, appendedLsn);
     this.#assertOpen();
-    await cursors.ack(name, lsn);
-    await this.#release();
+    assertLsn("ack", lsn, 0, this.positions.appendedLsn);
+    await this.#retention.ack(name, lsn);
   }
 
-  /** Frees what no cursor needs. The acks behind it are durable: a failure costs space, nothing else. */
-  async #release(): Promise<void> {
-    const { cursors, log } = this.#parts;
-    try {
-      await cursors.persistAll();
-      const lowest = cursors.lowestDurableLsn();
-      if (lowest !== undefined) await log.release(lowest);
-      this.#releaseFailure = undefined;
-    } catch (error) {
-      this.#releaseFailure = error instanceof Error ? error.message : String(error);
-    }
+  async #removeCursor(name: string): Promise<void> {
+    this.#assertOpen();
+    await this.#retention.remove(name);
   }
 
   #assertOpen(): void {

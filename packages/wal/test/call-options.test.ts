@@ -25,13 +25,13 @@ suite("ackPointOf", () => {
 
   for (const durability of ["fsync", "off", "sync", ""]) {
     test(`refuses "${durability}" for one append`, () => {
-      assert.throws(() => ackPointOf({ durability } as AppendOptions, "durable"), RangeError);
+      assert.ok(ackPointOf({ durability } as AppendOptions, "durable") instanceof RangeError);
     });
   }
 
   for (const kind of [-1, 16, 1.5, Number.NaN]) {
     test(`refuses kind ${kind}`, () => {
-      assert.throws(() => ackPointOf({ kind }, "durable"), RangeError);
+      assert.ok(ackPointOf({ kind }, "durable") instanceof RangeError);
     });
   }
 

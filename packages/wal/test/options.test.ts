@@ -32,7 +32,7 @@ const NUMBERS: readonly {
   {
     name: "maxPendingBytes",
     min: 64 * KIB,
-    max: MAX,
+    max: GIB,
     byDefault: 256 * MIB,
     with: { bufferSizeBytes: 64 * KIB },
   },

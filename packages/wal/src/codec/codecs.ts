@@ -82,18 +82,33 @@ const OPTIONAL_CODECS: Readonly<Record<OptionalCodecName, (id: number) => Promis
   zstd: loadZstd,
 };
 
-/** The functions that we use of an optional package; none of them ships types that fit all versions. */
-interface OptionalModule {
-  compress(input: Uint8Array, level?: number): Promise<Uint8Array> | Uint8Array;
-  decompress(input: Uint8Array): Uint8Array;
+/** What we use of each optional package: the engine must compile without them. */
+interface SnappyModule {
   compressSync(input: Uint8Array): Uint8Array;
-  uncompressSync(input: Uint8Array, options?: { asBuffer: boolean }): Uint8Array;
-  zstdCompressSync(input: Uint8Array, options?: object): Uint8Array;
-  zstdDecompressSync(input: Uint8Array, options?: object): Uint8Array;
+  compress(input: Uint8Array): Promise<Uint8Array>;
+  uncompressSync(input: Uint8Array, options: { asBuffer: true }): Uint8Array;
+}
+
+interface Lz4Module {
+  compressSync(input: Uint8Array): Uint8Array;
+  compress(input: Uint8Array): Promise<Uint8Array>;
+  uncompressSync(input: Uint8Array): Uint8Array;
+}
+
+interface ZstdModule {
+  compress(input: Uint8Array, level: number): Uint8Array;
+  decompress(input: Uint8Array): Uint8Array;
+}
+
+/** Of node:zlib in newer versions of Node. */
+interface BuiltInZstd {
+  /** `pledgedSrcSize` makes the frame state its size, which the decoder insists on. */
+  zstdCompressSync(input: Uint8Array, options: { pledgedSrcSize: number }): Uint8Array;
+  zstdDecompressSync(input: Uint8Array, options: { maxOutputLength: number }): Uint8Array;
 }
 
 async function loadSnappy(id: number): Promise<Codec> {
-  const snappy = await loadPackage("snappy", "snappy");
+  const snappy: SnappyModule = await loadPackage("snappy", "snappy");
   return {
     id,
     name: "snappy",
@@ -107,7 +122,7 @@ async function loadSnappy(id: number): Promise<Codec> {
 }
 
 async function loadLz4(id: number): Promise<Codec> {
-  const lz4 = await loadPackage("lz4", "lz4-napi");
+  const lz4: Lz4Module = await loadPackage("lz4", "lz4-napi");
   return {
     id,
     name: "lz4",
@@ -122,41 +137,42 @@ async function loadLz4(id: number): Promise<Codec> {
 
 async function loadZstd(id: number): Promise<Codec> {
   // Node 22.15 and later bring zstd along; the optional package serves older versions.
-  const builtIn: Partial<OptionalModule> = zlib as unknown as Partial<OptionalModule>;
+  const builtIn = zlib as unknown as Partial<BuiltInZstd>;
   const { zstdCompressSync, zstdDecompressSync } = builtIn;
   if (zstdCompressSync !== undefined && zstdDecompressSync !== undefined) {
     return {
       id,
       name: "zstd",
-      compress: (body) => zstdCompressSync(body),
-      compressAsync: (body) => Promise.resolve(zstdCompressSync(body)),
+      compress: (body) => zstdCompressSync(body, { pledgedSrcSize: body.byteLength }),
+      compressAsync: (body) =>
+        Promise.resolve(zstdCompressSync(body, { pledgedSrcSize: body.byteLength })),
       decompress: (stored, rawBytes) =>
-        guarded(rawBytes, () =>
-          zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawBytes) }),
-        ),
+        zstdClaimedBytes(stored) === rawBytes
+          ? guarded(rawBytes, () =>
+              zstdDecompressSync(stored, { maxOutputLength: Math.max(1, rawBytes) }),
+            )
+          : undefined,
     };
   }
-  const zstd = await loadPackage("zstd", "@cloudpss/zstd");
+  const zstd: ZstdModule = await loadPackage("zstd", "@cloudpss/zstd");
   return {
     id,
     name: "zstd",
-    compress: (body) => zstd.compressSync(body),
-    compressAsync: async (body) => await zstd.compress(body, 1),
-    decompress: (stored, rawBytes) => {
-      const claimed = zstdClaimedBytes(stored);
-      return claimed === undefined || claimed === rawBytes
+    compress: (body) => zstd.compress(body, 1),
+    compressAsync: (body) => Promise.resolve(zstd.compress(body, 1)),
+    decompress: (stored, rawBytes) =>
+      zstdClaimedBytes(stored) === rawBytes
         ? guarded(rawBytes, () => zstd.decompress(stored))
-        : undefined;
-    },
+        : undefined,
   };
 }
 
-async function loadPackage(codec: CodecName, packageName: string): Promise<OptionalModule> {
+async function loadPackage<T>(codec: CodecName, packageName: string): Promise<T> {
   try {
     const loaded: unknown = await import(packageName);
-    const module = loaded as { default?: Partial<OptionalModule> } & Partial<OptionalModule>;
+    const module = loaded as Partial<T> & { default?: Partial<T> | null };
     // CommonJS packages put their functions on `default`; named exports, where detected, win.
-    return { ...module.default, ...module } as OptionalModule;
+    return { ...module.default, ...module } as T;
   } catch (cause) {
     throw new WalError(
       "WAL_CODEC_MISSING",

@@ -101,11 +101,8 @@ export class CommitBuffer {
   addRecord(head: number, payload: Uint8Array, lsn: number): void {
     const size = this.#geometry.recordHeadBytes + payload.byteLength;
     let frame = this.#open;
-    if (
-      frame === undefined ||
-      this.#length - frame.start - this.#geometry.frameHeaderBytes + size >
-        this.#geometry.targetBodyBytes
-    ) {
+    // A frame without records takes any record: an empty data frame is none.
+    if (frame === undefined || (frame.recordCount > 0 && size > this.openFrameRoomBytes)) {
       frame = this.openFrame(lsn);
     }
     const at = this.#length;

@@ -66,6 +66,7 @@ export class GroupCommit {
   /** Full buffers and tasks in the order in which they came; the buffer that is filling comes behind them. */
   #pending: (CommitBuffer | ExclusiveTask)[] = [];
   #filling: CommitBuffer;
+  readonly #appended = { records: 0, bytes: 0 };
   #nextLsn: number;
   #pendingBytes = 0;
   #isScheduled = false;
@@ -84,6 +85,11 @@ export class GroupCommit {
 
   get nextLsn(): number {
     return this.#nextLsn;
+  }
+
+  /** What was accepted since the log was opened. */
+  get appended(): { readonly records: number; readonly bytes: number } {
+    return this.#appended;
   }
 
   /** The error that later appends get, once a write or sync has failed. */
@@ -106,6 +112,8 @@ export class GroupCommit {
     const lsn = this.#nextLsn++;
     const buffer = this.#filling;
     buffer.addRecord(head, payload, lsn);
+    this.#appended.records++;
+    this.#appended.bytes += payload.byteLength;
     const settled = this.#waiter(buffer, ack, lsn);
     this.#schedule();
     return settled;
@@ -142,6 +150,8 @@ export class GroupCommit {
       buffer.closeFrame();
       markContinued(buffer, firstFrame);
     }
+    this.#appended.records += payloads.length;
+    this.#appended.bytes += bodyBytes - payloads.length * recordHeadBytes;
     const settled = this.#waiter(buffer, ack, { firstLsn, lastLsn: this.#nextLsn - 1 });
     this.#schedule();
     return settled;

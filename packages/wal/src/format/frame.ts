@@ -23,6 +23,7 @@ export const FRAME_MAGIC_BYTES: Uint8Array = Uint8Array.of(0x46, 0x52, 0x4d, 0x3
 
 const MAGIC = 0x31_4d_52_46; // "FRM1" when read as bytes.
 const CHECKSUM_COVERS_FROM = 8;
+const RESERVED_OFFSET = 31;
 const MAX_BODY_BYTES = 2 ** 31 - 1;
 
 /** Set when the batch that fills this frame goes on in the next one. */
@@ -75,7 +76,7 @@ export function sealFrame(
   view.setUint8(28, header.kind);
   view.setUint8(29, header.codecId);
   view.setUint8(30, header.flags);
-  view.setUint8(31, 0);
+  view.setUint8(RESERVED_OFFSET, 0);
   view.setUint32(32, header.durableOffset, true);
   view.setUint32(36, header.chain, true);
   writeU64(view, 40, header.timeMs);
@@ -189,6 +190,7 @@ export function decodeFrame(
   const timeMs = readU64(view, offset + 40);
   const kind = view.getUint8(offset + 28);
   if (firstLsn === undefined || timeMs === undefined || !isFrameKind(kind)) return undefined;
+  if (view.getUint8(offset + RESERVED_OFFSET) !== 0) return undefined;
   const header: FrameHeader = {
     storedBytes: view.getUint32(offset + 8, true),
     rawBytes: view.getUint32(offset + 12, true),

@@ -41,8 +41,10 @@ export class CursorSet {
   /**
    * Reads all cursor files and removes unfinished replacements. A damaged file is named and nothing is opened: guessing a
    * position would either lose records or deliver them twice.
+   *
+   * @param onDamaged - moves a damaged file aside instead; its cursor is then unknown
    */
-  async load(): Promise<void> {
+  async load(onDamaged?: (path: string, name: string) => Promise<void>): Promise<void> {
     let names: readonly string[];
     try {
       names = await this.#storage.listDirectory(this.#directory);
@@ -54,7 +56,7 @@ export class CursorSet {
     for (const name of names) {
       const path = joinPath(this.#directory, name);
       if (name.endsWith(TEMPORARY_SUFFIX)) await removeIfThere(this.#storage, path);
-      else if (name.endsWith(CURSOR_SUFFIX)) await this.#loadOne(name, path);
+      else if (name.endsWith(CURSOR_SUFFIX)) await this.#loadOne(name, path, onDamaged);
     }
   }
 
@@ -94,11 +96,12 @@ export class CursorSet {
     const cursor = this.#cursors.get(name);
     if (cursor === undefined) throw new RangeError(`no cursor ${name}`);
     cursor.ackedLsn = Math.max(cursor.ackedLsn, lsn);
-    while (!cursor.isRemoved && (cursor.durableLsn < lsn || !cursor.isOnDisk)) {
-      cursor.writing ??= this.#write(name, cursor).finally(() => {
-        cursor.writing = undefined;
-      });
-      await cursor.writing;
+    // A truncation may move the cursor back meanwhile: then there is nothing left to wait for.
+    while (
+      !cursor.isRemoved &&
+      (cursor.durableLsn < Math.min(lsn, cursor.ackedLsn) || !cursor.isOnDisk)
+    ) {
+      await this.#writeOnce(name, cursor);
     }
   }
 
@@ -129,10 +132,12 @@ export class CursorSet {
   async clampTo(lastLsn: number): Promise<readonly CursorPosition[]> {
     const clamped: CursorPosition[] = [];
     for (const [name, cursor] of this.#cursors) {
-      if (cursor.durableLsn <= lastLsn) continue;
-      clamped.push({ name, ackedLsn: cursor.ackedLsn, durableLsn: cursor.durableLsn });
-      cursor.ackedLsn = lastLsn;
-      await this.#write(name, cursor);
+      const before = { name, ackedLsn: cursor.ackedLsn, durableLsn: cursor.durableLsn };
+      // First in memory, so that no write that begins from here on can carry the old position.
+      cursor.ackedLsn = Math.min(cursor.ackedLsn, lastLsn);
+      await cursor.writing;
+      if (cursor.durableLsn > lastLsn) await this.#writeOnce(name, cursor);
+      if (before.ackedLsn > lastLsn) clamped.push(before);
     }
     return clamped;
   }
@@ -148,6 +153,14 @@ export class CursorSet {
     return raised;
   }
 
+  /** One replacement of a cursor's file at a time; whoever comes meanwhile waits for the one under way. */
+  #writeOnce(name: string, cursor: CursorState): Promise<void> {
+    cursor.writing ??= this.#write(name, cursor).finally(() => {
+      cursor.writing = undefined;
+    });
+    return cursor.writing;
+  }
+
   async #write(name: string, cursor: CursorState): Promise<void> {
     const ackedLsn = cursor.ackedLsn;
     if (!this.#hasDirectory) {
@@ -161,7 +174,11 @@ export class CursorSet {
     cursor.isOnDisk = true;
   }
 
-  async #loadOne(fileName: string, path: string): Promise<void> {
+  async #loadOne(
+    fileName: string,
+    path: string,
+    onDamaged: ((path: string, name: string) => Promise<void>) | undefined,
+  ): Promise<void> {
     const bytes = await readSmallFile(this.#storage, path);
     if (bytes === undefined) return;
     const result = decodeCursorFile(bytes);
@@ -174,6 +191,10 @@ export class CursorSet {
     }
     const name = fileName.slice(0, -CURSOR_SUFFIX.length);
     if (result.kind === "invalid" || result.cursor.name !== name) {
+      if (onDamaged !== undefined) {
+        await onDamaged(path, name);
+        return;
+      }
       throw new WalError(
         "WAL_CORRUPT",
         `${path}: the cursor file is damaged; restore it, or remove it if its owner may start again from the first record`,

@@ -31,6 +31,14 @@ export interface LogReaderOptions {
   readonly codecs: CodecRegistry;
   readonly fromLsn: number;
   readonly visibility: Visibility;
+  /** Told of lost records that are passed over; without it they end the read with `WAL_GAP`. */
+  readonly onGap?: ((gap: Gap) => void) | undefined;
+}
+
+/** LSNs of records that were lost to damage; both ends inclusive. */
+export interface Gap {
+  readonly firstLsn: number;
+  readonly lastLsn: number;
 }
 
 interface OpenSegment {
@@ -65,9 +73,13 @@ export class LogReader {
       scanner.setLimit(end.offset);
       const frame = scanner.nextBuffered() ?? (await scanner.next());
       if (frame !== undefined) {
-        if (frame.header.kind !== FRAME_KIND.data) continue;
-        const lastLsn = frame.header.firstLsn + frame.header.recordCount - 1;
+        const { kind, firstLsn, recordCount } = frame.header;
+        const lastLsn = firstLsn + recordCount - 1;
         if (lastLsn < this.#nextLsn) continue;
+        if (kind === FRAME_KIND.gap) {
+          this.#passGap(Math.max(firstLsn, this.#nextLsn), lastLsn);
+          continue;
+        }
         const records = await this.#decode(frame, info);
         this.#nextLsn = lastLsn + 1;
         return records;
@@ -116,6 +128,20 @@ export class LogReader {
     const { firstLsn, recordCount, timeMs } = frame.header;
     const body = await frameBody(frame, this.#options.codecs, info.path);
     return { firstLsn, recordCount, timeMs, body };
+  }
+
+  /** Records that were lost to damage and salvaged around: the caller hears of them, one way or the other. */
+  #passGap(firstLsn: number, lastLsn: number): void {
+    const { onGap } = this.#options;
+    if (onGap === undefined) {
+      throw new WalError(
+        "WAL_GAP",
+        `records ${firstLsn} to ${lastLsn} were lost to damage; read on from LSN ${lastLsn + 1}, or pass onGap`,
+        { details: { firstLsn, lastLsn } },
+      );
+    }
+    this.#nextLsn = lastLsn + 1;
+    onGap({ firstLsn, lastLsn });
   }
 
   #truncated(state: LogState): WalError {

@@ -30,6 +30,7 @@ export class RecordIterator implements AsyncIterableIterator<WalRecord> {
   #lsn = 0;
   #left = 0;
   #isDone = false;
+  #pending: Promise<unknown> | undefined;
 
   /** @param range - both ends inclusive; records outside are not delivered */
   constructor(source: FrameSource, range: { readonly fromLsn: number; readonly toLsn: number }) {
@@ -43,10 +44,14 @@ export class RecordIterator implements AsyncIterableIterator<WalRecord> {
   }
 
   next(): Promise<IteratorResult<WalRecord, undefined>> {
+    // A frame is on its way: whoever asks meanwhile waits its turn, as with a generator.
+    if (this.#pending !== undefined) return this.#after(this.#pending);
     if (this.#left > 0 && this.#lsn <= this.#toLsn) {
       return Promise.resolve({ value: this.#take(), done: false });
     }
-    return this.#nextFrame();
+    const result = this.#nextFrame();
+    this.#pending = result;
+    return result;
   }
 
   async return(): Promise<IteratorResult<WalRecord, undefined>> {
@@ -56,15 +61,29 @@ export class RecordIterator implements AsyncIterableIterator<WalRecord> {
     return { value: undefined, done: true };
   }
 
-  async #nextFrame(): Promise<IteratorResult<WalRecord, undefined>> {
-    if (this.#isDone || this.#lsn > this.#toLsn) return await this.return();
-    let frame: FrameRecords | undefined;
+  async #after(pending: Promise<unknown>): Promise<IteratorResult<WalRecord, undefined>> {
     try {
-      frame = await this.#source.next();
+      await pending;
+    } catch {
+      // Told to the one who asked for it; the iteration is over.
+    }
+    return await this.next();
+  }
+
+  async #nextFrame(): Promise<IteratorResult<WalRecord, undefined>> {
+    try {
+      return await this.#takeFrame();
     } catch (error) {
       await this.return();
       throw error;
+    } finally {
+      this.#pending = undefined;
     }
+  }
+
+  async #takeFrame(): Promise<IteratorResult<WalRecord, undefined>> {
+    if (this.#isDone || this.#lsn > this.#toLsn) return await this.return();
+    const frame = await this.#source.next();
     if (frame === undefined || frame.firstLsn > this.#toLsn) return await this.return();
     this.#body = frame.body;
     this.#view = new DataView(frame.body.buffer, frame.body.byteOffset, frame.body.byteLength);
@@ -72,6 +91,7 @@ export class RecordIterator implements AsyncIterableIterator<WalRecord> {
     this.#lsn = frame.firstLsn;
     this.#left = frame.recordCount;
     while (this.#lsn < this.#fromLsn) this.#skip();
+    if (this.#lsn > this.#toLsn) return await this.return();
     return { value: this.#take(), done: false };
   }
 

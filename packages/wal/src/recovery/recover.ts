@@ -18,7 +18,7 @@ import {
 } from "./gather.ts";
 import { tailVerdict } from "./tail-verdict.ts";
 
-export type RecoveryMode = "default" | "strict";
+export type RecoveryMode = "default" | "strict" | "salvage";
 
 /** How far recovery has come. */
 export interface RecoveryProgress {
@@ -49,7 +49,10 @@ export interface RecoveryPlan {
 export interface RecoverOptions {
   readonly storage: Storage;
   readonly directory: string;
-  readonly mode: RecoveryMode;
+  /** "default" trusts the seals of closed segments, "strict" verifies every frame. */
+  readonly mode: Exclude<RecoveryMode, "salvage">;
+  /** Takes a last segment that has a seal for the end of the log: its successor is known to be lost. */
+  readonly acceptsMissingTail?: boolean;
   readonly onProgress: ((progress: RecoveryProgress) => void) | undefined;
 }
 
@@ -62,7 +65,8 @@ export async function planRecovery(options: RecoverOptions): Promise<RecoveryPla
     throw newerFormat(`${directory}/CHECKPOINT`, checkpoint.version);
   }
   if (checkpoint.kind === "invalid") {
-    throw corrupt(`${directory}/CHECKPOINT: the checkpoint is damaged`, { path: directory });
+    const path = `${directory}/CHECKPOINT`;
+    throw corrupt(`${path}: the checkpoint is damaged; restore it, or salvage the log`, { path });
   }
   const known = checkpoint.kind === "valid" ? checkpoint.checkpoint : undefined;
   const chain = chainVerdict(directory, await gatherSegments(storage, directory, names), known);
@@ -135,7 +139,8 @@ async function planTail(
   const info = segmentInfo(last.path, last.header);
   const scan = await gatherTail(options.storage, info, last.fileBytes, progress.add);
   const row = tailVerdict(scan.facts);
-  if (row.action === "damage") {
+  const isAccepted = row.label === "T4" && options.acceptsMissingTail === true;
+  if (row.action === "damage" && !isAccepted) {
     const vouchedBy = scan.rest.vouchedBy;
     throw corrupt(
       `${last.path}: damage at offset ${scan.brokenOffset}, LSN ${scan.end.nextLsn} (${row.label}: ${row.why}); verify the disk, then restore or repair`,

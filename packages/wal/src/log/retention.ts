@@ -1,0 +1,71 @@
+/**
+ * Retention: cursors move, and what none of them needs any more is released.
+ *
+ * All of this writes files beside the commit loop, so it must have ended before the directory's lock is given up: another writer
+ * would find its checkpoint replaced by an older one. `stop` refuses new work and waits for what is under way.
+ */
+import type { CursorSet } from "./cursors.ts";
+import type { SegmentedLog } from "./segmented-log.ts";
+
+export class Retention {
+  readonly #cursors: CursorSet;
+  readonly #log: SegmentedLog;
+  readonly #underWay = new Set<Promise<void>>();
+  #isStopped = false;
+  #failure: string | undefined;
+
+  constructor(cursors: CursorSet, log: SegmentedLog) {
+    this.#cursors = cursors;
+    this.#log = log;
+  }
+
+  /** Why space could not be released at the last attempt; `undefined` when it could. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Moves a cursor forward; resolves when that is durable and what it alone was holding has been released. */
+  ack(name: string, lsn: number): Promise<void> {
+    return this.#track(async () => {
+      await this.#cursors.ack(name, lsn);
+      await this.#release();
+    });
+  }
+
+  /** Forgets a cursor and releases what it alone was holding. */
+  remove(name: string): Promise<void> {
+    return this.#track(async () => {
+      await this.#cursors.remove(name);
+      await this.#release();
+    });
+  }
+
+  /** Resolves when nothing is under way; nothing begins any more. Never rejects. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #track(run: () => Promise<void>): Promise<void> {
+    const work = run();
+    this.#underWay.add(work);
+    try {
+      await work;
+    } finally {
+      this.#underWay.delete(work);
+    }
+  }
+
+  /** The acks behind a release are durable: its failure costs space, nothing else. */
+  async #release(): Promise<void> {
+    if (this.#isStopped) return;
+    try {
+      await this.#cursors.persistAll();
+      const lowest = this.#cursors.lowestDurableLsn();
+      if (lowest !== undefined) await this.#log.release(lowest);
+      this.#failure = undefined;
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+    }
+  }
+}

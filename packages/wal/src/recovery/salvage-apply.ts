@@ -1,0 +1,176 @@
+/**
+ * Salvage, the writing half: damaged bytes go to quarantine first, with a report, and only then is anything written over them.
+ *
+ * Steps, and what a crash right after each leaves behind:
+ * 1. copies of all damaged bytes are in `quarantine/`, synced: the log as it was, and copies (CRASH: salvage-1)
+ * 2. the report is there: the same (CRASH: salvage-2)
+ * 3. some places patched: fewer damaged places; the next salvage finds the rest (CRASH: salvage-3)
+ */
+import { encodeCheckpoint } from "../format/checkpoint-file.ts";
+import { CHECKPOINT_NAME } from "../format/segment-name.ts";
+import { removeIfThere, replaceFile } from "../storage/replace-file.ts";
+import { joinPath, type Storage } from "../storage/storage.ts";
+import type { SalvageAction, SalvagePlan } from "./salvage-plan.ts";
+
+/** Where damaged bytes and reports are kept, beside the segments. */
+export const QUARANTINE_DIRECTORY = "quarantine";
+
+/** One place of a report: what was damaged, what is lost, where the bytes are now. */
+export interface SalvagedPlace {
+  readonly action: SalvageAction["kind"] | "remove-cursor";
+  readonly path: string;
+  readonly fromOffset: number | null;
+  readonly endOffset: number | null;
+  readonly lostFirstLsn: number | null;
+  readonly lostLastLsn: number | null;
+  readonly reason: string;
+  /** File in quarantine that holds the damaged bytes; null when there were none. */
+  readonly quarantined: string | null;
+}
+
+export interface SalvageReport {
+  readonly version: 1;
+  readonly timeMs: number;
+  readonly directory: string;
+  readonly isTailMissing: boolean;
+  readonly places: readonly SalvagedPlace[];
+  /** File name of the report itself, in quarantine. */
+  readonly report: string;
+}
+
+export interface ApplyOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  readonly nowMs: () => number;
+}
+
+const COPY_CHUNK_BYTES = 1024 * 1024; // 1 MiB
+
+/** Carries out a plan. The caller holds the directory's lock. */
+export async function applySalvage(
+  options: ApplyOptions,
+  plan: SalvagePlan,
+): Promise<SalvageReport> {
+  const { storage, directory } = options;
+  const quarantine = joinPath(directory, QUARANTINE_DIRECTORY);
+  const timeMs = options.nowMs();
+  await storage.ensureDirectory(quarantine);
+  const places: SalvagedPlace[] = [];
+  for (const [index, action] of plan.actions.entries()) {
+    const quarantined = await copyDamaged(storage, quarantine, action, `${timeMs}-${index}`);
+    places.push(placeOf(action, quarantined));
+  }
+  const report: SalvageReport = {
+    version: 1,
+    timeMs,
+    directory,
+    isTailMissing: plan.isTailMissing,
+    places,
+    report: `report-${timeMs}.json`,
+  };
+  await writeReport(storage, quarantine, report);
+  for (const action of plan.actions) await applyAction(options, plan, action);
+  return report;
+}
+
+/** Writes a report, durable when it resolves. */
+export async function writeReport(
+  storage: Storage,
+  quarantine: string,
+  report: SalvageReport,
+): Promise<void> {
+  const text = `${JSON.stringify(report, undefined, 2)}\n`;
+  await replaceFile(storage, quarantine, report.report, new TextEncoder().encode(text));
+}
+
+async function applyAction(
+  options: ApplyOptions,
+  plan: SalvagePlan,
+  action: SalvageAction,
+): Promise<void> {
+  const { storage, directory, nowMs } = options;
+  switch (action.kind) {
+    case "patch-range":
+    case "restore-header":
+      await patchFile(storage, action);
+      return;
+    case "replace-segment": {
+      const name = action.path.slice(action.path.lastIndexOf("/") + 1);
+      await replaceFile(storage, directory, name, action.bytes);
+      return;
+    }
+    case "remove-segment":
+      await removeIfThere(storage, action.path);
+      await storage.syncDirectory(directory);
+      return;
+    case "move-checkpoint": {
+      const { first } = plan;
+      if (first === undefined) {
+        await removeIfThere(storage, action.path);
+        return;
+      }
+      const bytes = encodeCheckpoint({
+        firstSegmentId: first.segmentId,
+        firstLsn: first.firstLsn,
+        writtenAtMs: nowMs(),
+      });
+      await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
+    }
+  }
+}
+
+async function patchFile(storage: Storage, action: SalvageAction): Promise<void> {
+  const file = await storage.openFile(action.path, "write");
+  try {
+    await file.write([action.bytes], action.offset);
+    await file.syncAll();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Copies the damaged bytes aside. Returns the copy's name, or `null` when there is nothing to copy. */
+async function copyDamaged(
+  storage: Storage,
+  quarantine: string,
+  action: SalvageAction,
+  stamp: string,
+): Promise<string | null> {
+  if (action.damaged === undefined) return null;
+  const { fromOffset, endOffset } = action.damaged;
+  const segment = action.path.slice(action.path.lastIndexOf("/") + 1);
+  const name = `${segment}-${fromOffset}-${endOffset}-${stamp}.bin`;
+  const source = await storage.openFile(action.path, "read");
+  try {
+    const target = await storage.createFile(joinPath(quarantine, name));
+    try {
+      const chunk = new Uint8Array(COPY_CHUNK_BYTES);
+      for (let offset = fromOffset; offset < endOffset; offset += COPY_CHUNK_BYTES) {
+        const length = Math.min(COPY_CHUNK_BYTES, endOffset - offset);
+        const read = await source.read(chunk, 0, length, offset);
+        await target.write([chunk.subarray(0, read)], offset - fromOffset);
+        if (read < length) break;
+      }
+      await target.syncAll();
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+  await storage.syncDirectory(quarantine);
+  return name;
+}
+
+function placeOf(action: SalvageAction, quarantined: string | null): SalvagedPlace {
+  return {
+    action: action.kind,
+    path: action.path,
+    fromOffset: action.damaged?.fromOffset ?? null,
+    endOffset: action.damaged?.endOffset ?? null,
+    lostFirstLsn: action.lost.firstLsn ?? null,
+    lostLastLsn: action.lost.lastLsn ?? null,
+    reason: action.reason,
+    quarantined,
+  };
+}

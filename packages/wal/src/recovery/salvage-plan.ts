@@ -1,0 +1,462 @@
+/**
+ * Salvage, the deciding half: finds every damaged place of a log and what would be done about it. Reads only.
+ *
+ * A damaged range inside a segment becomes a gap frame of the same length; a damaged header is restored from the copy that marks
+ * carry; a segment that is missing or beyond help becomes one that holds nothing but a gap. What cannot be known is said so.
+ * See docs/recovery.md, "Salvage".
+ */
+import { saltSeed } from "../format/checksum.ts";
+import {
+  decodeFrame,
+  encodeGapFrame,
+  FRAME_HEADER_BYTES,
+  FRAME_KIND,
+  frameLengthBytes,
+} from "../format/frame.ts";
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  SALT_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+} from "../format/segment-header.ts";
+import { WalError } from "../errors.ts";
+import { formatSegmentName } from "../format/segment-name.ts";
+import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
+import { examineRest, findFrame } from "../segment/lone-frame.ts";
+import { firstPosition, segmentInfo } from "../segment/segment-info.ts";
+import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
+import type { SegmentFileFacts } from "./chain-verdict.ts";
+import { gatherCheckpoint, gatherSegments } from "./gather.ts";
+
+const MARK_BYTES: number = frameLengthBytes(SEGMENT_HEADER_BYTES);
+const SEARCH_CHUNK_BYTES = 1024 * 1024; // 1 MiB
+/** Longest single gap frame: a scan holds a whole frame in memory. */
+const GAP_FRAME_BYTES = 1024 * 1024; // 1 MiB
+
+/** LSNs that are gone; `undefined` where nobody can know. */
+export interface LostRange {
+  readonly firstLsn: number | undefined;
+  readonly lastLsn: number | undefined;
+}
+
+/** One thing that salvage does, with all that a report needs. */
+export interface SalvageAction {
+  readonly kind:
+    | "patch-range"
+    | "restore-header"
+    | "replace-segment"
+    | "remove-segment"
+    | "move-checkpoint";
+  readonly path: string;
+  /** Bytes that go to quarantine before anything is written over them; `undefined` when there are none. */
+  readonly damaged: { readonly fromOffset: number; readonly endOffset: number } | undefined;
+  readonly lost: LostRange;
+  readonly reason: string;
+  /** What is written, and where. A whole new file for "replace-segment". */
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+}
+
+export interface SalvagePlan {
+  readonly actions: readonly SalvageAction[];
+  /** The last segment says that it has a successor, and there is none: what it held is unknown. */
+  readonly isTailMissing: boolean;
+  /** Where the log begins once the actions are done; differs from the checkpoint when that had to move. */
+  readonly first: { readonly segmentId: number; readonly firstLsn: number } | undefined;
+}
+
+export interface SalvageOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  readonly nowMs: () => number;
+  readonly randomBytes: (length: number) => Uint8Array;
+}
+
+/** Examines the whole log. Throws only what the storage throws. */
+export async function planSalvage(options: SalvageOptions): Promise<SalvagePlan> {
+  const { storage, directory } = options;
+  const names = await storage.listDirectory(directory);
+  const files = await gatherSegments(storage, directory, names);
+  const checkpoint = await gatherCheckpoint(storage, directory);
+  const known = checkpoint.kind === "valid" ? checkpoint.checkpoint : undefined;
+  const planner = new SalvagePlanner(options);
+  await planner.restoreHeaders(
+    files.filter((file) => file.segmentId >= (known?.firstSegmentId ?? 0)),
+  );
+  planner.removeHopelessTail();
+  const chain = planner.chain(known?.firstSegmentId);
+  await planner.examine(chain, known);
+  if (checkpoint.kind === "invalid") planner.checkpointIsDamaged();
+  return planner.plan();
+}
+
+interface KnownSegment {
+  readonly path: string;
+  readonly header: SegmentHeader;
+}
+
+class SalvagePlanner {
+  readonly #options: SalvageOptions;
+  readonly #actions: SalvageAction[] = [];
+  readonly #known = new Map<number, KnownSegment>();
+  readonly #hopeless: SegmentFileFacts[] = [];
+  #isTailMissing = false;
+  #first: SalvagePlan["first"];
+
+  constructor(options: SalvageOptions) {
+    this.#options = options;
+  }
+
+  plan(): SalvagePlan {
+    return { actions: this.#actions, isTailMissing: this.#isTailMissing, first: this.#first };
+  }
+
+  /** Takes valid headers as they are and looks for copies of the others. */
+  async restoreHeaders(files: readonly SegmentFileFacts[]): Promise<void> {
+    for (const file of files) {
+      if (file.header.kind === "unsupported-version") {
+        throw new WalError(
+          "WAL_UNSUPPORTED_FORMAT",
+          `${file.path}: format version ${file.header.version} is newer than this version of Walnut understands; upgrade`,
+          { details: { path: file.path, version: file.header.version } },
+        );
+      }
+      const isValid =
+        file.header.kind === "valid" && file.header.header.segmentId === file.segmentId;
+      if (file.header.kind === "valid" && isValid) {
+        this.#known.set(file.segmentId, { path: file.path, header: file.header.header });
+        continue;
+      }
+      const header = await this.#findHeaderCopy(file);
+      if (header === undefined) {
+        this.#hopeless.push(file);
+        continue;
+      }
+      this.#known.set(file.segmentId, { path: file.path, header });
+      this.#actions.push({
+        kind: "restore-header",
+        path: file.path,
+        damaged: { fromOffset: 0, endOffset: SEGMENT_HEADER_BYTES },
+        lost: { firstLsn: undefined, lastLsn: undefined },
+        reason: "the segment header is damaged; a mark carries a copy",
+        bytes: encodeSegmentHeader(header),
+        offset: 0,
+      });
+    }
+  }
+
+  /** Files behind the last readable segment: nothing says what they held, and nothing follows from them. */
+  removeHopelessTail(): void {
+    const lastId = Math.max(0, ...this.#known.keys());
+    for (const file of this.#hopeless) {
+      if (file.segmentId < lastId) continue;
+      this.#actions.push({
+        kind: "remove-segment",
+        path: file.path,
+        damaged: { fromOffset: 0, endOffset: file.fileBytes },
+        lost: { firstLsn: undefined, lastLsn: undefined },
+        reason: "the last segment is beyond help: its header is damaged and no mark carries a copy",
+        bytes: new Uint8Array(0),
+        offset: 0,
+      });
+    }
+  }
+
+  /** Ids of the segments that make the log, ascending; some of them may be missing or beyond help. */
+  chain(firstId: number | undefined): readonly number[] {
+    const ids: number[] = [];
+    let id = Math.max(0, ...this.#known.keys());
+    while (id > 0 && (firstId === undefined || id >= firstId)) {
+      ids.unshift(id);
+      const segment = this.#known.get(id);
+      // Without a header the predecessor is guessed to be the segment before.
+      id = segment === undefined ? id - 1 : segment.header.previousSegmentId;
+      if (segment === undefined && firstId === undefined && !this.#hasBefore(id)) break;
+    }
+    return ids;
+  }
+
+  async examine(
+    ids: readonly number[],
+    checkpoint: { readonly firstSegmentId: number; readonly firstLsn: number } | undefined,
+  ): Promise<void> {
+    let previous: { readonly segmentId: number; readonly end: ScanPosition } | undefined;
+    for (const [index, id] of ids.entries()) {
+      const successor = this.#known.get(ids[index + 1] ?? 0)?.header;
+      const segment = this.#known.get(id);
+      if (segment !== undefined) {
+        this.#first ??= { segmentId: id, firstLsn: segment.header.firstLsn };
+        const end = await this.#examineSegment(segment, successor);
+        previous = { segmentId: id, end };
+      } else if (successor !== undefined && previous !== undefined) {
+        this.#replace(id, previous, successor);
+        previous = {
+          segmentId: id,
+          end: {
+            offset: successor.previousEndOffset,
+            nextLsn: successor.firstLsn,
+            chain: successor.previousDigest,
+          },
+        };
+      }
+    }
+    this.#noteLostFront(checkpoint);
+  }
+
+  checkpointIsDamaged(): void {
+    this.#moveCheckpoint("the checkpoint is damaged", {
+      firstLsn: undefined,
+      lastLsn: undefined,
+    });
+  }
+
+  /** Everything before the first readable segment is gone: the log begins later. */
+  #noteLostFront(
+    checkpoint: { readonly firstSegmentId: number; readonly firstLsn: number } | undefined,
+  ): void {
+    const first = this.#first;
+    if (first === undefined || checkpoint === undefined) return;
+    if (first.segmentId === checkpoint.firstSegmentId) return;
+    this.#moveCheckpoint(`segment ${checkpoint.firstSegmentId} is missing or beyond help`, {
+      firstLsn: checkpoint.firstLsn,
+      lastLsn: first.firstLsn - 1,
+    });
+  }
+
+  #moveCheckpoint(reason: string, lost: LostRange): void {
+    const path = joinPath(this.#options.directory, "CHECKPOINT");
+    const bytes = new Uint8Array(0);
+    this.#actions.push({
+      kind: "move-checkpoint",
+      path,
+      damaged: undefined,
+      lost,
+      reason,
+      bytes,
+      offset: 0,
+    });
+  }
+
+  /** Walks one segment, planning a gap for each damaged range. Returns where its frames end. */
+  async #examineSegment(
+    segment: KnownSegment,
+    successor: SegmentHeader | undefined,
+  ): Promise<ScanPosition> {
+    const { storage } = this.#options;
+    const file = await storage.openFile(segment.path, "read");
+    try {
+      const fileBytes = await file.size();
+      const endOffset = successor?.previousEndOffset ?? fileBytes;
+      return await this.#walk(
+        file,
+        segment,
+        successor,
+        Math.min(endOffset, 2 ** 32 - 1),
+        fileBytes,
+      );
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #walk(
+    file: StorageFile,
+    segment: KnownSegment,
+    successor: SegmentHeader | undefined,
+    endOffset: number,
+    fileBytes: number,
+  ): Promise<ScanPosition> {
+    const info = segmentInfo(segment.path, segment.header);
+    let start = firstPosition(info.firstLsn, info.headerDigest);
+    let lastKind = 0;
+    for (;;) {
+      const scanner = new FrameScanner({
+        file,
+        saltSeed: info.saltSeed,
+        start,
+        limitOffset: Math.min(endOffset, fileBytes),
+      });
+      for (let frame = await scanner.next(); frame !== undefined; frame = await scanner.next()) {
+        lastKind = frame.header.kind;
+      }
+      const broken = scanner.position;
+      if (successor === undefined) {
+        const rest = await examineRest(file, info.saltSeed, broken.offset, fileBytes);
+        if (rest.vouchedBy === undefined) {
+          // Zeros or a torn tail: recovery's business, not ours.
+          this.#isTailMissing = lastKind === FRAME_KIND.seal;
+          return broken;
+        }
+      } else if (isEnd(broken, successor)) {
+        return broken;
+      }
+      const good = await findFrame(
+        file,
+        info.saltSeed,
+        {
+          fromOffset: broken.offset + FRAME_HEADER_BYTES,
+          endOffset: Math.min(endOffset, fileBytes),
+        },
+        ({ header }) =>
+          header.firstLsn >= broken.nextLsn &&
+          (successor === undefined || header.firstLsn <= successor.firstLsn),
+      );
+      const resume =
+        good === undefined
+          ? endPosition(successor, broken)
+          : { offset: good.offset, nextLsn: good.header.firstLsn, chain: good.header.chain };
+      if (resume.offset - broken.offset >= FRAME_HEADER_BYTES) {
+        this.#patch(segment, info.saltSeed, broken, resume);
+      }
+      if (good === undefined) return resume;
+      start = resume;
+    }
+  }
+
+  #patch(segment: KnownSegment, seedOfSalt: number, from: ScanPosition, to: ScanPosition): void {
+    const bytes = gapFrames(seedOfSalt, from, to, this.#options.nowMs());
+    this.#actions.push({
+      kind: "patch-range",
+      path: segment.path,
+      damaged: { fromOffset: from.offset, endOffset: to.offset },
+      lost: lostBetween(from.nextLsn, to.nextLsn),
+      reason: "frames are damaged",
+      bytes,
+      offset: from.offset,
+    });
+  }
+
+  /** A segment that holds nothing but a gap, between a known end and a known successor. */
+  #replace(
+    segmentId: number,
+    previous: { readonly segmentId: number; readonly end: ScanPosition },
+    successor: SegmentHeader,
+  ): void {
+    const { directory, nowMs, randomBytes } = this.#options;
+    const header: SegmentHeader = {
+      segmentId,
+      firstLsn: previous.end.nextLsn,
+      salt: randomBytes(SALT_BYTES),
+      previousSegmentId: previous.segmentId,
+      previousEndOffset: previous.end.offset,
+      previousDigest: previous.end.chain,
+      createdAtMs: nowMs(),
+    };
+    const path = joinPath(directory, formatSegmentName(segmentId));
+    const info = segmentInfo(path, header);
+    const from = firstPosition(header.firstLsn, info.headerDigest);
+    const end = endPosition(successor, from);
+    const gap = gapFrames(info.saltSeed, from, end, nowMs());
+    const bytes = new Uint8Array(successor.previousEndOffset);
+    bytes.set(info.headerBytes);
+    bytes.set(gap, SEGMENT_HEADER_BYTES);
+    const hopeless = this.#hopeless.find((file) => file.segmentId === segmentId);
+    this.#actions.push({
+      kind: "replace-segment",
+      path,
+      damaged:
+        hopeless === undefined ? undefined : { fromOffset: 0, endOffset: hopeless.fileBytes },
+      lost: lostBetween(header.firstLsn, successor.firstLsn),
+      reason: hopeless === undefined ? "the segment is missing" : "the segment is beyond help",
+      bytes,
+      offset: 0,
+    });
+  }
+
+  #hasBefore(id: number): boolean {
+    return [...this.#known.keys()].some((known) => known <= id);
+  }
+
+  /** Marks carry a copy of the header, valid by its own checksum. */
+  async #findHeaderCopy(file: SegmentFileFacts): Promise<SegmentHeader | undefined> {
+    const handle = await this.#options.storage.openFile(file.path, "read");
+    try {
+      const chunk = Buffer.allocUnsafeSlow(SEARCH_CHUNK_BYTES);
+      const stepBytes = SEARCH_CHUNK_BYTES - MARK_BYTES;
+      for (let offset = 0; offset < file.fileBytes; offset += stepBytes) {
+        const length = Math.min(chunk.byteLength, file.fileBytes - offset);
+        const read = await handle.read(chunk, 0, length, offset);
+        const header = headerIn(chunk.subarray(0, read), offset, file.segmentId);
+        if (header !== undefined) return header;
+      }
+      return undefined;
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/**
+ * A header copy inside a mark that is valid under that very header: a payload may hold a header of another log, but not one whose
+ * salt makes the bytes around it a frame at this offset.
+ */
+function headerIn(bytes: Buffer, fileOffset: number, segmentId: number): SegmentHeader | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = bytes.indexOf("WLNT"); at >= 0; at = bytes.indexOf("WLNT", at + 1)) {
+    const start = at - FRAME_HEADER_BYTES;
+    if (start < 0 || at + SEGMENT_HEADER_BYTES > bytes.byteLength) continue;
+    const result = decodeSegmentHeader(bytes.subarray(at, at + SEGMENT_HEADER_BYTES));
+    if (result.kind !== "valid" || result.header.segmentId !== segmentId) continue;
+    const seed = (saltSeed(result.header.salt) ^ (fileOffset + start)) >>> 0;
+    if (decodeFrame(bytes, view, start, MARK_BYTES, seed) !== undefined) return result.header;
+  }
+  return undefined;
+}
+
+/** Gap frames that fill `[from, to)`; the first one carries all that is lost. */
+function gapFrames(
+  seedOfSalt: number,
+  from: ScanPosition,
+  to: ScanPosition,
+  timeMs: number,
+): Uint8Array {
+  const bytes = new Uint8Array(to.offset - from.offset);
+  let { offset, nextLsn, chain } = from;
+  while (offset < to.offset) {
+    const left = to.offset - offset;
+    // The last frame takes the rest, so that no piece is shorter than a header.
+    const lengthBytes = left >= 2 * GAP_FRAME_BYTES ? GAP_FRAME_BYTES : left;
+    const isLast = lengthBytes === left;
+    const frame = encodeGapFrame(
+      {
+        lengthBytes,
+        firstLsn: nextLsn,
+        lostRecords: to.nextLsn - nextLsn,
+        resumeChain: isLast ? to.chain : 0,
+        chain,
+        timeMs,
+      },
+      (seedOfSalt ^ offset) >>> 0,
+    );
+    bytes.set(frame, offset - from.offset);
+    offset += lengthBytes;
+    nextLsn = to.nextLsn;
+    chain = isLast ? to.chain : 0;
+  }
+  return bytes;
+}
+
+function isEnd(position: ScanPosition, successor: SegmentHeader): boolean {
+  return (
+    position.offset === successor.previousEndOffset &&
+    position.chain === successor.previousDigest &&
+    position.nextLsn === successor.firstLsn
+  );
+}
+
+/** Where a segment ends by its successor's word; where it broke when it has none. */
+function endPosition(successor: SegmentHeader | undefined, broken: ScanPosition): ScanPosition {
+  if (successor === undefined) return broken;
+  return {
+    offset: successor.previousEndOffset,
+    nextLsn: successor.firstLsn,
+    chain: successor.previousDigest,
+  };
+}
+
+function lostBetween(firstLsn: number, nextLsn: number): LostRange {
+  return nextLsn > firstLsn
+    ? { firstLsn, lastLsn: nextLsn - 1 }
+    : { firstLsn: undefined, lastLsn: undefined };
+}
