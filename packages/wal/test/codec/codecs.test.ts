@@ -65,36 +65,28 @@ suite("codecs", () => {
         assert.ok(codec.compress(new Uint8Array(64 * 1024)).byteLength < 4096);
       });
 
-      test(
-        "refuses a block that does not hold as many bytes as the frame says",
-        { todo },
-        async () => {
-          const codec = await load(name);
-          const body = Buffer.from("walnut ".repeat(50));
-          const stored = codec.compress(body);
-          for (const rawBytes of [0, 1, body.byteLength - 1, body.byteLength + 1, 2 ** 31 - 1]) {
-            assert.equal(codec.decompress(stored, rawBytes), undefined, `${rawBytes} bytes`);
-          }
-        },
-      );
+      test("refuses a block that does not hold as many bytes as the frame says", async () => {
+        const codec = await load(name);
+        const body = Buffer.from("walnut ".repeat(50));
+        const stored = codec.compress(body);
+        for (const rawBytes of [0, 1, body.byteLength - 1, body.byteLength + 1, 2 ** 31 - 1]) {
+          assert.equal(codec.decompress(stored, rawBytes), undefined, `${rawBytes} bytes`);
+        }
+      });
 
-      test(
-        "never throws on a cut or changed block, and never gives another length",
-        { todo },
-        async () => {
-          const codec = await load(name);
-          const body = Buffer.from("a block of the log ".repeat(10));
-          const stored = Uint8Array.from(codec.compress(body));
-          for (let length = 0; length < stored.byteLength; length++) {
-            const raw = codec.decompress(stored.slice(0, length), body.byteLength);
-            assert.ok(raw === undefined || raw.byteLength === body.byteLength);
-          }
-          for (const { bytes } of everyBitFlipped(stored)) {
-            const raw = codec.decompress(bytes, body.byteLength);
-            assert.ok(raw === undefined || raw.byteLength === body.byteLength);
-          }
-        },
-      );
+      test("never throws on a cut or changed block, and never gives another length", async () => {
+        const codec = await load(name);
+        const body = Buffer.from("a block of the log ".repeat(10));
+        const stored = Uint8Array.from(codec.compress(body));
+        for (let length = 0; length < stored.byteLength; length++) {
+          const raw = codec.decompress(stored.slice(0, length), body.byteLength);
+          assert.ok(raw === undefined || raw.byteLength === body.byteLength);
+        }
+        for (const { bytes } of everyBitFlipped(stored)) {
+          const raw = codec.decompress(bytes, body.byteLength);
+          assert.ok(raw === undefined || raw.byteLength === body.byteLength);
+        }
+      });
 
       test("refuses random bytes without using memory for what they claim", async () => {
         const codec = await load(name);
