@@ -9,7 +9,7 @@ import { SPREAD, shortHistories, WORKLOAD_NAMES, workloadSubject } from "./workl
 
 /** Open defects of the engine; while this is set, failures are shown and do not count. */
 const todo =
-  "a batch that begins with a large record writes an empty frame; cursors shown after kill -9 are not durable";
+  "cursors are shown before they are durable, and moved back before a doubtful tail is carried over";
 
 suite("no crash takes back what was promised, or makes up anything, under the workload", () => {
   for (const name of WORKLOAD_NAMES) {
@@ -33,7 +33,7 @@ const SOME_SHORT_HISTORIES = shortHistories()
 
 suite("no combination of what a crash may lose breaks a promise, after the steps", () => {
   for (const name of SOME_SHORT_HISTORIES) {
-    test(name, { todo }, async () => {
+    test(name, async () => {
       const report = await exploreCrashes({
         subject: workloadSubject(name, 1),
         seed: 1,

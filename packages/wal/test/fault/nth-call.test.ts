@@ -15,7 +15,8 @@ import { runFaultScenario } from "./fault-scenario.ts";
 type Fault = Pick<FaultRule, "code" | "effect">;
 
 /** An open defect of the engine; while this is set, failures are shown and do not count. */
-const todo = "a batch that begins with a large record writes an empty frame";
+const todo =
+  "cursors are shown before they are durable, and moved back before a doubtful tail is carried over";
 
 const IO: Fault = { code: "EIO", effect: "before" };
 const IO_LATE: Fault = { code: "EIO", effect: "after" };
@@ -46,13 +47,13 @@ const FAULTS: Readonly<Record<StorageCallKind, readonly Fault[]>> = {
 };
 
 suite("a fault at the n-th call of a kind", () => {
-  test("the scenario makes every kind of call, and passes without faults", { todo }, async () => {
+  test("the scenario makes every kind of call, and passes without faults", async () => {
     const { codes, callCounts, problems } = await runFaultScenario([]);
     assert.deepEqual([...codes, ...problems], []);
     const unused = STORAGE_CALL_KINDS.filter((kind) => (callCounts.get(kind) ?? 0) === 0);
-    // Data is synced by durable writes or with all metadata in this scenario.
+    // In this scenario data is synced by durable writes or with all metadata, and nobody asks for the volume.
     assert.deepEqual(
-      unused.filter((kind) => kind !== "syncData"),
+      unused.filter((kind) => kind !== "syncData" && kind !== "describeVolume"),
       [],
     );
   });
