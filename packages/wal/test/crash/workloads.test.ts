@@ -13,7 +13,8 @@ const todo =
 
 suite("no crash takes back what was promised, or makes up anything, under the workload", () => {
   for (const name of WORKLOAD_NAMES) {
-    test(name, { todo }, async () => {
+    const isOpen = name === "cursors" || name === "random";
+    test(name, { todo: isOpen ? todo : false }, async () => {
       let states = 0;
       for (const seed of [1, 2]) {
         const subject = workloadSubject(name, seed);
