@@ -46,6 +46,10 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
     uses: ["errors", "format", "codec", "segment", "storage"],
     usesTypesOf: ["commit", "recovery"],
   },
+  // Looks at a log from outside, beside the process that writes it: an entry of its own, so it brings its disk.
+  inspect: {
+    uses: ["errors", "format", "codec", "storage", "storage/node", "segment", "recovery", "log"],
+  },
   // The files beside the folders: the public class, its options, cursor and status. Nothing below knows them.
   surface: {
     uses: ["errors", "format", "codec", "storage", "commit", "segment", "recovery", "log"],
