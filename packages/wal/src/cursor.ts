@@ -5,7 +5,7 @@
 /** A named, durable position: its owner has no more need of records up to `lsn`. */
 export interface Cursor {
   readonly name: string;
-  /** What has been acknowledged; 0 or the LSN before the log's first one for a new cursor. */
+  /** What has been acknowledged and is durable; 0 or the LSN before the log's first one for a new cursor. */
   readonly lsn: number;
   /**
    * Moves the cursor forward; never back. Resolves when the position is on the device; then segments that no cursor needs

@@ -21,4 +21,6 @@ export interface WalEnvironment {
   /** Runs `callback` soon, after the promise jobs that are due now. */
   defer(callback: () => void): void;
   randomBytes(length: number): Uint8Array;
+  /** The text of a key file, after a check of who else can read it. Without this the option `keyFile` cannot be used. */
+  readKeyFile?(path: string): Promise<string>;
 }

@@ -19,6 +19,8 @@ export type WalErrorCode =
   | "WAL_GAP"
   | "WAL_UNSUPPORTED_FORMAT"
   | "WAL_CODEC_MISSING"
+  | "WAL_KEY_MISSING"
+  | "WAL_KEY_WRONG"
   | "WAL_RECORD_TOO_LARGE"
   | "WAL_LSN_TRUNCATED"
   | "WAL_ABORTED";

@@ -11,8 +11,29 @@ export { DEFAULT_WAL_OPTIONS, DURABILITY_LEVELS } from "./options.ts";
 export type { DurabilityLevel, WalOptions } from "./options.ts";
 export { CODEC_NAMES } from "./codec/codecs.ts";
 export type { CodecName } from "./codec/codecs.ts";
+export type { EncryptionOptions } from "./encryption/encryption-options.ts";
+export type { KeyLookup } from "./encryption/keyring.ts";
 export type { RecoveryMode, RecoveryProgress } from "./recovery/recover.ts";
 export type { SalvagedPlace, SalvageReport } from "./recovery/salvage-apply.ts";
+export { followLog, type FollowLogOptions } from "./inspect/follow-log.ts";
+export {
+  inspectLog,
+  type InspectedCursor,
+  type InspectedSegment,
+  type LogInspection,
+  type LogPosition,
+} from "./inspect/inspect-log.ts";
+export type { InspectOptions } from "./inspect/inspect-options.ts";
+export { readLog, type LogPart, type LogRecords, type ReadLogOptions } from "./inspect/read-log.ts";
+export {
+  verifyLog,
+  type LogVerification,
+  type UnfinishedEnd,
+  type VerifiedGap,
+  type VerifiedSegment,
+  type VerifyOptions,
+} from "./inspect/verify-log.ts";
+export type { Damage, DamageKind } from "./inspect/damage.ts";
 export { isWalError, WalError } from "./errors.ts";
 export type { WalErrorCode, WalErrorDetails } from "./errors.ts";
 export { NodeStorage } from "./storage/node-storage.ts";

@@ -7,17 +7,22 @@ import { randomBytes } from "node:crypto";
 import { CodecRegistry } from "./codec/codecs.ts";
 import { GroupCommit, type CommitFailure } from "./commit/group-commit.ts";
 import type { WalEnvironment } from "./environment.ts";
-import { WalError } from "./errors.ts";
+import { keySource } from "./encryption/encryption-options.ts";
+import { FrameEncryptor } from "./encryption/frame-cipher.ts";
+import { Keyring } from "./encryption/keyring.ts";
+import { isWalError, WalError } from "./errors.ts";
 import { FRAME_HEADER_BYTES } from "./format/frame.ts";
 import { RECORD_HEAD_BYTES } from "./format/record.ts";
 import { CursorSet } from "./log/cursors.ts";
+import { LogReader } from "./log/log-reader.ts";
 import { SegmentedLog } from "./log/segmented-log.ts";
 import { resolveWalOptions, type ResolvedWalOptions, type WalOptions } from "./options.ts";
 import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
 import { quarantineCursor, salvageSegments } from "./recovery/salvage.ts";
+import { readKeyFile } from "./storage/node-key-file.ts";
 import { NodeStorage } from "./storage/node-storage.ts";
-import { isNoSpace, NoSpaceError } from "./storage/no-space.ts";
-import type { DirectoryLock } from "./storage/storage.ts";
+import { asWalError, NoSpaceError } from "./storage/system-error.ts";
+import type { DirectoryLock, Storage } from "./storage/storage.ts";
 import { Wal } from "./wal.ts";
 import type { RecoveryReport } from "./wal-status.ts";
 
@@ -32,7 +37,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * Creates the directory when it is not there. When this resolves, everything that was acknowledged before is readable.
  *
  * @throws {WalError} `WAL_INVALID_OPTION`, `WAL_LOCKED`, `WAL_CORRUPT`, `WAL_UNSUPPORTED_FORMAT`, `WAL_CODEC_MISSING`,
- * `WAL_NO_SPACE`, `WAL_IO`
+ * `WAL_KEY_MISSING`, `WAL_KEY_WRONG`, `WAL_NO_SPACE`, `WAL_IO`
  */
 export async function openWal(options: WalOptions): Promise<Wal> {
   return await openWalWith(nodeEnvironment(), options);
@@ -72,6 +77,7 @@ export function nodeEnvironment(): WalEnvironment {
       setImmediate(callback);
     },
     randomBytes: (length) => randomBytes(length),
+    readKeyFile,
   };
 }
 
@@ -85,6 +91,7 @@ async function openLocked(
   const startedMs = environment.monotonicMs();
   const codecs = new CodecRegistry();
   const writeCodec = codec === "none" ? undefined : await codecs.load(codec);
+  const { keyring, encryptor } = await openKeyring(environment, options);
 
   const isSalvage = options.recovery === "salvage";
   const salvageOptions = {
@@ -117,6 +124,8 @@ async function openLocked(
       prewriteStepBytes: options.prewriteBytes,
       syncKind: options.durability === "fsync" ? "all" : "data",
       codec: writeCodec,
+      encryptor,
+      keyring,
       nowMs: () => wholeMs(environment),
       randomBytes: (length) => environment.randomBytes(length),
       // Before anything is appended: LSNs of records that a power loss has taken are about to be given out again.
@@ -124,6 +133,7 @@ async function openLocked(
     },
     plan,
   );
+  await assertKeysFit(storage, log, codecs, keyring);
   const commit = new GroupCommit({
     sink: (buffers, durable) => log.write(buffers, durable),
     geometry: {
@@ -144,7 +154,52 @@ async function openLocked(
   });
   const durationMs = environment.monotonicMs() - startedMs;
   const recovery = { ...report(plan, log, durationMs), salvage };
-  return new Wal({ options, environment, lock, log, commit, cursors, codecs, recovery });
+  return new Wal({ options, environment, lock, log, commit, cursors, codecs, keyring, recovery });
+}
+
+/** Loads the key for new frames before anything is written: without it the log does not open. */
+async function openKeyring(
+  environment: WalEnvironment,
+  { encryption }: ResolvedWalOptions,
+): Promise<{ readonly keyring: Keyring; readonly encryptor: FrameEncryptor | undefined }> {
+  if (encryption === undefined) return { keyring: new Keyring(undefined), encryptor: undefined };
+  const { keyId, lookup } = await keySource(encryption, environment.readKeyFile);
+  const keyring = new Keyring(lookup);
+  await keyring.load(keyId);
+  const encryptor = new FrameEncryptor(keyring, keyId, (length) => environment.randomBytes(length));
+  return { keyring, encryptor };
+}
+
+/**
+ * Refuses keys that do not open the newest record: a log must not go on under another key of the same id, nor in clear text
+ * because the option was forgotten. Whatever else is wrong with that record is for those who read it.
+ */
+async function assertKeysFit(
+  storage: Storage,
+  log: SegmentedLog,
+  codecs: CodecRegistry,
+  keyring: Keyring,
+): Promise<void> {
+  const newestLsn = log.nextLsn - 1;
+  if (newestLsn < log.state.firstLsn) return;
+  const reader = new LogReader({
+    storage,
+    state: () => log.state,
+    codecs,
+    keyring,
+    fromLsn: newestLsn,
+    visibility: "written",
+    onGap: () => undefined,
+  });
+  try {
+    await reader.next();
+    await reader.close();
+  } catch (error) {
+    await reader.close().catch(() => undefined);
+    if (!isWalError(error, "WAL_KEY_MISSING") && !isWalError(error, "WAL_KEY_WRONG")) return;
+    await log.abandon();
+    throw error;
+  }
 }
 
 async function takeLock(environment: WalEnvironment, directory: string): Promise<DirectoryLock> {
@@ -190,15 +245,6 @@ function commitFailure(directory: string, cause: unknown, nextLsn: number): Comm
     { details: { path: directory }, cause },
   );
   return { first, later, nextLsn };
-}
-
-function asWalError(error: unknown, what: string): WalError {
-  if (error instanceof WalError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  return new WalError(isNoSpace(error) ? "WAL_NO_SPACE" : "WAL_IO", `${what}: ${text}`, {
-    details: error instanceof Error && "code" in error ? { errno: String(error.code) } : {},
-    cause: error,
-  });
 }
 
 function overloadedError(options: ResolvedWalOptions, pendingBytes: number): WalError {

@@ -2,6 +2,7 @@
  * Options of a log: what each means, its unit, default and range, and the one place that checks them.
  */
 import { CODEC_NAMES, type CodecName } from "./codec/codecs.ts";
+import { encryptionProblem, type EncryptionOptions } from "./encryption/encryption-options.ts";
 import { WalError } from "./errors.ts";
 import { MAX_RECORD_BYTES } from "./format/record.ts";
 import type { RecoveryMode, RecoveryProgress } from "./recovery/recover.ts";
@@ -40,6 +41,8 @@ export interface WalOptions {
   readonly syncIntervalBytes?: number | undefined;
   /** Compression of each frame, skipped where it does not shrink. Default "none". */
   readonly codec?: CodecName | undefined;
+  /** Encryption of each frame with AES-256-GCM; see docs/encryption.md. Default none. */
+  readonly encryption?: EncryptionOptions | undefined;
   /**
    * Size of one commit buffer in bytes; there are three. Larger: larger groups under heavy load. Default 1 MiB. Range
    * 64 KiB to 256 MiB.
@@ -84,6 +87,7 @@ export type ResolvedWalOptions = Readonly<Record<NumberOption, number>> & {
   readonly directory: string;
   readonly durability: DurabilityLevel;
   readonly codec: CodecName;
+  readonly encryption: EncryptionOptions | undefined;
   readonly recovery: RecoveryMode;
   readonly onRecoveryProgress: ((progress: RecoveryProgress) => void) | undefined;
 };
@@ -125,6 +129,7 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set([
   "directory",
   "durability",
   "codec",
+  "encryption",
   "recovery",
   "onRecoveryProgress",
   ...Object.keys(RANGES),
@@ -140,10 +145,14 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
   if (typeof options.directory !== "string" || options.directory === "") {
     throw invalid("directory", "must be a path");
   }
+  const { encryption } = options;
+  const problem = encryption === undefined ? undefined : encryptionProblem(encryption);
+  if (problem !== undefined) throw invalid("encryption", problem);
   const resolved: ResolvedWalOptions = Object.freeze({
     directory: options.directory,
     durability: oneOf("durability", options.durability, DURABILITY_LEVELS),
     codec: oneOf("codec", options.codec, CODEC_NAMES),
+    encryption,
     recovery: oneOf("recovery", options.recovery, ["default", "strict", "salvage"] as const),
     onRecoveryProgress: options.onRecoveryProgress,
     segmentSizeBytes: inRange("segmentSizeBytes", options.segmentSizeBytes),

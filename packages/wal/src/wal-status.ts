@@ -93,7 +93,7 @@ export function describeWal(parts: StatusParts): WalStatus {
     directory: options.directory,
     durability: options.durability,
     segments: segmentStatuses(log),
-    cursors: cursors.positions().map(({ name, ackedLsn }) => ({ name, lsn: ackedLsn })),
+    cursors: cursors.positions().map(({ name, durableLsn }) => ({ name, lsn: durableLsn })),
     totals: {
       appendedRecords: appended.records,
       appendedBytes: appended.bytes,

@@ -11,7 +11,7 @@ import {
   type ReadOptions,
   type TailOptions,
 } from "./call-options.ts";
-import { WalError } from "./errors.ts";
+import type { Keyring } from "./encryption/keyring.ts";
 import type { AckPoint, GroupCommit } from "./commit/group-commit.ts";
 import type { Cursor } from "./cursor.ts";
 import { Maintenance } from "./commit/maintenance.ts";
@@ -26,7 +26,9 @@ import { Retention } from "./log/retention.ts";
 import { RecordIterator, recordBatches, type WalRecord } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { ResolvedWalOptions } from "./options.ts";
+import { assertLsn, closedError, tooLarge } from "./refusals.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
+import { asWalError } from "./storage/system-error.ts";
 import {
   describeWal,
   type RecoveryReport,
@@ -43,6 +45,7 @@ export interface WalParts {
   readonly commit: GroupCommit;
   readonly cursors: CursorSet;
   readonly codecs: CodecRegistry;
+  readonly keyring: Keyring;
   readonly recovery: RecoveryReport;
 }
 
@@ -195,7 +198,7 @@ export class Wal {
     return {
       name,
       get lsn(): number {
-        return cursors.ackedLsn(name) ?? 0;
+        return cursors.durableLsn(name) ?? 0;
       },
       ack: (lsn) => this.#ack(name, lsn),
       remove: () => this.#removeCursor(name),
@@ -304,9 +307,9 @@ export class Wal {
     } finally {
       await commit.drained();
       if (commit.failure !== undefined) await log.abandon();
-      await lock.release();
       this.#lifecycle = "closed";
       log.notify();
+      await releaseLock(lock);
     }
   }
 
@@ -342,11 +345,12 @@ export class Wal {
     if (!Number.isSafeInteger(fromLsn) || fromLsn < 1) {
       throw new RangeError(`from is ${fromLsn}; LSNs begin with 1`);
     }
-    const { environment, log, codecs } = this.#parts;
+    const { environment, log, codecs, keyring } = this.#parts;
     return new LogReader({
       storage: environment.storage,
       state: () => log.state,
       codecs,
+      keyring,
       fromLsn,
       visibility: options.visibility ?? "durable",
       onGap: options.onGap,
@@ -369,27 +373,10 @@ export class Wal {
   }
 }
 
-function assertLsn(what: string, lsn: number, min: number, max: number): void {
-  if (!Number.isSafeInteger(lsn) || lsn < min || lsn > max) {
-    throw new RangeError(`${what}(${lsn}): must be a whole number from ${min} to ${max}`);
+async function releaseLock(lock: DirectoryLock): Promise<void> {
+  try {
+    await lock.release();
+  } catch (error) {
+    throw asWalError(error, "the lock could not be released");
   }
-}
-
-function tooLarge(
-  what: "payload" | "batch",
-  sizeBytes: number,
-  limit: Readonly<Record<string, number>>,
-): WalError {
-  const [name, value] = Object.entries(limit)[0] ?? [];
-  return new WalError(
-    "WAL_RECORD_TOO_LARGE",
-    `the ${what} has ${sizeBytes} bytes; ${name} is ${value}: split it or raise the limit`,
-    { details: { sizeBytes, ...limit } },
-  );
-}
-
-function closedError(directory: string): WalError {
-  return new WalError("WAL_CLOSED", `the log ${directory} is closed`, {
-    details: { path: directory },
-  });
 }

@@ -17,8 +17,6 @@ export interface StorageContractOptions {
   open(): Promise<{ readonly storage: Storage; readonly directory: string }>;
   /** Cleans up what `open` made. */
   close?(): Promise<void>;
-  /** Titles of tests that are known to fail here; they run, and are reported as to be done. */
-  readonly openDefects?: readonly string[];
 }
 
 /** Runs the contract. @param name - the implementation's name, for the suite's title */
@@ -45,7 +43,7 @@ export function storageContract(name: string, options: StorageContractOptions): 
     const contract: Contract = {
       context: () => ({ storage, directory }),
       check: (title, run) => {
-        test(title, { todo: options.openDefects?.includes(title) ?? false }, run);
+        test(title, run);
       },
     };
     directoryTests(contract);

@@ -28,6 +28,8 @@ const MAX_BODY_BYTES = 2 ** 31 - 1;
 
 /** Set when the batch that fills this frame goes on in the next one. */
 export const FRAME_FLAG_BATCH_CONTINUES = 1;
+/** Set when the body is encrypted; see `encrypted-body.ts`. */
+export const FRAME_FLAG_ENCRYPTED = 2;
 
 export const FRAME_KIND = { data: 1, attest: 2, seal: 3, gap: 4 } as const;
 export type FrameKind = (typeof FRAME_KIND)[keyof typeof FRAME_KIND];

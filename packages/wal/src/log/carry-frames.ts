@@ -4,7 +4,15 @@
  * Two cases: after a crash, the frames that nothing vouches for; after a truncation at the back, the records of the cut frame
  * that stay. Both are written under the new segment's salt and offsets before it gets its name.
  */
-import { FRAME_HEADER_BYTES, FRAME_KIND, frameLengthBytes, sealFrame } from "../format/frame.ts";
+import type { FrameEncryptor } from "../encryption/frame-cipher.ts";
+import { ENCRYPTION_OVERHEAD_BYTES } from "../format/encrypted-body.ts";
+import {
+  FRAME_FLAG_ENCRYPTED,
+  FRAME_HEADER_BYTES,
+  FRAME_KIND,
+  frameLengthBytes,
+  sealFrame,
+} from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
 import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
 import { firstPosition, type SegmentInfo } from "../segment/segment-info.ts";
@@ -22,7 +30,7 @@ export interface DoubtfulFrames {
   readonly endOffset: number;
 }
 
-/** The first records of a frame whose others are truncated; not compressed. */
+/** The first records of a frame whose others are truncated; neither compressed nor encrypted. */
 export interface FrameHead {
   readonly firstLsn: number;
   readonly recordCount: number;
@@ -39,30 +47,28 @@ export function carryDoubtful(storage: Storage, doubtful: DoubtfulFrames): Carry
   return (target, file) => copyDoubtful(storage, doubtful, target, file);
 }
 
-/** Takes over the records of a cut frame that stay. */
-export function carryHead(head: FrameHead): CarryFrames {
+/** Takes over the records of a cut frame that stay, encrypted with the newest key where there is one. */
+export function carryHead(head: FrameHead, encryptor?: FrameEncryptor): CarryFrames {
   return async (target, file) => {
     const offset = SEGMENT_HEADER_BYTES;
-    const storedBytes = head.body.byteLength;
+    const rawBytes = head.body.byteLength;
+    const storedBytes = rawBytes + (encryptor === undefined ? 0 : ENCRYPTION_OVERHEAD_BYTES);
     const bytes = new Uint8Array(frameLengthBytes(storedBytes));
-    bytes.set(head.body, FRAME_HEADER_BYTES);
-    const chain = sealFrame(
-      bytes,
-      0,
-      {
-        storedBytes,
-        rawBytes: storedBytes,
-        firstLsn: head.firstLsn,
-        recordCount: head.recordCount,
-        kind: FRAME_KIND.data,
-        codecId: 0,
-        flags: 0,
-        durableOffset: offset,
-        chain: target.headerDigest,
-        timeMs: head.timeMs,
-      },
-      (target.saltSeed ^ offset) >>> 0,
-    );
+    const header = {
+      storedBytes,
+      rawBytes,
+      firstLsn: head.firstLsn,
+      recordCount: head.recordCount,
+      kind: FRAME_KIND.data,
+      codecId: 0,
+      flags: encryptor === undefined ? 0 : FRAME_FLAG_ENCRYPTED,
+      durableOffset: offset,
+      chain: target.headerDigest,
+      timeMs: head.timeMs,
+    };
+    if (encryptor === undefined) bytes.set(head.body, FRAME_HEADER_BYTES);
+    else encryptor.encrypt(head.body, header, bytes, FRAME_HEADER_BYTES);
+    const chain = sealFrame(bytes, 0, header, (target.saltSeed ^ offset) >>> 0);
     await file.write([bytes], offset);
     const nextLsn = head.firstLsn + head.recordCount;
     return { offset: offset + bytes.byteLength, nextLsn, chain };

@@ -52,6 +52,8 @@ export class CursorSet {
       if (error instanceof Error && "code" in error && error.code === "ENOENT") return;
       throw error;
     }
+    // A process that was killed may have renamed a cursor's file and not synced the name: what is read must stay.
+    await this.#storage.syncDirectory(this.#directory);
     this.#hasDirectory = true;
     for (const name of names) {
       const path = joinPath(this.#directory, name);
@@ -75,8 +77,9 @@ export class CursorSet {
     return lowest;
   }
 
-  ackedLsn(name: string): number | undefined {
-    return this.#cursors.get(name)?.ackedLsn;
+  /** What a restart would find, `undefined` for an unknown cursor. */
+  durableLsn(name: string): number | undefined {
+    return this.#cursors.get(name)?.durableLsn;
   }
 
   /** Makes a cursor known, in memory at once: from now on it holds what is behind `ackedLsn`. */

@@ -1,22 +1,30 @@
 /**
- * The records of a scanned frame: decompressed where needed, and checked to fill the body exactly.
+ * The records of a scanned frame: decrypted and decompressed where needed, and checked to fill the body exactly.
  */
 import type { CodecRegistry } from "../codec/codecs.ts";
+import { decryptBody } from "../encryption/frame-cipher.ts";
+import { Keyring } from "../encryption/keyring.ts";
 import { WalError } from "../errors.ts";
+import { FRAME_FLAG_ENCRYPTED } from "../format/frame.ts";
 import { bodyIsWellFormed } from "../format/record.ts";
 import type { ScannedFrame } from "../segment/frame-scanner.ts";
 
 /**
- * @returns the body: record heads and payloads; a view on the scanner's chunk when it was not compressed
- * @throws {WalError} `WAL_CORRUPT`, `WAL_CODEC_MISSING`
+ * @param keyring - keys for encrypted frames; without it each of them fails with `WAL_KEY_MISSING`
+ * @returns the body: record heads and payloads; a view on the scanner's chunk when it was stored as it is
+ * @throws {WalError} `WAL_CORRUPT`, `WAL_CODEC_MISSING`, `WAL_KEY_MISSING`, `WAL_KEY_WRONG`
  */
 export async function frameBody(
   frame: ScannedFrame,
   codecs: CodecRegistry,
   path: string,
+  keyring?: Keyring,
 ): Promise<Uint8Array> {
   const { header, bytes, bodyStart } = frame;
-  const stored = bytes.subarray(bodyStart, bodyStart + header.storedBytes);
+  let stored = bytes.subarray(bodyStart, bodyStart + header.storedBytes);
+  if ((header.flags & FRAME_FLAG_ENCRYPTED) !== 0) {
+    stored = await decrypted(frame, stored, path, keyring ?? new Keyring(undefined));
+  }
   let body: Uint8Array | undefined = stored;
   if (header.codecId !== 0) {
     const codec = codecs.get(header.codecId) ?? (await codecs.loadById(header.codecId));
@@ -29,6 +37,24 @@ export async function frameBody(
     throw malformed(frame, path, "records do not fill the body");
   }
   return body;
+}
+
+async function decrypted(
+  frame: ScannedFrame,
+  stored: Uint8Array,
+  path: string,
+  keyring: Keyring,
+): Promise<Uint8Array> {
+  const result = await decryptBody(keyring, frame.header, stored);
+  if (result.kind === "decrypted") return result.body;
+  if (result.kind === "malformed") throw malformed(frame, path, "no encrypted body");
+  const { firstLsn } = frame.header;
+  // The checksum was right, so no bit has flipped: this is another key, or somebody's work.
+  throw new WalError(
+    "WAL_KEY_WRONG",
+    `${path}: key ${result.keyId} does not open the records at offset ${frame.offset}, LSN ${firstLsn}: it is not the key they were encrypted with, or they were forged`,
+    { details: { path, offsetBytes: frame.offset, firstLsn, keyId: result.keyId } },
+  );
 }
 
 function malformed(frame: ScannedFrame, path: string, reason: string): WalError {

@@ -5,11 +5,12 @@
  * frame is never delivered; damage ends the read with `WAL_CORRUPT`. Sees only what the visibility allows.
  */
 import type { CodecRegistry } from "../codec/codecs.ts";
+import type { Keyring } from "../encryption/keyring.ts";
 import { WalError } from "../errors.ts";
 import { FRAME_KIND } from "../format/frame.ts";
 import { FrameScanner, type ScannedFrame } from "../segment/frame-scanner.ts";
 import type { ClosedSegment, SegmentInfo } from "../segment/segment-info.ts";
-import { isErrno } from "../storage/no-space.ts";
+import { asWalError, isErrno } from "../storage/system-error.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 import { frameBody } from "./frame-body.ts";
 import type { LogState } from "./log-state.ts";
@@ -29,6 +30,8 @@ export interface LogReaderOptions {
   readonly storage: Storage;
   readonly state: () => LogState;
   readonly codecs: CodecRegistry;
+  /** Keys of encrypted frames. */
+  readonly keyring?: Keyring | undefined;
   readonly fromLsn: number;
   readonly visibility: Visibility;
   /** Told of lost records that are passed over; without it they end the read with `WAL_GAP`. */
@@ -64,6 +67,14 @@ export class LogReader {
 
   /** The next frame with records at or after the position, or `undefined` when nothing more is visible now. */
   async next(): Promise<FrameRecords | undefined> {
+    try {
+      return await this.#next();
+    } catch (error) {
+      throw asWalError(error, `cannot read ${this.#open?.info.path ?? "the log"}`);
+    }
+  }
+
+  async #next(): Promise<FrameRecords | undefined> {
     for (;;) {
       const state = this.#options.state();
       this.#open ??= await this.#openAt(state);
@@ -97,7 +108,11 @@ export class LogReader {
   async close(): Promise<void> {
     const open = this.#open;
     this.#open = undefined;
-    await open?.file.close();
+    try {
+      await open?.file.close();
+    } catch (error) {
+      throw asWalError(error, `cannot close ${open?.info.path ?? "the log"}`);
+    }
   }
 
   async #openAt(state: LogState): Promise<OpenSegment | undefined> {
@@ -112,7 +127,7 @@ export class LogReader {
       if (isErrno(error, "ENOENT") && this.#nextLsn < this.#options.state().firstLsn) {
         throw this.#truncated(this.#options.state());
       }
-      throw ioError(info.path, error);
+      throw asWalError(error, `cannot read ${info.path}`);
     }
     const scanner = new FrameScanner({
       file,
@@ -126,7 +141,7 @@ export class LogReader {
 
   async #decode(frame: ScannedFrame, info: SegmentInfo): Promise<FrameRecords> {
     const { firstLsn, recordCount, timeMs } = frame.header;
-    const body = await frameBody(frame, this.#options.codecs, info.path);
+    const body = await frameBody(frame, this.#options.codecs, info.path, this.#options.keyring);
     return { firstLsn, recordCount, timeMs, body };
   }
 
@@ -209,9 +224,4 @@ function extentOf(state: LogState, segmentId: number, visibility: Visibility): E
     return { offset: segment.endOffset, lastLsn: segment.lastLsn, isFinal: true };
   }
   return { offset: 0, lastLsn: 0, isFinal: true };
-}
-
-function ioError(path: string, cause: unknown): WalError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return new WalError("WAL_IO", `cannot read ${path}: ${text}`, { details: { path }, cause });
 }

@@ -41,3 +41,8 @@ export function withoutSegmentsUpTo(
   const firstLsn = Math.max(state.firstLsn, begin);
   return { next: { ...state, closed, firstLsn }, released };
 }
+
+/** The state with another last closed segment, and without those behind position `index`. */
+export function withLastClosed(state: LogState, index: number, last: ClosedSegment): LogState {
+  return { ...state, closed: [...state.closed.slice(0, index), last] };
+}

@@ -10,7 +10,7 @@ import { formatSegmentName, PREWRITE_NAME } from "../format/segment-name.ts";
 import type { ScanPosition } from "../segment/frame-scanner.ts";
 import { writeZeros } from "../segment/prewriter.ts";
 import { segmentInfo, type ClosedSegment, type SegmentInfo } from "../segment/segment-info.ts";
-import { orNoSpace } from "../storage/no-space.ts";
+import { orNoSpace } from "../storage/system-error.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import { carryNothing, type CarryFrames } from "./carry-frames.ts";

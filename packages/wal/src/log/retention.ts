@@ -4,6 +4,7 @@
  * All of this writes files beside the commit loop, so it must have ended before the directory's lock is given up: another writer
  * would find its checkpoint replaced by an older one. `stop` refuses new work and waits for what is under way.
  */
+import { asWalError } from "../storage/system-error.ts";
 import type { CursorSet } from "./cursors.ts";
 import type { SegmentedLog } from "./segmented-log.ts";
 
@@ -51,6 +52,8 @@ export class Retention {
     this.#underWay.add(work);
     try {
       await work;
+    } catch (error) {
+      throw asWalError(error, "the cursor could not be moved");
     } finally {
       this.#underWay.delete(work);
     }

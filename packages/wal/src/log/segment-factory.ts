@@ -6,7 +6,7 @@
 import { encodeCheckpoint } from "../format/checkpoint-file.ts";
 import type { SegmentHeader } from "../format/segment-header.ts";
 import { CHECKPOINT_NAME, PREWRITE_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
-import { NoSpaceError } from "../storage/no-space.ts";
+import { NoSpaceError } from "../storage/system-error.ts";
 import { keepReserve, removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import type { CarryFrames } from "./carry-frames.ts";

@@ -6,16 +6,18 @@
  */
 import type { Codec, CodecRegistry } from "../codec/codecs.ts";
 import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
+import type { FrameEncryptor } from "../encryption/frame-cipher.ts";
+import type { Keyring } from "../encryption/keyring.ts";
 import { SALT_BYTES, type SegmentHeader } from "../format/segment-header.ts";
 import type { RecoveryPlan } from "../recovery/recover.ts";
-import type { ClosedSegment } from "../segment/segment-info.ts";
+import { closedAt, type ClosedSegment } from "../segment/segment-info.ts";
 import { SegmentWriter, type SyncKind } from "../segment/segment-writer.ts";
-import { ifThereIsSpace, NoSpaceError } from "../storage/no-space.ts";
+import { ifThereIsSpace, NoSpaceError } from "../storage/system-error.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import type { Storage } from "../storage/storage.ts";
 import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
 import { batchUnit, runBytes, runThatFits } from "./frame-runs.ts";
-import { nextLsnOf, withoutSegmentsUpTo, type LogState } from "./log-state.ts";
+import { nextLsnOf, withLastClosed, withoutSegmentsUpTo, type LogState } from "./log-state.ts";
 import { sealSegment } from "./next-segment.ts";
 import { SegmentFactory } from "./segment-factory.ts";
 import { findCut } from "./truncation.ts";
@@ -27,6 +29,10 @@ export interface SegmentedLogOptions {
   readonly prewriteStepBytes: number;
   readonly syncKind: SyncKind;
   readonly codec: Codec | undefined;
+  /** Encrypts new frames; `undefined` leaves them readable. */
+  readonly encryptor?: FrameEncryptor | undefined;
+  /** Keys of old frames, for a truncation inside one. */
+  readonly keyring?: Keyring | undefined;
   readonly nowMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
   /** Awaited before the first segment of this opening, with the last LSN that the log holds. */
@@ -71,19 +77,28 @@ export class SegmentedLog {
    * 4. leftovers removed: the same log; what is left is removed by the next open (CRASH: recover-3)
    */
   static async apply(options: SegmentedLogOptions, plan: RecoveryPlan): Promise<SegmentedLog> {
-    const { storage, directory, nowMs } = options;
     const log = new SegmentedLog(options, plan);
+    try {
+      await log.#apply(plan);
+    } catch (error) {
+      await log.abandon();
+      throw error;
+    }
+    return log;
+  }
+
+  async #apply(plan: RecoveryPlan): Promise<void> {
+    const { storage, directory, nowMs } = this.#options;
     await storage.syncDirectory(directory);
     for (const segment of plan.unsealed) {
       await ifThereIsSpace(() => sealSegment(storage, segment, nowMs()));
     }
-    if (plan.doubtful !== undefined) await log.#rewriteDoubtful(plan.doubtful);
-    if (!log.#hasCheckpoint && plan.closed.length > 0) {
-      await ifThereIsSpace(() => log.#writeCheckpoint(plan.firstLsn));
+    if (plan.doubtful !== undefined) await this.#rewriteDoubtful(plan.doubtful);
+    if (!this.#hasCheckpoint && plan.closed.length > 0) {
+      await ifThereIsSpace(() => this.#writeCheckpoint(plan.firstLsn));
     }
     for (const path of plan.leftoverPaths) await removeIfThere(storage, path);
-    await log.#factory.removeLeftovers();
-    return log;
+    await this.#factory.removeLeftovers();
   }
 
   get state(): LogState {
@@ -129,7 +144,8 @@ export class SegmentedLog {
       let rest: readonly FrameSpan[] = buffer.frames;
       while (rest.length > 0) {
         const writer = await this.#writerFor(rest);
-        const run = runThatFits(rest, this.#options.segmentSizeBytes - writer.written.offset);
+        const roomBytes = this.#options.segmentSizeBytes - writer.written.offset;
+        const run = runThatFits(rest, roomBytes, this.#options.encryptor?.overheadBytes);
         rest = rest.slice(run.length);
         // One sync for the whole group: the last run's covers all runs before it in the same segment, and
         // a rotation in between syncs what it closes.
@@ -179,16 +195,12 @@ export class SegmentedLog {
     const at = before.closed.findIndex((segment) => segment.lastLsn > lastLsn);
     const segment = before.closed[at];
     if (segment === undefined) return;
-    const { position, head } = await findCut(this.#options.storage, codecs, segment, lastLsn);
-    const last: ClosedSegment = {
-      ...segment,
-      endOffset: position.offset,
-      lastLsn: position.nextLsn - 1,
-      closingDigest: position.chain,
-    };
-    this.#state = { ...before, closed: [...before.closed.slice(0, at), last] };
+    const { storage, keyring, encryptor } = this.#options;
+    const { position, head } = await findCut(storage, codecs, segment, lastLsn, keyring);
+    const last = closedAt(segment, position);
+    this.#state = withLastClosed(before, at, last);
     try {
-      await this.#startSegment(head === undefined ? undefined : carryHead(head));
+      await this.#startSegment(head === undefined ? undefined : carryHead(head, encryptor));
     } catch (error) {
       this.#state = before;
       throw error;
@@ -269,25 +281,21 @@ export class SegmentedLog {
     const last = this.#state.closed.at(-1);
     if (last === undefined) return;
     try {
+      await this.#begin(end.nextLsn - 1);
       const doubtfulFrames = { segment: last, from, endOffset: end.offset };
       await this.#startSegment(carryDoubtful(this.#options.storage, doubtfulFrames));
     } catch (error) {
       if (!(error instanceof NoSpaceError)) throw error;
       await rewriteInPlace(this.#options.storage, last.path, from.offset, end.offset);
-      const kept: ClosedSegment = {
-        ...last,
-        endOffset: end.offset,
-        lastLsn: end.nextLsn - 1,
-        closingDigest: end.chain,
-      };
-      this.#state = { ...this.#state, closed: [...this.#state.closed.slice(0, -1), kept] };
+      const kept = closedAt(last, end);
+      this.#state = withLastClosed(this.#state, this.#state.closed.length - 1, kept);
     }
   }
 
   async #writerFor(frames: readonly FrameSpan[]): Promise<SegmentWriter> {
     const { active } = this.#state;
     if (active === undefined) return await this.#startSegment(undefined);
-    const { bytes } = batchUnit(frames, 0);
+    const { bytes } = batchUnit(frames, 0, this.#options.encryptor?.overheadBytes);
     const isFull = active.written.offset + bytes > this.#options.segmentSizeBytes;
     if (isFull && active.recordCount > 0) return await this.#startSegment(undefined);
     return active;
@@ -321,11 +329,17 @@ export class SegmentedLog {
     this.#factory.prepareIfDue(offset, buffer.lengthBytes);
   }
 
+  /** Once, before the first segment of this opening: `lastLsn` is the last that the log holds, doubtful ones included. */
+  async #begin(lastLsn: number): Promise<void> {
+    if (this.#hasBegun) return;
+    await this.#options.beforeFirstSegment(lastLsn);
+    this.#hasBegun = true;
+  }
+
   async #startSegment(carry: CarryFrames | undefined): Promise<SegmentWriter> {
     const { storage, nowMs } = this.#options;
     const previous = await this.#closeActive();
-    if (!this.#hasBegun) await this.#options.beforeFirstSegment(this.nextLsn - 1);
-    this.#hasBegun = true;
+    await this.#begin(this.nextLsn - 1);
     const header: SegmentHeader = {
       segmentId: this.#lastSegmentId + 1,
       firstLsn: nextLsnOf(this.#state),
@@ -337,6 +351,14 @@ export class SegmentedLog {
     };
     const created = await this.#factory.create(header, carry);
     this.#lastSegmentId = header.segmentId;
+    const active = new SegmentWriter({
+      ...created,
+      prewriteStepBytes: this.#options.prewriteStepBytes,
+      segmentSizeBytes: this.#options.segmentSizeBytes,
+      codec: this.#options.codec,
+      encryptor: this.#options.encryptor,
+    });
+    this.#state = { ...this.#state, active };
     // The log continues in the new segment whether or not there is room for these two: the next open makes up for them.
     if (previous !== undefined) {
       await ifThereIsSpace(() => sealSegment(storage, previous, nowMs()));
@@ -345,13 +367,6 @@ export class SegmentedLog {
       this.#firstSegmentId = this.#state.closed[0]?.segmentId ?? header.segmentId;
       await ifThereIsSpace(() => this.#writeCheckpoint(this.#state.firstLsn));
     }
-    const active = new SegmentWriter({
-      ...created,
-      prewriteStepBytes: this.#options.prewriteStepBytes,
-      segmentSizeBytes: this.#options.segmentSizeBytes,
-      codec: this.#options.codec,
-    });
-    this.#state = { ...this.#state, active };
     return active;
   }
 

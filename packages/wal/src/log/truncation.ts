@@ -2,6 +2,7 @@
  * Finds the place at which a log is cut when records are dropped at the back. Reads only.
  */
 import type { CodecRegistry } from "../codec/codecs.ts";
+import type { Keyring } from "../encryption/keyring.ts";
 import { WalError } from "../errors.ts";
 import { RECORD_HEAD_BYTES, recordLengthBytes } from "../format/record.ts";
 import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
@@ -19,13 +20,16 @@ export interface Cut {
 /**
  * The cut behind `lastLsn` in the segment that holds the record after it.
  *
- * @throws {WalError} `WAL_CORRUPT` when the frame cannot be read: then nothing is cut
+ * @param keyring - needed only for a cut inside an encrypted frame
+ * @throws {WalError} `WAL_CORRUPT`, `WAL_CODEC_MISSING`, `WAL_KEY_MISSING`, `WAL_KEY_WRONG` when the frame cannot be read: then
+ * nothing is cut
  */
 export async function findCut(
   storage: Storage,
   codecs: CodecRegistry,
   segment: ClosedSegment,
   lastLsn: number,
+  keyring?: Keyring,
 ): Promise<Cut> {
   const file = await storage.openFile(segment.path, "read");
   try {
@@ -55,7 +59,7 @@ export async function findCut(
       if (firstLsn + recordCount <= lastLsn + 1) continue;
       if (firstLsn === lastLsn + 1) return { position, head: undefined };
       const kept = lastLsn - firstLsn + 1;
-      const body = await frameBody(frame, codecs, segment.path);
+      const body = await frameBody(frame, codecs, segment.path, keyring);
       const head = { firstLsn, recordCount: kept, timeMs, body: firstRecords(body, kept) };
       return { position, head };
     }

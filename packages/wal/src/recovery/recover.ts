@@ -6,7 +6,7 @@
 import { WalError, type WalErrorDetails } from "../errors.ts";
 import type { SegmentHeader } from "../format/segment-header.ts";
 import type { ScanPosition } from "../segment/frame-scanner.ts";
-import { segmentInfo, type ClosedSegment } from "../segment/segment-info.ts";
+import { closedAt, segmentInfo, type ClosedSegment } from "../segment/segment-info.ts";
 import type { Storage } from "../storage/storage.ts";
 import { chainVerdict, type ReadableSegment } from "./chain-verdict.ts";
 import {
@@ -114,12 +114,8 @@ async function planChain(
       progress.add,
     );
     if (facts.kind === "mismatch") throw closingMismatch(segment, successor, facts.position);
-    const closedSegment: ClosedSegment = {
-      ...info,
-      endOffset: expected.offset,
-      lastLsn: expected.nextLsn - 1,
-      closingDigest: expected.digest,
-    };
+    const { offset, nextLsn, digest } = expected;
+    const closedSegment = closedAt(info, { offset, nextLsn, chain: digest });
     closed.push(closedSegment);
     if (facts.kind === "verified") unsealed.push(closedSegment);
     progress.segmentDone(segment.fileBytes);
@@ -161,15 +157,7 @@ async function planTail(
   progress.segmentDone(last.fileBytes);
   return {
     ...known,
-    closed: [
-      ...known.closed,
-      {
-        ...info,
-        endOffset: scan.vouched.offset,
-        lastLsn: scan.vouched.nextLsn - 1,
-        closingDigest: scan.vouched.chain,
-      },
-    ],
+    closed: [...known.closed, closedAt(info, scan.vouched)],
     firstSegmentId: first.segmentId,
     lastSegmentId: last.segmentId,
     doubtful: isDoubtful ? { from: scan.vouched, end: scan.end } : undefined,

@@ -1,13 +1,16 @@
 /**
  * Turns a run of frames in a commit buffer into the bytes that go to the file.
  *
- * Without codec the frames are sealed where they are: nothing is copied. With a codec each body is compressed, and
- * stored as it is where compression does not shrink it.
+ * Without codec and encryption the frames are sealed where they are: nothing is copied. With a codec each body is compressed, and
+ * stored as it is where compression does not shrink it; encryption comes after that.
  */
 import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
 import type { Codec } from "../codec/codecs.ts";
+import type { FrameEncryptor } from "../encryption/frame-cipher.ts";
+import { ENCRYPTION_OVERHEAD_BYTES } from "../format/encrypted-body.ts";
 import {
   FRAME_FLAG_BATCH_CONTINUES,
+  FRAME_FLAG_ENCRYPTED,
   FRAME_HEADER_BYTES,
   FRAME_KIND,
   frameLengthBytes,
@@ -38,7 +41,7 @@ export type NoteFrame = (offset: number, firstLsn: number, chain: number) => voi
 /** Bodies from this size are compressed off the main thread. */
 const ASYNC_COMPRESS_BYTES = 64 * 1024; // 64 KiB
 
-/** Encodes consecutive frames of one buffer without compression, in place. */
+/** Encodes consecutive frames of one buffer as they are, in place. */
 export function encodeRun(
   buffer: CommitBuffer,
   frames: readonly FrameSpan[],
@@ -61,17 +64,51 @@ export function encodeRun(
   return { slices: [slice], lengthBytes: end - first, digest: chain, nextLsn };
 }
 
-/** As {@link encodeRun}, with compressed bodies in fresh memory. */
-export async function encodeCompressedRun(
-  codec: Codec,
+/** What bodies go through on their way to the file; at least one of the two. */
+export interface BodyStages {
+  readonly codec: Codec | undefined;
+  readonly encryptor: FrameEncryptor | undefined;
+}
+
+/**
+ * As {@link encodeRun}, with bodies compressed, encrypted or both, in fresh memory. A promise only where a body is large enough to
+ * be compressed on another thread: a small group begins its write without a turn in between.
+ */
+export function encodePackedRun(
+  { codec, encryptor }: BodyStages,
   buffer: CommitBuffer,
   frames: readonly FrameSpan[],
   context: EncodeContext,
   note: NoteFrame,
-): Promise<EncodedRun> {
-  const bodies = await Promise.all(frames.map((frame) => compressBody(codec, buffer, frame)));
+): EncodedRun | Promise<EncodedRun> {
+  const bodies = frames.map((frame) => compressBody(codec, buffer, frame));
+  const assemble = (ready: readonly CompressedBody[]): EncodedRun =>
+    assembleRun(encryptor, frames, ready, context, note);
+  return areReady(bodies) ? assemble(bodies) : Promise.all(bodies).then(assemble);
+}
+
+/** A body that compression made smaller, or as it was. */
+interface CompressedBody {
+  readonly codecId: number;
+  readonly bytes: Uint8Array;
+}
+
+function areReady(
+  bodies: readonly (CompressedBody | Promise<CompressedBody>)[],
+): bodies is readonly CompressedBody[] {
+  return !bodies.some((body) => body instanceof Promise);
+}
+
+function assembleRun(
+  encryptor: FrameEncryptor | undefined,
+  frames: readonly FrameSpan[],
+  bodies: readonly CompressedBody[],
+  context: EncodeContext,
+  note: NoteFrame,
+): EncodedRun {
+  const overheadBytes = encryptor === undefined ? 0 : ENCRYPTION_OVERHEAD_BYTES;
   let lengthBytes = 0;
-  for (const body of bodies) lengthBytes += frameLengthBytes(body.bytes.byteLength);
+  for (const { bytes } of bodies) lengthBytes += frameLengthBytes(bytes.byteLength + overheadBytes);
   const output = Buffer.allocUnsafeSlow(lengthBytes);
   let at = 0;
   let chain = context.chain;
@@ -81,32 +118,34 @@ export async function encodeCompressedRun(
     if (body === undefined) throw new RangeError("one body per frame");
     const offset = context.offset + at;
     note(offset, frame.firstLsn, chain);
-    output.set(body.bytes, at + FRAME_HEADER_BYTES);
-    const header = frameHeader(frame, { ...context, chain }, body.codecId, body.bytes.byteLength);
+    const storedBytes = body.bytes.byteLength + overheadBytes;
+    const plain = frameHeader(frame, { ...context, chain }, body.codecId, storedBytes);
+    const header =
+      encryptor === undefined ? plain : { ...plain, flags: plain.flags | FRAME_FLAG_ENCRYPTED };
+    if (encryptor === undefined) output.set(body.bytes, at + FRAME_HEADER_BYTES);
+    else encryptor.encrypt(body.bytes, header, output, at + FRAME_HEADER_BYTES);
     chain = sealFrame(output, at, header, (context.saltSeed ^ offset) >>> 0);
-    at += frameLengthBytes(body.bytes.byteLength);
+    at += frameLengthBytes(storedBytes);
     nextLsn = frame.firstLsn + frame.recordCount;
   }
   return { slices: [output], lengthBytes, digest: chain, nextLsn };
 }
 
-interface StoredBody {
-  readonly codecId: number;
-  readonly bytes: Uint8Array;
-}
-
-async function compressBody(
-  codec: Codec,
+function compressBody(
+  codec: Codec | undefined,
   buffer: CommitBuffer,
   frame: FrameSpan,
-): Promise<StoredBody> {
+): CompressedBody | Promise<CompressedBody> {
   const start = frame.start + FRAME_HEADER_BYTES;
   const raw = buffer.bytes.subarray(start, start + frame.bodyBytes);
-  const packed =
-    raw.byteLength >= ASYNC_COMPRESS_BYTES ? await codec.compressAsync(raw) : codec.compress(raw);
-  return packed.byteLength < raw.byteLength
-    ? { codecId: codec.id, bytes: packed }
-    : { codecId: 0, bytes: raw };
+  if (codec === undefined) return { codecId: 0, bytes: raw };
+  const keepSmaller = (packed: Uint8Array): CompressedBody =>
+    packed.byteLength < raw.byteLength
+      ? { codecId: codec.id, bytes: packed }
+      : { codecId: 0, bytes: raw };
+  return raw.byteLength >= ASYNC_COMPRESS_BYTES
+    ? codec.compressAsync(raw).then(keepSmaller)
+    : keepSmaller(codec.compress(raw));
 }
 
 function frameHeader(

@@ -5,9 +5,11 @@
  * frame. It decides nothing: what the end means is for its callers. Memory is one chunk, or one frame where a
  * frame is larger; a length is never trusted beyond the bytes that the file is known to hold.
  */
+import { ENCRYPTION_OVERHEAD_BYTES } from "../format/encrypted-body.ts";
 import {
   decodeFrame,
   FRAME_FLAG_BATCH_CONTINUES,
+  FRAME_FLAG_ENCRYPTED,
   FRAME_HEADER_BYTES,
   FRAME_KIND,
   peekFrame,
@@ -194,8 +196,9 @@ export function isPlausibleHeader(header: FrameHeader, offset: number): boolean 
       return (
         header.recordCount > 0 &&
         header.recordCount * RECORD_HEAD_BYTES <= header.rawBytes &&
-        (header.codecId !== 0 || header.rawBytes === header.storedBytes) &&
-        (header.flags & ~FRAME_FLAG_BATCH_CONTINUES) === 0
+        (header.codecId !== 0 || header.rawBytes === unencryptedBytes(header)) &&
+        unencryptedBytes(header) >= 0 &&
+        (header.flags & ~(FRAME_FLAG_BATCH_CONTINUES | FRAME_FLAG_ENCRYPTED)) === 0
       );
     case FRAME_KIND.attest:
     case FRAME_KIND.seal:
@@ -208,4 +211,10 @@ export function isPlausibleHeader(header: FrameHeader, offset: number): boolean 
     case FRAME_KIND.gap:
       return isRaw;
   }
+}
+
+/** Length of the body as it was before encryption. */
+function unencryptedBytes({ storedBytes, flags }: FrameHeader): number {
+  const isEncrypted = (flags & FRAME_FLAG_ENCRYPTED) !== 0;
+  return isEncrypted ? storedBytes - ENCRYPTION_OVERHEAD_BYTES : storedBytes;
 }

@@ -34,7 +34,8 @@ export async function findFrame(
   range: { readonly fromOffset: number; readonly endOffset: number },
   accepts: (frame: LoneFrame) => boolean,
 ): Promise<LoneFrame | undefined> {
-  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  const chunkBytes = Math.min(CHUNK_BYTES, Math.max(0, range.endOffset - range.fromOffset));
+  const chunk = Buffer.allocUnsafeSlow(chunkBytes);
   for (let offset = range.fromOffset; offset < range.endOffset; offset += CHUNK_BYTES) {
     const length = Math.min(CHUNK_BYTES, range.endOffset - offset);
     const read = await file.read(chunk, 0, length, offset);
@@ -65,8 +66,9 @@ export async function examineRest(
   fromOffset: number,
   fileBytes: number,
 ): Promise<RestOfSegment> {
-  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  const zeros = Buffer.alloc(CHUNK_BYTES);
+  const chunkBytes = Math.min(CHUNK_BYTES, Math.max(0, fileBytes - fromOffset));
+  const chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  const zeros = Buffer.alloc(chunkBytes);
   let endOffset = fromOffset;
   for (let offset = fromOffset; offset < fileBytes; offset += CHUNK_BYTES) {
     const length = Math.min(CHUNK_BYTES, fileBytes - offset);

@@ -55,3 +55,13 @@ export function segmentInfo(path: string, header: SegmentHeader): SegmentInfo {
 export function firstPosition(firstLsn: number, headerDigest: number): ScanPosition {
   return { offset: SEGMENT_HEADER_BYTES, nextLsn: firstLsn, chain: headerDigest };
 }
+
+/** The segment as it is when its frames end at a position. */
+export function closedAt(info: SegmentInfo, end: ScanPosition): ClosedSegment {
+  return {
+    ...info,
+    endOffset: end.offset,
+    lastLsn: end.nextLsn - 1,
+    closingDigest: end.chain,
+  };
+}

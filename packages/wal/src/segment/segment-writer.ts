@@ -5,10 +5,11 @@
  */
 import type { Codec } from "../codec/codecs.ts";
 import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
+import type { FrameEncryptor } from "../encryption/frame-cipher.ts";
 import { encodeMarkFrame, FRAME_KIND } from "../format/frame.ts";
-import { orNoSpace } from "../storage/no-space.ts";
+import { orNoSpace } from "../storage/system-error.ts";
 import type { StorageFile } from "../storage/storage.ts";
-import { encodeCompressedRun, encodeRun, type EncodeContext } from "./frame-encoder.ts";
+import { encodePackedRun, encodeRun, type EncodeContext } from "./frame-encoder.ts";
 import { Prewriter } from "./prewriter.ts";
 import type { ClosedSegment, SegmentInfo } from "./segment-info.ts";
 
@@ -33,6 +34,7 @@ export interface SegmentWriterOptions {
   readonly prewriteStepBytes: number;
   readonly segmentSizeBytes: number;
   readonly codec: Codec | undefined;
+  readonly encryptor?: FrameEncryptor | undefined;
 }
 
 /** A place in the log that readers may go up to. */
@@ -45,6 +47,7 @@ export class SegmentWriter {
   readonly info: SegmentInfo;
   readonly #file: StorageFile;
   readonly #codec: Codec | undefined;
+  readonly #encryptor: FrameEncryptor | undefined;
   readonly #prewriter: Prewriter;
   #chain: number;
   #written: SegmentExtent;
@@ -58,6 +61,7 @@ export class SegmentWriter {
     this.info = options.info;
     this.#file = options.file;
     this.#codec = options.codec;
+    this.#encryptor = options.encryptor;
     this.#chain = options.chain;
     this.#written = { offset: options.endOffset, lastLsn: options.nextLsn - 1 };
     this.#durable = this.#written;
@@ -108,10 +112,12 @@ export class SegmentWriter {
     const note = (offset: number, firstLsn: number, chain: number): void => {
       this.info.index.note(offset, firstLsn, chain);
     };
-    const run =
-      this.#codec === undefined
-        ? encodeRun(buffer, frames, context, note)
-        : await encodeCompressedRun(this.#codec, buffer, frames, context, note);
+    const stages = { codec: this.#codec, encryptor: this.#encryptor };
+    const isPacked = stages.codec !== undefined || stages.encryptor !== undefined;
+    const encoded = isPacked
+      ? encodePackedRun(stages, buffer, frames, context, note)
+      : encodeRun(buffer, frames, context, note);
+    const run = encoded instanceof Promise ? await encoded : encoded;
     await this.#write(run.slices, run.lengthBytes, sync);
     this.#chain = run.digest;
     this.#advance(run.lengthBytes, run.nextLsn - 1, sync !== undefined);

@@ -14,7 +14,7 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { WalError } from "../errors.ts";
-import { isNoSpace } from "./no-space.ts";
+import { isNoSpace } from "./system-error.ts";
 import type { DirectoryLock, DirectoryLockRefusal } from "./storage.ts";
 
 const LOCK_NAME = "LOCK";

@@ -1,7 +1,7 @@
 /**
  * Replaces a small file as a whole: after a crash it holds the old bytes or the new ones, never a mixture.
  */
-import { isErrno, isNoSpace } from "./no-space.ts";
+import { isErrno, isNoSpace } from "./system-error.ts";
 import { joinPath, type Storage } from "./storage.ts";
 
 const TEMPORARY_SUFFIX = ".tmp";

@@ -7,14 +7,9 @@ import { exploreCrashes } from "@walnut/testkit";
 
 import { SPREAD, shortHistories, WORKLOAD_NAMES, workloadSubject } from "./workloads.ts";
 
-/** Open defects of the engine; while this is set, failures are shown and do not count. */
-const todo =
-  "cursors are shown before they are durable, and moved back before a doubtful tail is carried over";
-
 suite("no crash takes back what was promised, or makes up anything, under the workload", () => {
   for (const name of WORKLOAD_NAMES) {
-    const isOpen = name === "cursors" || name === "random";
-    test(name, { todo: isOpen ? todo : false }, async () => {
+    test(name, async () => {
       let states = 0;
       for (const seed of [1, 2]) {
         const subject = workloadSubject(name, seed);

@@ -4,11 +4,7 @@ import { SimulatedDisk } from "@walnut/testkit";
 import { CodecRegistry, type Codec } from "../../src/codec/codecs.ts";
 import { CommitBuffer } from "../../src/commit/commit-buffer.ts";
 import { FRAME_HEADER_BYTES } from "../../src/format/frame.ts";
-import {
-  encodeCompressedRun,
-  encodeRun,
-  type EncodeContext,
-} from "../../src/segment/frame-encoder.ts";
+import { encodePackedRun, encodeRun, type EncodeContext } from "../../src/segment/frame-encoder.ts";
 import { FrameScanner, type ScannedFrame } from "../../src/segment/frame-scanner.ts";
 
 const CONTEXT: EncodeContext = {
@@ -108,13 +104,17 @@ suite("encodeRun", () => {
   });
 });
 
-suite("encodeCompressedRun", () => {
+suite("encodePackedRun", () => {
   test("compresses each body, chained in the file as it will stand", async () => {
     const codec = await new CodecRegistry().load("deflate");
     const buffer = filledBuffer();
     const notes: number[] = [];
-    const run = await encodeCompressedRun(codec, buffer, buffer.frames, CONTEXT, (offset) =>
-      notes.push(offset),
+    const run = await encodePackedRun(
+      { codec, encryptor: undefined },
+      buffer,
+      buffer.frames,
+      CONTEXT,
+      (offset) => notes.push(offset),
     );
     const frames = await scan(run.slices, CONTEXT, 10);
     assert.equal(frames.at(-1)?.digest, run.digest);
@@ -149,7 +149,13 @@ suite("encodeCompressedRun", () => {
       decompress: () => undefined,
     };
     const buffer = filledBuffer();
-    const run = await encodeCompressedRun(growing, buffer, buffer.frames, CONTEXT, () => undefined);
+    const run = await encodePackedRun(
+      { codec: growing, encryptor: undefined },
+      buffer,
+      buffer.frames,
+      CONTEXT,
+      () => undefined,
+    );
     const plain = encodeRun(buffer, buffer.frames, CONTEXT, () => undefined);
     assert.ok(Buffer.concat(run.slices).equals(Buffer.concat(plain.slices)));
   });
@@ -172,7 +178,13 @@ suite("encodeCompressedRun", () => {
       buffer.addRecord(size, new Uint8Array(size), 1);
     }
     buffer.closeFrame();
-    await encodeCompressedRun(watched, buffer, buffer.frames, CONTEXT, () => undefined);
+    await encodePackedRun(
+      { codec: watched, encryptor: undefined },
+      buffer,
+      buffer.frames,
+      CONTEXT,
+      () => undefined,
+    );
     assert.deepEqual(calls, ["here 65535", "beside 65536"]);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * System errors by name, and the one that is a state rather than a fault: a full disk.
  */
+import { WalError } from "../errors.ts";
 /**
  * A write found no space and nothing else is wrong: what was acknowledged is as safe as before, the failed bytes are in no
  * segment that will be used again, and a later write can succeed. Never raised for a failed sync, which leaves the state of
@@ -45,4 +46,18 @@ export async function ifThereIsSpace(step: () => Promise<void>): Promise<boolean
 /** True for a system error of this name ("ENOENT", "ENOSPC", …). */
 export function isErrno(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
+}
+
+/**
+ * What callers get of a failure: `WAL_NO_SPACE` for a full disk, `WAL_IO` for anything else that is not a `WalError` already.
+ *
+ * @param what - what was being done, for the message
+ */
+export function asWalError(error: unknown, what: string): WalError {
+  if (error instanceof WalError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  return new WalError(isNoSpace(error) ? "WAL_NO_SPACE" : "WAL_IO", `${what}: ${text}`, {
+    details: error instanceof Error && "code" in error ? { errno: String(error.code) } : {},
+    cause: error,
+  });
 }
