@@ -31,6 +31,7 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
     builtins: ["node:zlib"],
     optionalPackages: ["lz4-napi", "snappy", "@cloudpss/zstd"],
   },
+  encryption: { uses: ["errors", "format"], builtins: ["node:crypto"] },
   storage: { uses: ["errors"] },
   "storage/node": {
     uses: ["storage", "errors"],
@@ -39,11 +40,14 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
   },
   commit: { uses: ["errors"] },
   // A filled commit buffer is the value that commit hands to segment to be written.
-  segment: { uses: ["errors", "format", "codec", "storage"], usesTypesOf: ["commit"] },
+  segment: {
+    uses: ["errors", "format", "codec", "storage"],
+    usesTypesOf: ["commit", "encryption"],
+  },
   recovery: { uses: ["errors", "format", "segment", "storage"] },
   // The plan of recovery is the value from which a log starts.
   log: {
-    uses: ["errors", "format", "codec", "segment", "storage"],
+    uses: ["errors", "format", "codec", "encryption", "segment", "storage"],
     usesTypesOf: ["commit", "recovery"],
   },
   // Looks at a log from outside, beside the process that writes it: an entry of its own, so it brings its disk.
@@ -52,7 +56,17 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
   },
   // The files beside the folders: the public class, its options, cursor and status. Nothing below knows them.
   surface: {
-    uses: ["errors", "format", "codec", "storage", "commit", "segment", "recovery", "log"],
+    uses: [
+      "errors",
+      "format",
+      "codec",
+      "encryption",
+      "storage",
+      "commit",
+      "segment",
+      "recovery",
+      "log",
+    ],
     usesTypesOf: ["environment"],
   },
 };

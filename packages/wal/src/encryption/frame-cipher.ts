@@ -29,7 +29,7 @@ export class FrameEncryptor {
   /** Bytes by which a body becomes longer. */
   readonly overheadBytes: number = ENCRYPTION_OVERHEAD_BYTES;
   readonly #keyring: Keyring;
-  readonly #randomBytes: (length: number) => Uint8Array;
+  readonly #drawBytes: (length: number) => Uint8Array;
   #salt: Uint8Array = new Uint8Array(0);
   #dataKey: KeyObject | undefined;
   #counter = 0;
@@ -38,7 +38,7 @@ export class FrameEncryptor {
   constructor(keyring: Keyring, keyId: number, randomBytes: (length: number) => Uint8Array) {
     this.#keyring = keyring;
     this.keyId = keyId;
-    this.#randomBytes = randomBytes;
+    this.#drawBytes = randomBytes;
   }
 
   /** Writes the encrypted `body` into `target` at `start`: `overheadBytes` longer than it was. */
@@ -58,7 +58,7 @@ export class FrameEncryptor {
 
   #nextDataKey(): KeyObject {
     if (this.#dataKey !== undefined && this.#counter < FRAMES_PER_SALT) return this.#dataKey;
-    this.#salt = this.#randomBytes(ENCRYPTION_SALT_BYTES);
+    this.#salt = this.#drawBytes(ENCRYPTION_SALT_BYTES);
     this.#counter = 0;
     this.#dataKey = this.#keyring.dataKey(this.keyId, this.#salt);
     if (this.#dataKey === undefined) throw new RangeError(`key ${this.keyId} is not loaded`);

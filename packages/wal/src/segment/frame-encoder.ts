@@ -82,21 +82,18 @@ export function encodePackedRun(
   note: NoteFrame,
 ): EncodedRun | Promise<EncodedRun> {
   const bodies = frames.map((frame) => compressBody(codec, buffer, frame));
-  const assemble = (ready: readonly CompressedBody[]): EncodedRun =>
-    assembleRun(encryptor, frames, ready, context, note);
-  return areReady(bodies) ? assemble(bodies) : Promise.all(bodies).then(assemble);
+  const assemble = (all: readonly CompressedBody[]): EncodedRun =>
+    assembleRun(encryptor, frames, all, context, note);
+  const ready: CompressedBody[] = [];
+  for (const body of bodies) if (!(body instanceof Promise)) ready.push(body);
+  if (ready.length === bodies.length) return assemble(ready);
+  return Promise.all(bodies.map((body) => Promise.resolve(body))).then(assemble);
 }
 
 /** A body that compression made smaller, or as it was. */
 interface CompressedBody {
   readonly codecId: number;
   readonly bytes: Uint8Array;
-}
-
-function areReady(
-  bodies: readonly (CompressedBody | Promise<CompressedBody>)[],
-): bodies is readonly CompressedBody[] {
-  return !bodies.some((body) => body instanceof Promise);
 }
 
 function assembleRun(
