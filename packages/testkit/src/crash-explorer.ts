@@ -60,7 +60,7 @@ export interface ExplorerOptions {
   readonly budget?: Partial<ImageBudget>;
   /** How many crashes follow each other. Default 3. */
   readonly maxCrashes?: number;
-  /** The probability that a moment of a life after the first is cut. Default 0.05. */
+  /** The probability that a moment of a life after the first is cut. Default 0.02. */
   readonly laterCutProbability?: number;
   /** Only this share of the workload's moments, chosen by seed. Default 1: all. */
   readonly momentShare?: number;
@@ -201,16 +201,20 @@ class Explorer {
     const cuts = new SeededRandom(combineSeeds(seed, "cuts"));
     let moment = 0;
     let lastStamp = "";
-    const end = await simulation.run(life.main, async () => {
+    const crashHere = async (): Promise<boolean> => {
+      await this.#crash(chain, moment, disk, life.promises());
+      return this.#isOver();
+    };
+    const end = await simulation.run(life.main, () => {
       moment += 1;
-      if (replay !== undefined) return await this.#replayCut(chain, moment, disk, life.promises());
+      if (replay !== undefined) return this.#replayCut(chain, moment, disk, life.promises());
       if (this.#isOver()) return true;
+      if (!this.#isCutHere(chain, cuts)) return false;
       const { history } = life.promises();
       const stamp = `${disk.changeStamp}|${history.answers}|${history.claim?.() ?? 0}`;
       if (stamp === lastStamp) return false;
       lastStamp = stamp;
-      if (this.#isCutHere(chain, cuts)) await this.#crash(chain, moment, disk, life.promises());
-      return this.#isOver();
+      return crashHere();
     });
     if (end.kind === "failed") this.#fail(chain, describe(end.error));
     if (end.kind === "hung") this.#fail(chain, `hung: waits for nothing; ${moment} moments passed`);
@@ -226,7 +230,7 @@ class Explorer {
   #isCutHere(chain: readonly CrashStep[], cuts: SeededRandom, weight = 1): boolean {
     if (chain.length >= (this.#options.maxCrashes ?? 3)) return false;
     if (chain.length === 0) return cuts.chance(this.#options.momentShare ?? 1);
-    return cuts.chance((this.#options.laterCutProbability ?? 0.05) * weight);
+    return cuts.chance((this.#options.laterCutProbability ?? 0.02) * weight);
   }
 
   async #crash(
@@ -292,7 +296,7 @@ class Explorer {
         history.claim = () => log.durableLsn();
         promises = { history, crash: undefined, claimedLsn: 0 };
         await goOn(log, { before: before.history, history }, random);
-        if (random.chance(0.5)) return;
+        if (random.chance(0.75)) return;
         await log.close();
         const again = await this.#options.subject.recover(environment, [...history.cursors.keys()]);
         assertRecovered(again, history, { crash: "process", claimedLsn: history.durableLsn });

@@ -104,9 +104,7 @@ export class SimulatedDisk implements Storage {
     const at = normalizePath(path);
     return this.#calls.submit({ kind: "listDirectory", path: at }, (call) =>
       // "In no particular order": neither sorted nor by age, so that nobody comes to rely on it.
-      this.#tree
-        .list(at, call)
-        .toSorted((left, right) => (reversed(left) < reversed(right) ? -1 : 1)),
+      sortedFromTheEnd(this.#tree.list(at, call)),
     );
   }
 
@@ -377,6 +375,9 @@ export class SimulatedDisk implements Storage {
   }
 }
 
-function reversed(text: string): string {
-  return [...text].toReversed().join("");
+function sortedFromTheEnd(names: readonly string[]): string[] {
+  const keyed = names.map((name) => ({ name, key: [...name].toReversed().join("") }));
+  return keyed
+    .sort((left, right) => (left.key < right.key ? -1 : 1))
+    .map(({ name }) => name);
 }

@@ -201,8 +201,21 @@ export class SimulatedTree {
   }
 }
 
+const MAX_KNOWN_PATHS = 4_096;
+const knownPaths = new Map<string, string>();
+
 /** One spelling for each path: no doubled or trailing slashes. */
 export function normalizePath(path: string): string {
+  const known = knownPaths.get(path);
+  if (known !== undefined) return known;
+  const normalized = spell(path);
+  // The same few names come again in every simulated life.
+  if (knownPaths.size >= MAX_KNOWN_PATHS) knownPaths.clear();
+  knownPaths.set(path, normalized);
+  return normalized;
+}
+
+function spell(path: string): string {
   const isAbsolute = path.startsWith("/");
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw new RangeError(`no ".." on the simulated disk: ${path}`);

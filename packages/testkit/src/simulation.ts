@@ -90,7 +90,8 @@ export class Simulation {
     for (;;) {
       await settlePromises();
       if (end !== undefined) return end;
-      if (beforeEvent !== undefined && (await beforeEvent())) return { kind: "stopped" };
+      const stop = beforeEvent?.() ?? false;
+      if (stop === true || (stop !== false && (await stop))) return { kind: "stopped" };
       if (this.#runDeferred()) continue;
       if (this.#scheduler.waiting > 0) {
         idleTimers = 0;
@@ -129,5 +130,9 @@ export class Simulation {
  * including those that they queue; this costs a fraction of a turn of the event loop.
  */
 async function settlePromises(): Promise<void> {
-  await new Promise<void>((resolve) => queueMicrotask(() => process.nextTick(resolve)));
+  await new Promise<void>(deferBehindMicrotasks);
+}
+
+function deferBehindMicrotasks(resolve: () => void): void {
+  queueMicrotask(() => process.nextTick(resolve));
 }

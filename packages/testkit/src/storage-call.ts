@@ -76,7 +76,12 @@ export class StorageError extends Error {
   readonly path: string;
 
   constructor(code: string, call: Pick<StorageCall, "kind" | "path">, reason = "simulated") {
+    // A stack would end in the scheduler, as the real one ends in libuv, and most of these are an expected
+    // "not there": not taking it is a twentieth of a crash exploration.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(`${code}: ${reason}, ${call.kind} '${call.path}'`);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "StorageError";
     this.code = code;
     this.syscall = call.kind;

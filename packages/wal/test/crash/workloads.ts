@@ -9,7 +9,7 @@ import { walOptions, walSubject, type AppendLevel, type WalBench } from "./wal-s
 
 /** A few images of many moments: what breaks shows somewhere, rarely at the beginning. */
 export const SPREAD = {
-  laterCutProbability: 0.02,
+  laterCutProbability: 0.01,
   budget: { exhaustiveLimit: 8, powerSamples: 3, processSamples: 1 },
 } as const;
 
