@@ -16,11 +16,18 @@ export interface WalEnvironment {
   nowMs(): number;
   /** A clock that never goes back, in milliseconds. */
   monotonicMs(): number;
-  /** Runs `callback` once after a delay. Must not keep the process alive. */
-  setTimer(delayMs: number, callback: () => void): Timer;
+  /**
+   * Runs `callback` once after a delay. Keeps the process alive only with `keepsAlive`, for timers that somebody waits for.
+   */
+  setTimer(delayMs: number, callback: () => void, keepsAlive?: boolean): Timer;
   /** Runs `callback` soon, after the promise jobs that are due now. */
   defer(callback: () => void): void;
   randomBytes(length: number): Uint8Array;
   /** The text of a key file, after a check of who else can read it. Without this the option `keyFile` cannot be used. */
-  readKeyFile?(path: string): Promise<string>;
+  readonly readKeyFile?: (path: string) => Promise<string>;
+}
+
+/** The wall clock in whole milliseconds, as files store it. */
+export function wholeMs(environment: Pick<WalEnvironment, "nowMs">): number {
+  return Math.max(0, Math.floor(environment.nowMs()));
 }

@@ -5,26 +5,23 @@
  */
 import { randomBytes } from "node:crypto";
 import { CodecRegistry } from "./codec/codecs.ts";
-import { GroupCommit, type CommitFailure } from "./commit/group-commit.ts";
+import { commitFailure, overloadedError } from "./commit-failure.ts";
+import { GroupCommit } from "./commit/group-commit.ts";
 import type { WalEnvironment } from "./environment.ts";
-import { keySource } from "./encryption/encryption-options.ts";
-import { FrameEncryptor } from "./encryption/frame-cipher.ts";
-import { Keyring } from "./encryption/keyring.ts";
-import { isWalError, WalError } from "./errors.ts";
+import { WalError } from "./errors.ts";
 import { FRAME_HEADER_BYTES } from "./format/frame.ts";
 import { RECORD_HEAD_BYTES } from "./format/record.ts";
-import { CursorSet } from "./log/cursors.ts";
-import { LogReader } from "./log/log-reader.ts";
-import { SegmentedLog } from "./log/segmented-log.ts";
+import { Retention } from "./log/retention.ts";
+import type { SegmentedLog } from "./log/segmented-log.ts";
+import { guardOf } from "./open-guard.ts";
+import { openKeyring } from "./open-keyring.ts";
 import { resolveWalOptions, type ResolvedWalOptions, type WalOptions } from "./options.ts";
-import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
-import { quarantineCursor, salvageSegments } from "./recovery/salvage.ts";
+import { recoverLog } from "./recover-log.ts";
 import { readKeyFile } from "./storage/node-key-file.ts";
 import { NodeStorage } from "./storage/node-storage.ts";
-import { asWalError, NoSpaceError } from "./storage/system-error.ts";
-import type { DirectoryLock, Storage } from "./storage/storage.ts";
+import type { DirectoryLock } from "./storage/storage.ts";
+import { asWalError } from "./storage/system-error.ts";
 import { Wal } from "./wal.ts";
-import type { RecoveryReport } from "./wal-status.ts";
 
 /** Frames are closed at this size, so that one bad bit costs little and a scan needs little memory. */
 const TARGET_FRAME_BODY_BYTES = 128 * 1024; // 128 KiB
@@ -67,10 +64,10 @@ export function nodeEnvironment(): WalEnvironment {
     storage: new NodeStorage(),
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
-    setTimer: (delayMs, callback) => {
+    setTimer: (delayMs, callback, keepsAlive = false) => {
       // A longer delay would overflow and fire at once; those who wait longer look at the time and set another timer.
       const timer = setTimeout(callback, Math.min(delayMs, MAX_TIMER_MS));
-      timer.unref();
+      if (!keepsAlive) timer.unref();
       return { cancel: () => clearTimeout(timer) };
     },
     defer: (callback) => {
@@ -81,60 +78,46 @@ export function nodeEnvironment(): WalEnvironment {
   };
 }
 
+async function takeLock(environment: WalEnvironment, directory: string): Promise<DirectoryLock> {
+  const lock = await environment.storage.lockDirectory(directory);
+  if (lock.kind === "held") return lock;
+  throw new WalError(
+    "WAL_LOCKED",
+    `the log ${directory} is open for writing already: ${lock.owner}; stop it, or use another directory`,
+    { details: { path: directory, owner: lock.owner } },
+  );
+}
+
 async function openLocked(
   environment: WalEnvironment,
   options: ResolvedWalOptions,
   lock: DirectoryLock,
 ): Promise<Wal> {
-  const { storage } = environment;
-  const { directory, codec } = options;
-  const startedMs = environment.monotonicMs();
   const codecs = new CodecRegistry();
-  const writeCodec = codec === "none" ? undefined : await codecs.load(codec);
   const { keyring, encryptor } = await openKeyring(environment, options);
-
-  const isSalvage = options.recovery === "salvage";
-  const salvageOptions = {
-    storage,
-    directory,
-    nowMs: () => wholeMs(environment),
-    randomBytes: (length: number) => environment.randomBytes(length),
-  };
-  const salvage = isSalvage ? await salvageSegments(salvageOptions) : undefined;
-  const plan = await planRecovery({
-    storage,
-    directory,
-    mode: options.recovery === "default" ? "default" : "strict",
-    acceptsMissingTail: salvage?.isTailMissing === true,
-    onProgress: options.onRecoveryProgress,
+  const { log, cursors, recovery } = await recoverLog(environment, options, {
+    codecs,
+    keyring,
+    encryptor,
   });
-  const cursors = new CursorSet(storage, directory, () => wholeMs(environment));
-  await cursors.load(
-    isSalvage
-      ? async (path, name) => {
-          await quarantineCursor(salvageOptions, path, name);
-        }
-      : undefined,
-  );
-  const log = await SegmentedLog.apply(
-    {
-      storage,
-      directory,
-      segmentSizeBytes: options.segmentSizeBytes,
-      prewriteStepBytes: options.prewriteBytes,
-      syncKind: options.durability === "fsync" ? "all" : "data",
-      codec: writeCodec,
-      encryptor,
-      keyring,
-      nowMs: () => wholeMs(environment),
-      randomBytes: (length) => environment.randomBytes(length),
-      // Before anything is appended: LSNs of records that a power loss has taken are about to be given out again.
-      beforeFirstSegment: (lastLsn) => cursors.clampTo(lastLsn),
-    },
-    plan,
-  );
-  await assertKeysFit(storage, log, codecs, keyring);
-  const commit = new GroupCommit({
+  try {
+    const commit = groupCommitOf(environment, options, log);
+    const retention = new Retention(cursors, log);
+    const guard = await guardOf(environment, options, { commit, log, retention });
+    const parts = { options, environment, lock, log, commit, guard, retention, cursors, codecs };
+    return new Wal({ ...parts, keyring, recovery });
+  } catch (error) {
+    await log.abandon();
+    throw error;
+  }
+}
+
+function groupCommitOf(
+  environment: WalEnvironment,
+  options: ResolvedWalOptions,
+  log: SegmentedLog,
+): GroupCommit {
+  return new GroupCommit({
     sink: (buffers, durable) => log.write(buffers, durable),
     geometry: {
       frameHeaderBytes: FRAME_HEADER_BYTES,
@@ -149,112 +132,7 @@ async function openLocked(
     overloaded: (pendingBytes) => overloadedError(options, pendingBytes),
     onFailure: (cause) => {
       log.notify();
-      return commitFailure(directory, cause, log.nextLsn);
+      return commitFailure(options.directory, cause, log.nextLsn);
     },
   });
-  const durationMs = environment.monotonicMs() - startedMs;
-  const recovery = { ...report(plan, log, durationMs), salvage };
-  return new Wal({ options, environment, lock, log, commit, cursors, codecs, keyring, recovery });
-}
-
-/** Loads the key for new frames before anything is written: without it the log does not open. */
-async function openKeyring(
-  environment: WalEnvironment,
-  { encryption }: ResolvedWalOptions,
-): Promise<{ readonly keyring: Keyring; readonly encryptor: FrameEncryptor | undefined }> {
-  if (encryption === undefined) return { keyring: new Keyring(undefined), encryptor: undefined };
-  const { keyId, lookup } = await keySource(encryption, environment.readKeyFile);
-  const keyring = new Keyring(lookup);
-  await keyring.load(keyId);
-  const encryptor = new FrameEncryptor(keyring, keyId, (length) => environment.randomBytes(length));
-  return { keyring, encryptor };
-}
-
-/**
- * Refuses keys that do not open the newest record: a log must not go on under another key of the same id, nor in clear text
- * because the option was forgotten. Whatever else is wrong with that record is for those who read it.
- */
-async function assertKeysFit(
-  storage: Storage,
-  log: SegmentedLog,
-  codecs: CodecRegistry,
-  keyring: Keyring,
-): Promise<void> {
-  const newestLsn = log.nextLsn - 1;
-  if (newestLsn < log.state.firstLsn) return;
-  const reader = new LogReader({
-    storage,
-    state: () => log.state,
-    codecs,
-    keyring,
-    fromLsn: newestLsn,
-    visibility: "written",
-    onGap: () => undefined,
-  });
-  try {
-    await reader.next();
-    await reader.close();
-  } catch (error) {
-    await reader.close().catch(() => undefined);
-    if (!isWalError(error, "WAL_KEY_MISSING") && !isWalError(error, "WAL_KEY_WRONG")) return;
-    await log.abandon();
-    throw error;
-  }
-}
-
-async function takeLock(environment: WalEnvironment, directory: string): Promise<DirectoryLock> {
-  const lock = await environment.storage.lockDirectory(directory);
-  if (lock.kind === "held") return lock;
-  throw new WalError(
-    "WAL_LOCKED",
-    `the log ${directory} is open for writing already: ${lock.owner}; stop it, or use another directory`,
-    { details: { path: directory, owner: lock.owner } },
-  );
-}
-
-function report(
-  plan: RecoveryPlan,
-  log: SegmentedLog,
-  durationMs: number,
-): Omit<RecoveryReport, "salvage"> {
-  const { doubtful } = plan;
-  return {
-    segments: plan.closed.length,
-    records: log.nextLsn - log.state.firstLsn,
-    scannedBytes: plan.scannedBytes,
-    durationMs,
-    tornTailBytes: plan.tornTailBytes,
-    rewrittenRecords: doubtful === undefined ? 0 : doubtful.end.nextLsn - doubtful.from.nextLsn,
-    verdict: plan.verdict,
-  };
-}
-
-/** What those who waited get, and what everybody later gets. */
-function commitFailure(directory: string, cause: unknown, nextLsn: number): CommitFailure {
-  if (cause instanceof NoSpaceError) {
-    const what = `no space for the log ${directory}; make room, writing resumes by itself`;
-    return { first: asWalError(cause.cause, what), later: undefined, nextLsn };
-  }
-  const first = asWalError(
-    cause,
-    `writing to the log ${directory} failed; nothing is written any more`,
-  );
-  const later = new WalError(
-    "WAL_POISONED",
-    `the log ${directory} takes no more records: ${first.message}; close it and open it again, recovery decides what is there`,
-    { details: { path: directory }, cause },
-  );
-  return { first, later, nextLsn };
-}
-
-function overloadedError(options: ResolvedWalOptions, pendingBytes: number): WalError {
-  return new WalError(
-    "WAL_OVERLOADED",
-    `${pendingBytes} bytes wait for the disk and maxPendingBytes is ${options.maxPendingBytes}: wait for appends before making more`,
-    { details: { pendingBytes, maxPendingBytes: options.maxPendingBytes } },
-  );
-}
-
-function wholeMs(environment: WalEnvironment): number {
-  return Math.max(0, Math.floor(environment.nowMs()));
 }

@@ -3,6 +3,8 @@
  */
 import { CODEC_NAMES, type CodecName } from "./codec/codecs.ts";
 import { encryptionProblem, type EncryptionOptions } from "./encryption/encryption-options.ts";
+import type { CapacityGroup } from "./capacity/capacity-group.ts";
+import { FULL_POLICIES, type FullPolicy } from "./capacity/guarded-commit.ts";
 import { WalError } from "./errors.ts";
 import { MAX_RECORD_BYTES } from "./format/record.ts";
 import type { RecoveryMode, RecoveryProgress } from "./recovery/recover.ts";
@@ -65,6 +67,33 @@ export interface WalOptions {
    * 100.
    */
   readonly attestDelayMs?: number | undefined;
+  /**
+   * Most bytes that the log may hold on disk; 0 for no limit. Counts frames, not zeros ahead of them. Default 0. Range 64 KiB
+   * and more.
+   */
+  readonly maxLogBytes?: number | undefined;
+  /** A budget shared with other logs; their guaranteed bytes are not to be had. */
+  readonly capacityGroup?: CapacityGroup | undefined;
+  /** Bytes of the group's budget that no other log can take. Default 0. */
+  readonly guaranteedBytes?: number | undefined;
+  /** Free bytes of the device that the log leaves alone, by `statfs`; 0 does not ask. Default 0. */
+  readonly reserveFreeBytes?: number | undefined;
+  /**
+   * What an append meets when budget, group or reserve are exhausted. "reject": `WAL_NO_SPACE`. "block": waits for room until
+   * `blockTimeoutMs`, then rejects. "drop-oldest": the oldest segments go, whoever still needs them; each range is named in
+   * `status().dropped`. "drop-newest": the append resolves with LSN 0, nothing is kept, and is counted. Default "reject".
+   */
+  readonly whenFull?: FullPolicy | undefined;
+  /** Longest wait of policy "block", in milliseconds. Default 30,000. Range 1 to 3,600,000. */
+  readonly blockTimeoutMs?: number | undefined;
+  /** What happens to segments that no cursor needs: removed, or kept as `*.wal.recovered`. Default "delete". */
+  readonly released?: "delete" | "archive" | undefined;
+  /** Where archived segments go. Default the log's directory. */
+  readonly archiveDirectory?: string | undefined;
+  /** Archived segments begun longer ago go, in milliseconds; 0 keeps them. Default 0. */
+  readonly archiveMaxAgeMs?: number | undefined;
+  /** The oldest archived segments go while all together are larger, in bytes; 0 keeps them. Default 0. */
+  readonly archiveMaxBytes?: number | undefined;
   /** What recovery checks and accepts; see docs/recovery.md. Default "default". */
   readonly recovery?: RecoveryMode | undefined;
   /** Told how far recovery has come. An exception it throws ends the opening. */
@@ -80,7 +109,13 @@ type NumberOption =
   | "maxPendingBytes"
   | "maxRecordBytes"
   | "prewriteBytes"
-  | "attestDelayMs";
+  | "attestDelayMs"
+  | "maxLogBytes"
+  | "guaranteedBytes"
+  | "reserveFreeBytes"
+  | "blockTimeoutMs"
+  | "archiveMaxAgeMs"
+  | "archiveMaxBytes";
 
 /** Options with every default filled in. */
 export type ResolvedWalOptions = Readonly<Record<NumberOption, number>> & {
@@ -90,6 +125,10 @@ export type ResolvedWalOptions = Readonly<Record<NumberOption, number>> & {
   readonly encryption: EncryptionOptions | undefined;
   readonly recovery: RecoveryMode;
   readonly onRecoveryProgress: ((progress: RecoveryProgress) => void) | undefined;
+  readonly capacityGroup: CapacityGroup | undefined;
+  readonly whenFull: FullPolicy;
+  readonly released: "delete" | "archive";
+  readonly archiveDirectory: string;
 };
 
 /** Defaults of all options that have one. */
@@ -97,6 +136,8 @@ export const DEFAULT_WAL_OPTIONS: Readonly<Record<NumberOption, number>> & {
   readonly durability: DurabilityLevel;
   readonly codec: CodecName;
   readonly recovery: RecoveryMode;
+  readonly whenFull: FullPolicy;
+  readonly released: "delete" | "archive";
 } = {
   durability: "fdatasync",
   segmentSizeBytes: 64 * 1024 * 1024, // 64 MiB
@@ -109,6 +150,14 @@ export const DEFAULT_WAL_OPTIONS: Readonly<Record<NumberOption, number>> & {
   maxRecordBytes: 64 * 1024 * 1024, // 64 MiB
   prewriteBytes: 1024 * 1024, // 1 MiB
   attestDelayMs: 100,
+  maxLogBytes: 0,
+  guaranteedBytes: 0,
+  reserveFreeBytes: 0,
+  blockTimeoutMs: 30_000,
+  archiveMaxAgeMs: 0,
+  archiveMaxBytes: 0,
+  whenFull: "reject",
+  released: "delete",
   recovery: "default",
 };
 
@@ -123,6 +172,12 @@ const RANGES: Readonly<Record<NumberOption, readonly [min: number, max: number]>
   maxRecordBytes: [1, MAX_RECORD_BYTES],
   prewriteBytes: [0, 1024 * 1024 * 1024],
   attestDelayMs: [0, 3_600_000],
+  maxLogBytes: [0, Number.MAX_SAFE_INTEGER],
+  guaranteedBytes: [0, Number.MAX_SAFE_INTEGER],
+  reserveFreeBytes: [0, Number.MAX_SAFE_INTEGER],
+  blockTimeoutMs: [1, 3_600_000],
+  archiveMaxAgeMs: [0, Number.MAX_SAFE_INTEGER],
+  archiveMaxBytes: [0, Number.MAX_SAFE_INTEGER],
 };
 
 const KNOWN_KEYS: ReadonlySet<string> = new Set([
@@ -132,6 +187,10 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set([
   "encryption",
   "recovery",
   "onRecoveryProgress",
+  "capacityGroup",
+  "whenFull",
+  "released",
+  "archiveDirectory",
   ...Object.keys(RANGES),
 ]);
 
@@ -155,15 +214,11 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
     encryption,
     recovery: oneOf("recovery", options.recovery, ["default", "strict", "salvage"] as const),
     onRecoveryProgress: options.onRecoveryProgress,
-    segmentSizeBytes: inRange("segmentSizeBytes", options.segmentSizeBytes),
-    segmentMaxAgeMs: inRange("segmentMaxAgeMs", options.segmentMaxAgeMs),
-    syncIntervalMs: inRange("syncIntervalMs", options.syncIntervalMs),
-    syncIntervalBytes: inRange("syncIntervalBytes", options.syncIntervalBytes),
-    bufferSizeBytes: inRange("bufferSizeBytes", options.bufferSizeBytes),
-    maxPendingBytes: inRange("maxPendingBytes", options.maxPendingBytes),
-    maxRecordBytes: inRange("maxRecordBytes", options.maxRecordBytes),
-    prewriteBytes: inRange("prewriteBytes", options.prewriteBytes),
-    attestDelayMs: inRange("attestDelayMs", options.attestDelayMs),
+    capacityGroup: options.capacityGroup,
+    whenFull: oneOf("whenFull", options.whenFull, FULL_POLICIES),
+    released: oneOf("released", options.released, ["delete", "archive"] as const),
+    archiveDirectory: options.archiveDirectory ?? options.directory,
+    ...numbersOf(options),
   });
   if (resolved.maxPendingBytes < resolved.bufferSizeBytes) {
     throw invalid(
@@ -171,7 +226,19 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
       `must be at least bufferSizeBytes (${resolved.bufferSizeBytes})`,
     );
   }
+  const { maxLogBytes, segmentSizeBytes } = resolved;
+  if (maxLogBytes > 0 && maxLogBytes < segmentSizeBytes) {
+    // Only whole segments can be released: with less than one there would never be room again.
+    throw invalid("maxLogBytes", `must be at least segmentSizeBytes (${segmentSizeBytes})`);
+  }
   return resolved;
+}
+
+function numbersOf(options: WalOptions): Record<NumberOption, number> {
+  // The keys of RANGES are exactly the number options.
+  const keys = Object.keys(RANGES) as NumberOption[];
+  const numbers = Object.fromEntries(keys.map((key) => [key, inRange(key, options[key])]));
+  return numbers as Record<NumberOption, number>;
 }
 
 function inRange(key: NumberOption, value: number | undefined): number {
@@ -184,7 +251,7 @@ function inRange(key: NumberOption, value: number | undefined): number {
 }
 
 function oneOf<T extends string>(
-  key: "durability" | "codec" | "recovery",
+  key: "durability" | "codec" | "recovery" | "whenFull" | "released",
   value: T | undefined,
   allowed: readonly T[],
 ): T {

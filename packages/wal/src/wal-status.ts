@@ -1,6 +1,7 @@
 /**
  * What a log says about itself: plain data for status pages, logs and tests.
  */
+import type { DropReport } from "./capacity/drop-report.ts";
 import type { CursorSet } from "./log/cursors.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { DurabilityLevel, ResolvedWalOptions } from "./options.ts";
@@ -72,12 +73,22 @@ export interface WalStatus {
   readonly activeSegmentAgeMs: number | undefined;
   /** Why space could not be released at the last attempt. */
   readonly releaseFailure: string | undefined;
+  /** What policies "drop-oldest" and "drop-newest" have dropped; `undefined` for a log without limits. */
+  readonly dropped: DropReport | undefined;
+  /** Appends that wait for room. */
+  readonly waitingForRoom: number;
 }
 
 /** What a status is made of. */
 export interface StatusParts extends Pick<
   WalStatus,
-  "state" | "failure" | "positions" | "pendingBytes" | "releaseFailure"
+  | "state"
+  | "failure"
+  | "positions"
+  | "pendingBytes"
+  | "releaseFailure"
+  | "dropped"
+  | "waitingForRoom"
 > {
   readonly options: ResolvedWalOptions;
   readonly log: SegmentedLog;

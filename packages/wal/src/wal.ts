@@ -15,6 +15,7 @@ import type { Keyring } from "./encryption/keyring.ts";
 import type { AckPoint, GroupCommit } from "./commit/group-commit.ts";
 import type { Cursor } from "./cursor.ts";
 import { Maintenance } from "./commit/maintenance.ts";
+import type { CommitTarget, GuardedCommit } from "./capacity/guarded-commit.ts";
 import type { CodecRegistry } from "./codec/codecs.ts";
 import type { WalEnvironment } from "./environment.ts";
 import { isCursorName } from "./format/cursor-file.ts";
@@ -22,7 +23,7 @@ import { encodeRecordHead } from "./format/record.ts";
 import type { CursorSet } from "./log/cursors.ts";
 import { LiveFrames } from "./log/live-frames.ts";
 import { LogReader } from "./log/log-reader.ts";
-import { Retention } from "./log/retention.ts";
+import type { Retention } from "./log/retention.ts";
 import { RecordIterator, recordBatches, type WalRecord } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { ResolvedWalOptions } from "./options.ts";
@@ -43,6 +44,9 @@ export interface WalParts {
   readonly lock: DirectoryLock;
   readonly log: SegmentedLog;
   readonly commit: GroupCommit;
+  /** In front of `commit` when the log has limits. */
+  readonly guard: GuardedCommit | undefined;
+  readonly retention: Retention;
   readonly cursors: CursorSet;
   readonly codecs: CodecRegistry;
   readonly keyring: Keyring;
@@ -61,6 +65,7 @@ export class Wal {
   readonly #off = { records: 0, bytes: 0 };
   readonly #isOff: boolean;
   readonly #retention: Retention;
+  readonly #target: CommitTarget;
   readonly #maintenance: Maintenance;
   /** What recovery found and did when the log was opened. */
   readonly recovery: RecoveryReport;
@@ -71,8 +76,9 @@ export class Wal {
     this.recovery = parts.recovery;
     this.#defaultAck = ACK_POINTS[parts.options.durability];
     this.#isOff = parts.options.durability === "off";
-    const { options, environment, log, commit, cursors } = parts;
-    this.#retention = new Retention(cursors, log);
+    const { options, environment, log, commit } = parts;
+    this.#retention = parts.retention;
+    this.#target = parts.guard ?? commit;
     this.#maintenance = new Maintenance({
       ...options,
       tasks: log,
@@ -102,7 +108,7 @@ export class Wal {
       ack = chosen;
     }
     const head = encodeRecordHead(bytes, options?.kind ?? 0);
-    const settled = this.#parts.commit.append(head, payload, ack);
+    const settled = this.#target.append(head, payload, ack);
     // Behind the append, so that a sync that it makes due includes it.
     this.#maintenance.onAppend(bytes, this.#needsInterval(options));
     return settled;
@@ -137,7 +143,7 @@ export class Wal {
     }
     const ack = ackPointOf(options ?? {}, this.#defaultAck);
     if (ack instanceof Error) return Promise.reject(ack);
-    const settled = this.#parts.commit.appendBatch(heads, payloads, ack);
+    const settled = this.#target.appendBatch(heads, payloads, ack);
     this.#maintenance.onAppend(bytes, this.#needsInterval(options));
     return settled;
   }
@@ -279,6 +285,8 @@ export class Wal {
       appended: this.#isOff ? this.#off : commit.appended,
       pendingBytes: commit.pendingBytes,
       releaseFailure: this.#retention.failure,
+      dropped: this.#parts.guard?.drops,
+      waitingForRoom: this.#parts.guard?.waiting ?? 0,
     });
   }
 
@@ -302,6 +310,7 @@ export class Wal {
     this.#lifecycle = "closing";
     this.#maintenance.stop();
     try {
+      this.#parts.guard?.close(closedError(this.#parts.options.directory));
       await this.#retention.stop();
       if (commit.failure === undefined) await commit.exclusive(() => log.close());
     } finally {

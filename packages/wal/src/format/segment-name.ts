@@ -10,6 +10,8 @@ export const LOCK_NAME = "LOCK";
 export const PREWRITE_NAME = "next.prewrite";
 export const CURSOR_DIRECTORY = "cursors";
 export const CURSOR_SUFFIX = ".cursor";
+/** Behind the name of a released segment that is kept. */
+export const ARCHIVE_SUFFIX = ".recovered";
 export const TEMPORARY_SUFFIX = ".tmp";
 
 const ID_DIGITS = 12;

@@ -71,6 +71,8 @@ export interface LogInspection {
     | { readonly firstSegmentId: number; readonly firstLsn: number; readonly writtenAtMs: number }
     | undefined;
   readonly cursors: readonly InspectedCursor[];
+  /** Every name in the directory. */
+  readonly names: readonly string[];
   /** Names of files that are no part of the log any more: released or superseded, not removed yet. */
   readonly leftovers: readonly string[];
   /** What is wrong as far as headers and the last segment tell; `verifyLog` checks everything. */
@@ -105,6 +107,7 @@ export async function inspectLog(options: InspectOptions): Promise<LogInspection
     lastTimeMs: end?.lastTimeMs,
     checkpoint,
     cursors: describeCursors(chain, segments),
+    names: listing.names,
     leftovers: [...listing.releasedNames, ...superseded.map(({ path }) => nameOf(path))],
     damage: [...headerProblems, ...damage],
   };

@@ -6,12 +6,17 @@
  */
 import { asWalError } from "../storage/system-error.ts";
 import type { CursorSet } from "./cursors.ts";
+import type { DropCounter } from "../capacity/drop-report.ts";
+import type { GroupCommit } from "../commit/group-commit.ts";
+import type { ClosedSegment } from "../segment/segment-info.ts";
+import type { LogState } from "./log-state.ts";
 import type { SegmentedLog } from "./segmented-log.ts";
 
 export class Retention {
   readonly #cursors: CursorSet;
   readonly #log: SegmentedLog;
   readonly #underWay = new Set<Promise<void>>();
+  readonly #released: (() => void)[] = [];
   #isStopped = false;
   #failure: string | undefined;
 
@@ -23,6 +28,38 @@ export class Retention {
   /** Why space could not be released at the last attempt; `undefined` when it could. */
   get failure(): string | undefined {
     return this.#failure;
+  }
+
+  /** Calls back after each release, successful or not. */
+  onReleased(callback: () => void): void {
+    this.#released.push(callback);
+  }
+
+  /**
+   * Drops the oldest closed segment, whoever still needs it: cursors before its end move up. Closes the active segment when there
+   * is no other. Returns how many records went; 0 when there is nothing to drop.
+   */
+  async dropOldest(
+    commit: Pick<GroupCommit, "exclusive">,
+    drops: DropCounter,
+    timeMs: number,
+  ): Promise<number> {
+    let dropped = 0;
+    await this.#track(async () => {
+      if (oldestToDrop(this.#log.state) === undefined) {
+        await commit.exclusive(() => this.#log.rotate());
+      }
+      const oldest = oldestToDrop(this.#log.state);
+      if (oldest === undefined) return;
+      const { firstLsn } = this.#log.state;
+      const behind = await this.#cursors.raiseTo(oldest.lastLsn);
+      await this.#log.release(oldest.lastLsn);
+      dropped = oldest.lastLsn - firstLsn + 1;
+      const cursors = behind.map(({ name }) => name);
+      drops.countOldest({ firstLsn, lastLsn: oldest.lastLsn, timeMs, cursors });
+      this.#tell();
+    });
+    return dropped;
   }
 
   /** Moves a cursor forward; resolves when that is durable and what it alone was holding has been released. */
@@ -45,6 +82,10 @@ export class Retention {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.allSettled(this.#underWay);
+  }
+
+  #tell(): void {
+    for (const callback of this.#released) callback();
   }
 
   async #track(run: () => Promise<void>): Promise<void> {
@@ -70,5 +111,12 @@ export class Retention {
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
     }
+    this.#tell();
   }
+}
+
+/** The first closed segment, unless it is the last of all: a log always keeps one. */
+function oldestToDrop(state: LogState): ClosedSegment | undefined {
+  const isLastOfAll = state.active === undefined && state.closed.length === 1;
+  return isLastOfAll ? undefined : state.closed[0];
 }

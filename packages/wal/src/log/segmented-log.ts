@@ -17,7 +17,9 @@ import { removeIfThere } from "../storage/replace-file.ts";
 import type { Storage } from "../storage/storage.ts";
 import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
 import { batchUnit, runBytes, runThatFits } from "./frame-runs.ts";
-import { nextLsnOf, withLastClosed, withoutSegmentsUpTo, type LogState } from "./log-state.ts";
+import { LogFront, type StateCell } from "./log-front.ts";
+import { nextLsnOf, withLastClosed, type LogState } from "./log-state.ts";
+import type { SegmentArchive } from "./segment-archive.ts";
 import { sealSegment } from "./next-segment.ts";
 import { SegmentFactory } from "./segment-factory.ts";
 import { findCut } from "./truncation.ts";
@@ -35,6 +37,8 @@ export interface SegmentedLogOptions {
   readonly keyring?: Keyring | undefined;
   readonly nowMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
+  /** Keeps released segments instead of removing them. */
+  readonly archive: SegmentArchive | undefined;
   /** Awaited before the first segment of this opening, with the last LSN that the log holds. */
   readonly beforeFirstSegment: (lastLsn: number) => Promise<unknown>;
 }
@@ -50,22 +54,23 @@ export interface LogTotals {
 
 export class SegmentedLog {
   readonly #options: SegmentedLogOptions;
-  #state: LogState;
+  readonly #cell: StateCell;
   #lastSegmentId: number;
-  #firstSegmentId: number;
   #hasCheckpoint: boolean;
   #hasBegun = false;
+  /** Sum over one list of closed segments; lists are never changed. */
+  #closedBytes: { readonly of: LogState["closed"]; readonly bytes: number } | undefined;
   readonly #factory: SegmentFactory;
-  #releasing: Promise<void> = Promise.resolve();
-  #totals = { writtenBytes: 0, frames: 0, syncs: 0, rotations: 0, releasedSegments: 0 };
+  readonly #front: LogFront;
+  #totals = { writtenBytes: 0, frames: 0, syncs: 0, rotations: 0 };
   readonly #listeners = new Set<() => void>();
 
   private constructor(options: SegmentedLogOptions, plan: RecoveryPlan) {
     this.#options = options;
     this.#factory = new SegmentFactory(options);
-    this.#state = { closed: plan.closed, active: undefined, firstLsn: plan.firstLsn };
+    this.#cell = { state: { closed: plan.closed, active: undefined, firstLsn: plan.firstLsn } };
+    this.#front = new LogFront({ ...options, factory: this.#factory, cell: this.#cell });
     this.#lastSegmentId = plan.lastSegmentId;
-    this.#firstSegmentId = plan.firstSegmentId;
     this.#hasCheckpoint = plan.hasCheckpoint;
   }
 
@@ -95,18 +100,19 @@ export class SegmentedLog {
     }
     if (plan.doubtful !== undefined) await this.#rewriteDoubtful(plan.doubtful);
     if (!this.#hasCheckpoint && plan.closed.length > 0) {
-      await ifThereIsSpace(() => this.#writeCheckpoint(plan.firstLsn));
+      await ifThereIsSpace(() => this.#writeCheckpoint());
     }
-    for (const path of plan.leftoverPaths) await removeIfThere(storage, path);
+    for (const path of plan.releasedPaths) await this.#front.dispose(path);
+    for (const path of plan.supersededPaths) await removeIfThere(storage, path);
     await this.#factory.removeLeftovers();
   }
 
   get state(): LogState {
-    return this.#state;
+    return this.#cell.state;
   }
 
   get nextLsn(): number {
-    return nextLsnOf(this.#state);
+    return nextLsnOf(this.#cell.state);
   }
 
   /** Highest LSN that the operating system has. */
@@ -116,11 +122,22 @@ export class SegmentedLog {
 
   /** Highest LSN that is on the device. */
   get durableLsn(): number {
-    return this.#state.active?.durable.lastLsn ?? this.nextLsn - 1;
+    return this.#cell.state.active?.durable.lastLsn ?? this.nextLsn - 1;
+  }
+
+  /** Bytes of headers and frames of all segments. */
+  get sizeBytes(): number {
+    const { closed, active } = this.#cell.state;
+    if (this.#closedBytes?.of !== closed) {
+      let bytes = 0;
+      for (const segment of closed) bytes += segment.endOffset;
+      this.#closedBytes = { of: closed, bytes };
+    }
+    return this.#closedBytes.bytes + (active?.written.offset ?? 0);
   }
 
   get totals(): LogTotals {
-    return this.#totals;
+    return { ...this.#totals, releasedSegments: this.#front.releasedSegments };
   }
 
   /** Calls back after each change of `writtenLsn` or `durableLsn`, and on close, until unsubscribed. */
@@ -159,7 +176,7 @@ export class SegmentedLog {
 
   /** Makes everything written durable. */
   async sync(): Promise<void> {
-    const active = this.#state.active;
+    const active = this.#cell.state.active;
     if (active === undefined || active.isFullyDurable) return;
     await active.sync(this.#options.syncKind);
     this.#totals.syncs++;
@@ -168,7 +185,7 @@ export class SegmentedLog {
 
   /** Writes a frame that vouches for the last group, unless one is there or something is not durable yet. */
   async attest(): Promise<void> {
-    const active = this.#state.active;
+    const active = this.#cell.state.active;
     if (active === undefined || active.isAttested || !active.isFullyDurable) return;
     if (active.recordCount === 0) return;
     await active.attest(this.#options.nowMs());
@@ -176,7 +193,7 @@ export class SegmentedLog {
 
   /** Closes the active segment and starts the next one, if the active one holds records. */
   async rotate(): Promise<void> {
-    if (this.#state.active === undefined || this.#state.active.recordCount === 0) return;
+    if (this.#cell.state.active === undefined || this.#cell.state.active.recordCount === 0) return;
     await this.#startSegment(undefined);
   }
 
@@ -189,61 +206,48 @@ export class SegmentedLog {
    */
   async truncateBack(lastLsn: number, codecs: CodecRegistry): Promise<void> {
     if (lastLsn >= this.nextLsn - 1) return;
-    await this.#releasing;
+    await this.#front.serialize(() => this.#cutBehind(lastLsn, codecs));
+    this.notify();
+  }
+
+  async #cutBehind(lastLsn: number, codecs: CodecRegistry): Promise<void> {
     await this.#closeActive();
-    const before = this.#state;
+    const before = this.#cell.state;
     const at = before.closed.findIndex((segment) => segment.lastLsn > lastLsn);
     const segment = before.closed[at];
     if (segment === undefined) return;
     const { storage, keyring, encryptor } = this.#options;
     const { position, head } = await findCut(storage, codecs, segment, lastLsn, keyring);
     const last = closedAt(segment, position);
-    this.#state = withLastClosed(before, at, last);
+    this.#cell.state = withLastClosed(before, at, last);
     try {
       await this.#startSegment(head === undefined ? undefined : carryHead(head, encryptor));
     } catch (error) {
-      this.#state = before;
+      this.#cell.state = before;
       throw error;
     }
     for (const dropped of before.closed.slice(at + 1)) {
       await removeIfThere(this.#options.storage, dropped.path);
     }
-    this.notify();
   }
 
-  /**
-   * Drops all records before `firstLsn`. Steps, and what a crash right after each leaves behind:
-   * 1. everything before `firstLsn` is durable, so that the log cannot end before it begins
-   * 2. checkpoint replaced: the log begins there, or as before (CRASH: truncate-front-1)
-   * 3. files of segments before it removed, as in {@link release}
-   */
+  /** Drops all records before `firstLsn`; see `LogFront.dropBefore`. */
   async truncateFront(firstLsn: number): Promise<void> {
-    if (firstLsn <= this.#state.firstLsn) return;
+    if (firstLsn <= this.#cell.state.firstLsn) return;
     await this.sync();
-    await this.#releasing;
-    this.#state = { ...this.#state, firstLsn };
-    await this.#writeCheckpoint(firstLsn);
-    await this.release(firstLsn - 1);
+    await this.#front.dropBefore(firstLsn);
   }
 
   /** Age of the active segment's first record in milliseconds; `undefined` when it has none. */
   activeAgeMs(): number | undefined {
-    const active = this.#state.active;
+    const active = this.#cell.state.active;
     if (active === undefined || active.recordCount === 0) return undefined;
     return this.#options.nowMs() - active.info.createdAtMs;
   }
 
-  /**
-   * Removes closed segments whose records are all at or below `lsn`. Logical first: the state and the checkpoint move,
-   * then files go. Steps, and what a crash right after each leaves behind:
-   * 1. checkpoint replaced: files that no longer belong to the log; the next open removes them (CRASH: release-1)
-   * 2. some files removed: the same (CRASH: release-2)
-   */
+  /** Removes (or archives) closed segments whose records are all at or below `lsn`; see `LogFront.release`. */
   release(lsn: number): Promise<void> {
-    const step = this.#releasing.then(() => this.#releaseNow(lsn));
-    // A failed release leaves the log as it was; the caller hears of it, later releases try anew.
-    this.#releasing = step.catch(() => undefined);
-    return step;
+    return this.#front.release(lsn);
   }
 
   /**
@@ -251,8 +255,8 @@ export class SegmentedLog {
    * A crash after any step leaves a log that recovery reads in full (CRASH: close-1, close-2).
    */
   async close(): Promise<void> {
-    await this.#releasing;
-    const active = this.#state.active;
+    await this.#front.settled();
+    const active = this.#cell.state.active;
     if (active !== undefined) {
       await active.sync(this.#options.syncKind);
       if (!active.isAttested && active.recordCount > 0) {
@@ -269,7 +273,7 @@ export class SegmentedLog {
   async abandon(): Promise<void> {
     await this.#factory.settled();
     try {
-      await this.#state.active?.close();
+      await this.#cell.state.active?.close();
     } catch {
       // The log is poisoned or fully synced: a failing close changes nothing about what is durable.
     }
@@ -278,7 +282,7 @@ export class SegmentedLog {
   /** Makes what nothing vouches for durable: in a new segment, or where it is when the disk is full. */
   async #rewriteDoubtful(doubtful: NonNullable<RecoveryPlan["doubtful"]>): Promise<void> {
     const { from, end } = doubtful;
-    const last = this.#state.closed.at(-1);
+    const last = this.#cell.state.closed.at(-1);
     if (last === undefined) return;
     try {
       await this.#begin(end.nextLsn - 1);
@@ -288,12 +292,12 @@ export class SegmentedLog {
       if (!(error instanceof NoSpaceError)) throw error;
       await rewriteInPlace(this.#options.storage, last.path, from.offset, end.offset);
       const kept = closedAt(last, end);
-      this.#state = withLastClosed(this.#state, this.#state.closed.length - 1, kept);
+      this.#cell.state = withLastClosed(this.#cell.state, this.#cell.state.closed.length - 1, kept);
     }
   }
 
   async #writerFor(frames: readonly FrameSpan[]): Promise<SegmentWriter> {
-    const { active } = this.#state;
+    const { active } = this.#cell.state;
     if (active === undefined) return await this.#startSegment(undefined);
     const { bytes } = batchUnit(frames, 0, this.#options.encryptor?.overheadBytes);
     const isFull = active.written.offset + bytes > this.#options.segmentSizeBytes;
@@ -325,7 +329,7 @@ export class SegmentedLog {
     totals.writtenBytes += runBytes(run);
     totals.frames += run.length;
     if (synced) totals.syncs++;
-    const offset = this.#state.active?.written.offset ?? 0;
+    const offset = this.#cell.state.active?.written.offset ?? 0;
     this.#factory.prepareIfDue(offset, buffer.lengthBytes);
   }
 
@@ -342,7 +346,7 @@ export class SegmentedLog {
     await this.#begin(this.nextLsn - 1);
     const header: SegmentHeader = {
       segmentId: this.#lastSegmentId + 1,
-      firstLsn: nextLsnOf(this.#state),
+      firstLsn: nextLsnOf(this.#cell.state),
       salt: this.#options.randomBytes(SALT_BYTES),
       previousSegmentId: previous?.segmentId ?? 0,
       previousEndOffset: previous?.endOffset ?? 0,
@@ -358,47 +362,34 @@ export class SegmentedLog {
       codec: this.#options.codec,
       encryptor: this.#options.encryptor,
     });
-    this.#state = { ...this.#state, active };
+    this.#cell.state = { ...this.#cell.state, active };
     // The log continues in the new segment whether or not there is room for these two: the next open makes up for them.
     if (previous !== undefined) {
       await ifThereIsSpace(() => sealSegment(storage, previous, nowMs()));
     }
     if (!this.#hasCheckpoint) {
-      this.#firstSegmentId = this.#state.closed[0]?.segmentId ?? header.segmentId;
-      await ifThereIsSpace(() => this.#writeCheckpoint(this.#state.firstLsn));
+      await ifThereIsSpace(() => this.#writeCheckpoint());
     }
     return active;
   }
 
   /** Makes the active segment durable as a whole and turns it into a closed one. Returns the last closed segment. */
   async #closeActive(): Promise<ClosedSegment | undefined> {
-    const { active } = this.#state;
+    const { active } = this.#cell.state;
     if (active !== undefined) {
       // No byte of a segment is written before its predecessor is wholly on the device: a torn tail can
       // therefore only be at the end of the last segment, whatever the durability level.
       await active.trim();
       await active.close();
-      const closed = [...this.#state.closed, active.closedSegment()];
-      this.#state = { ...this.#state, closed, active: undefined };
+      const closed = [...this.#cell.state.closed, active.closedSegment()];
+      this.#cell.state = { ...this.#cell.state, closed, active: undefined };
       this.#totals.rotations++;
     }
-    return this.#state.closed.at(-1);
+    return this.#cell.state.closed.at(-1);
   }
 
-  async #releaseNow(lsn: number): Promise<void> {
-    const { next, released } = withoutSegmentsUpTo(this.#state, lsn);
-    if (released.length === 0) return;
-    this.#firstSegmentId =
-      next.closed[0]?.segmentId ?? next.active?.info.segmentId ?? this.#firstSegmentId;
-    await this.#writeCheckpoint(next.firstLsn);
-    // The commit loop may have rotated meanwhile: the same segments leave whatever the state is now.
-    this.#state = withoutSegmentsUpTo(this.#state, lsn).next;
-    for (const segment of released) await removeIfThere(this.#options.storage, segment.path);
-    this.#totals.releasedSegments += released.length;
-  }
-
-  async #writeCheckpoint(firstLsn: number): Promise<void> {
-    await this.#factory.writeCheckpoint(this.#firstSegmentId, firstLsn);
+  async #writeCheckpoint(): Promise<void> {
+    await this.#front.writeCheckpoint();
     this.#hasCheckpoint = true;
   }
 }

@@ -8,7 +8,7 @@ import type { SegmentHeader } from "../format/segment-header.ts";
 import type { ScanPosition } from "../segment/frame-scanner.ts";
 import { closedAt, segmentInfo, type ClosedSegment } from "../segment/segment-info.ts";
 import type { Storage } from "../storage/storage.ts";
-import { chainVerdict, type ReadableSegment } from "./chain-verdict.ts";
+import { chainVerdict, type ReadableSegment, type SegmentFileFacts } from "./chain-verdict.ts";
 import {
   gatherCheckpoint,
   gatherClosing,
@@ -32,13 +32,15 @@ export interface RecoveryProgress {
 export interface RecoveryPlan {
   readonly closed: readonly ClosedSegment[];
   readonly firstLsn: number;
-  readonly firstSegmentId: number;
   readonly lastSegmentId: number;
   /** The last segment's header asks for a copy of `[from, endOffset)` into a new segment. */
   readonly doubtful: { readonly from: ScanPosition; readonly end: ScanPosition } | undefined;
   /** Closed segments whose seal is missing. */
   readonly unsealed: readonly ClosedSegment[];
-  readonly leftoverPaths: readonly string[];
+  /** Files of segments before the first one: a release was interrupted. */
+  readonly releasedPaths: readonly string[];
+  /** Files of segments that a truncation at the back has passed by. */
+  readonly supersededPaths: readonly string[];
   readonly hasCheckpoint: boolean;
   /** Row of the tail table that applied; "T0" for a log without segments. */
   readonly verdict: string;
@@ -82,20 +84,23 @@ export async function planRecovery(options: RecoverOptions): Promise<RecoveryPla
         reason: chain.reason,
         ...lsnRange(chain.firstLsn, chain.lastLsn),
       });
-    case "chain":
+    case "chain": {
+      const firstId = chain.segments[0]?.segmentId ?? 0;
       return await planChain(options, chain.segments, {
-        leftoverPaths: chain.leftovers.map((file) => file.path),
+        releasedPaths: pathsOf(chain.leftovers, (id) => id < firstId),
+        supersededPaths: pathsOf(chain.leftovers, (id) => id > firstId),
         hasCheckpoint: known !== undefined,
         // A truncation at the front can begin the log in the middle of a segment.
         firstLsn: Math.max(known?.firstLsn ?? 1, chain.segments[0]?.header.firstLsn ?? 1),
       });
+    }
   }
 }
 
 async function planChain(
   options: RecoverOptions,
   segments: readonly ReadableSegment[],
-  known: Pick<RecoveryPlan, "leftoverPaths" | "hasCheckpoint" | "firstLsn">,
+  known: Pick<RecoveryPlan, "releasedPaths" | "supersededPaths" | "hasCheckpoint" | "firstLsn">,
 ): Promise<RecoveryPlan> {
   const { storage, mode } = options;
   const progress = new ProgressCounter(options, segments);
@@ -126,7 +131,10 @@ async function planChain(
 async function planTail(
   options: RecoverOptions,
   segments: readonly ReadableSegment[],
-  known: Pick<RecoveryPlan, "leftoverPaths" | "hasCheckpoint" | "firstLsn" | "closed" | "unsealed">,
+  known: Pick<
+    RecoveryPlan,
+    "releasedPaths" | "supersededPaths" | "hasCheckpoint" | "firstLsn" | "closed" | "unsealed"
+  >,
   progress: ProgressCounter,
 ): Promise<RecoveryPlan> {
   const first = segments[0];
@@ -158,7 +166,6 @@ async function planTail(
   return {
     ...known,
     closed: [...known.closed, closedAt(info, scan.vouched)],
-    firstSegmentId: first.segmentId,
     lastSegmentId: last.segmentId,
     doubtful: isDoubtful ? { from: scan.vouched, end: scan.end } : undefined,
     verdict: row.label,
@@ -183,6 +190,13 @@ function closing(
       nextLsn: successor.firstLsn,
     },
   };
+}
+
+function pathsOf(
+  files: readonly SegmentFileFacts[],
+  isWanted: (segmentId: number) => boolean,
+): readonly string[] {
+  return files.filter((file) => isWanted(file.segmentId)).map((file) => file.path);
 }
 
 class ProgressCounter {
@@ -227,11 +241,11 @@ function emptyPlan(): RecoveryPlan {
   return {
     closed: [],
     firstLsn: 1,
-    firstSegmentId: 1,
     lastSegmentId: 0,
     doubtful: undefined,
     unsealed: [],
-    leftoverPaths: [],
+    releasedPaths: [],
+    supersededPaths: [],
     hasCheckpoint: false,
     verdict: "T0",
     tornTailBytes: 0,

@@ -5,34 +5,23 @@
  * carry; a segment that is missing or beyond help becomes one that holds nothing but a gap. What cannot be known is said so.
  * See docs/recovery.md, "Salvage".
  */
-import { saltSeed } from "../format/checksum.ts";
+import { WalError } from "../errors.ts";
+import { FRAME_HEADER_BYTES, FRAME_KIND } from "../format/frame.ts";
 import {
-  decodeFrame,
-  encodeGapFrame,
-  FRAME_HEADER_BYTES,
-  FRAME_KIND,
-  frameLengthBytes,
-} from "../format/frame.ts";
-import {
-  decodeSegmentHeader,
   encodeSegmentHeader,
   SALT_BYTES,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
 } from "../format/segment-header.ts";
-import { WalError } from "../errors.ts";
-import { formatSegmentName } from "../format/segment-name.ts";
+import { CHECKPOINT_NAME, formatSegmentName } from "../format/segment-name.ts";
 import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
+import { gapFrames } from "../segment/gap-frames.ts";
+import { findHeaderCopy } from "../segment/header-copy.ts";
 import { examineRest, findFrame } from "../segment/lone-frame.ts";
 import { firstPosition, segmentInfo } from "../segment/segment-info.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import type { SegmentFileFacts } from "./chain-verdict.ts";
 import { gatherCheckpoint, gatherSegments } from "./gather.ts";
-
-const MARK_BYTES: number = frameLengthBytes(SEGMENT_HEADER_BYTES);
-const SEARCH_CHUNK_BYTES = 1024 * 1024; // 1 MiB
-/** Longest single gap frame: a scan holds a whole frame in memory. */
-const GAP_FRAME_BYTES = 1024 * 1024; // 1 MiB
 
 /** LSNs that are gone; `undefined` where nobody can know. */
 export interface LostRange {
@@ -128,7 +117,7 @@ class SalvagePlanner {
         this.#known.set(file.segmentId, { path: file.path, header: file.header.header });
         continue;
       }
-      const header = await this.#findHeaderCopy(file);
+      const header = await this.#headerCopy(file);
       if (header === undefined) {
         this.#hopeless.push(file);
         continue;
@@ -225,7 +214,7 @@ class SalvagePlanner {
   }
 
   #moveCheckpoint(reason: string, lost: LostRange): void {
-    const path = joinPath(this.#options.directory, "CHECKPOINT");
+    const path = joinPath(this.#options.directory, CHECKPOINT_NAME);
     const bytes = new Uint8Array(0);
     this.#actions.push({
       kind: "move-checkpoint",
@@ -333,11 +322,11 @@ class SalvagePlanner {
     previous: { readonly segmentId: number; readonly end: ScanPosition },
     successor: SegmentHeader,
   ): void {
-    const { directory, nowMs, randomBytes } = this.#options;
+    const { directory, nowMs } = this.#options;
     const header: SegmentHeader = {
       segmentId,
       firstLsn: previous.end.nextLsn,
-      salt: randomBytes(SALT_BYTES),
+      salt: this.#options.randomBytes(SALT_BYTES),
       previousSegmentId: previous.segmentId,
       previousEndOffset: previous.end.offset,
       previousDigest: previous.end.chain,
@@ -364,77 +353,18 @@ class SalvagePlanner {
     });
   }
 
-  #hasBefore(id: number): boolean {
-    return [...this.#known.keys()].some((known) => known <= id);
-  }
-
-  /** Marks carry a copy of the header, valid by its own checksum. */
-  async #findHeaderCopy(file: SegmentFileFacts): Promise<SegmentHeader | undefined> {
+  async #headerCopy(file: SegmentFileFacts): Promise<SegmentHeader | undefined> {
     const handle = await this.#options.storage.openFile(file.path, "read");
     try {
-      const chunk = Buffer.allocUnsafeSlow(SEARCH_CHUNK_BYTES);
-      const stepBytes = SEARCH_CHUNK_BYTES - MARK_BYTES;
-      for (let offset = 0; offset < file.fileBytes; offset += stepBytes) {
-        const length = Math.min(chunk.byteLength, file.fileBytes - offset);
-        const read = await handle.read(chunk, 0, length, offset);
-        const header = headerIn(chunk.subarray(0, read), offset, file.segmentId);
-        if (header !== undefined) return header;
-      }
-      return undefined;
+      return await findHeaderCopy(handle, file.fileBytes, file.segmentId);
     } finally {
       await handle.close();
     }
   }
-}
 
-/**
- * A header copy inside a mark that is valid under that very header: a payload may hold a header of another log, but not one whose
- * salt makes the bytes around it a frame at this offset.
- */
-function headerIn(bytes: Buffer, fileOffset: number, segmentId: number): SegmentHeader | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = bytes.indexOf("WLNT"); at >= 0; at = bytes.indexOf("WLNT", at + 1)) {
-    const start = at - FRAME_HEADER_BYTES;
-    if (start < 0 || at + SEGMENT_HEADER_BYTES > bytes.byteLength) continue;
-    const result = decodeSegmentHeader(bytes.subarray(at, at + SEGMENT_HEADER_BYTES));
-    if (result.kind !== "valid" || result.header.segmentId !== segmentId) continue;
-    const seed = (saltSeed(result.header.salt) ^ (fileOffset + start)) >>> 0;
-    if (decodeFrame(bytes, view, start, MARK_BYTES, seed) !== undefined) return result.header;
+  #hasBefore(id: number): boolean {
+    return [...this.#known.keys()].some((known) => known <= id);
   }
-  return undefined;
-}
-
-/** Gap frames that fill `[from, to)`; the first one carries all that is lost. */
-function gapFrames(
-  seedOfSalt: number,
-  from: ScanPosition,
-  to: ScanPosition,
-  timeMs: number,
-): Uint8Array {
-  const bytes = new Uint8Array(to.offset - from.offset);
-  let { offset, nextLsn, chain } = from;
-  while (offset < to.offset) {
-    const left = to.offset - offset;
-    // The last frame takes the rest, so that no piece is shorter than a header.
-    const lengthBytes = left >= 2 * GAP_FRAME_BYTES ? GAP_FRAME_BYTES : left;
-    const isLast = lengthBytes === left;
-    const frame = encodeGapFrame(
-      {
-        lengthBytes,
-        firstLsn: nextLsn,
-        lostRecords: to.nextLsn - nextLsn,
-        resumeChain: isLast ? to.chain : 0,
-        chain,
-        timeMs,
-      },
-      (seedOfSalt ^ offset) >>> 0,
-    );
-    bytes.set(frame, offset - from.offset);
-    offset += lengthBytes;
-    nextLsn = to.nextLsn;
-    chain = isLast ? to.chain : 0;
-  }
-  return bytes;
 }
 
 function isEnd(position: ScanPosition, successor: SegmentHeader): boolean {

@@ -35,7 +35,7 @@ export async function findFrame(
   accepts: (frame: LoneFrame) => boolean,
 ): Promise<LoneFrame | undefined> {
   const chunkBytes = Math.min(CHUNK_BYTES, Math.max(0, range.endOffset - range.fromOffset));
-  const chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  const chunk = Buffer.alloc(chunkBytes);
   for (let offset = range.fromOffset; offset < range.endOffset; offset += CHUNK_BYTES) {
     const length = Math.min(CHUNK_BYTES, range.endOffset - offset);
     const read = await file.read(chunk, 0, length, offset);
@@ -67,7 +67,7 @@ export async function examineRest(
   fileBytes: number,
 ): Promise<RestOfSegment> {
   const chunkBytes = Math.min(CHUNK_BYTES, Math.max(0, fileBytes - fromOffset));
-  const chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  const chunk = Buffer.alloc(chunkBytes);
   const zeros = Buffer.alloc(chunkBytes);
   let endOffset = fromOffset;
   for (let offset = fromOffset; offset < fileBytes; offset += CHUNK_BYTES) {

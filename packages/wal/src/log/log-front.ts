@@ -1,0 +1,107 @@
+/**
+ * The front of the log: where it begins, and what happens to segments that no longer belong to it.
+ *
+ * Works beside the commit loop, one step at a time, and never touches the active segment.
+ */
+import { removeIfThere } from "../storage/replace-file.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { SegmentArchive } from "./segment-archive.ts";
+import { withoutSegmentsUpTo, type LogState } from "./log-state.ts";
+import type { SegmentFactory } from "./segment-factory.ts";
+
+/** The present state of a log; replaced as a whole by whoever changes it. */
+export interface StateCell {
+  state: LogState;
+}
+
+export interface LogFrontOptions {
+  readonly storage: Storage;
+  readonly factory: SegmentFactory;
+  readonly cell: StateCell;
+  /** Keeps released segments instead of removing them. */
+  readonly archive: SegmentArchive | undefined;
+}
+
+export class LogFront {
+  readonly #options: LogFrontOptions;
+  #tail: Promise<unknown> = Promise.resolve();
+  #releasedSegments = 0;
+
+  constructor(options: LogFrontOptions) {
+    this.#options = options;
+  }
+
+  get releasedSegments(): number {
+    return this.#releasedSegments;
+  }
+
+  /** Runs steps that change which segments there are one at a time, in call order; a failed one does not stop the next. */
+  serialize<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(step);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Resolves when no step is under way. Never rejects. */
+  async settled(): Promise<void> {
+    await this.#tail;
+  }
+
+  /**
+   * Removes (or archives) closed segments whose records are all at or below `lsn`. Logical first: the checkpoint and the state
+   * move, then files go. Steps, and what a crash right after each leaves behind:
+   * 1. checkpoint replaced: files that no longer belong to the log; the next open disposes of them (CRASH: release-1)
+   * 2. some files gone: the same (CRASH: release-2)
+   *
+   * A failed release leaves the log as it was, or with files that the next open disposes of.
+   */
+  release(lsn: number): Promise<void> {
+    return this.serialize(() => this.#releaseNow(lsn));
+  }
+
+  /**
+   * Makes the log begin with `firstLsn`; everything before it must be durable, so that the log cannot end before it begins.
+   * Steps, and what a crash right after each leaves behind:
+   * 1. checkpoint replaced: the log begins there, or as before (CRASH: truncate-front-1)
+   * 2. files of segments before it go, as in {@link release}
+   */
+  dropBefore(firstLsn: number): Promise<void> {
+    return this.serialize(async () => {
+      const { cell } = this.#options;
+      await this.#writeCheckpoint(cell.state, firstLsn);
+      cell.state = { ...cell.state, firstLsn };
+      await this.#releaseNow(firstLsn - 1);
+    });
+  }
+
+  /** Writes the checkpoint of the state as it is: once when the log is born. */
+  async writeCheckpoint(): Promise<void> {
+    const { state } = this.#options.cell;
+    await this.#writeCheckpoint(state, state.firstLsn);
+  }
+
+  /** Disposes of a file that has left the log: a released segment, or what a crash kept of one. */
+  async dispose(path: string): Promise<void> {
+    const { storage, archive } = this.#options;
+    if (archive === undefined) await removeIfThere(storage, path);
+    else await archive.take(path);
+  }
+
+  async #releaseNow(lsn: number): Promise<void> {
+    const { cell, archive } = this.#options;
+    const { next, released } = withoutSegmentsUpTo(cell.state, lsn);
+    if (released.length === 0) return;
+    await this.#writeCheckpoint(next, next.firstLsn);
+    // The commit loop may have rotated meanwhile: the same segments leave whatever the state is now.
+    cell.state = withoutSegmentsUpTo(cell.state, lsn).next;
+    for (const segment of released) await this.dispose(segment.path);
+    this.#releasedSegments += released.length;
+    await archive?.clean();
+  }
+
+  async #writeCheckpoint(state: LogState, firstLsn: number): Promise<void> {
+    const first = state.closed[0]?.segmentId ?? state.active?.info.segmentId;
+    if (first === undefined) throw new RangeError("a log without segments has no checkpoint");
+    await this.#options.factory.writeCheckpoint(first, firstLsn);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Recovery as one step of opening: salvage if asked for, plan, cursors, apply.
+ */
+import type { CodecRegistry } from "./codec/codecs.ts";
+import type { FrameEncryptor } from "./encryption/frame-cipher.ts";
+import type { Keyring } from "./encryption/keyring.ts";
+import { wholeMs, type WalEnvironment } from "./environment.ts";
+import { CursorSet } from "./log/cursors.ts";
+import { SegmentArchive } from "./log/segment-archive.ts";
+import { SegmentedLog } from "./log/segmented-log.ts";
+import { assertKeysFit } from "./open-keyring.ts";
+import type { ResolvedWalOptions } from "./options.ts";
+import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
+import type { SalvageOptions } from "./recovery/salvage-plan.ts";
+import { quarantineCursor, salvageSegments } from "./recovery/salvage.ts";
+import type { RecoveryReport } from "./wal-status.ts";
+
+export interface RecoveredLog {
+  readonly log: SegmentedLog;
+  readonly cursors: CursorSet;
+  readonly recovery: RecoveryReport;
+}
+
+/** Recovers the log of a locked directory. Throws before anything is changed, unless the mode is "salvage". */
+export async function recoverLog(
+  environment: WalEnvironment,
+  options: ResolvedWalOptions,
+  parts: {
+    readonly codecs: CodecRegistry;
+    readonly keyring: Keyring;
+    readonly encryptor: FrameEncryptor | undefined;
+  },
+): Promise<RecoveredLog> {
+  const { storage } = environment;
+  const { directory, codec, recovery: mode } = options;
+  const startedMs = environment.monotonicMs();
+  const nowMs = (): number => wholeMs(environment);
+  const randomBytes = (length: number): Uint8Array => environment.randomBytes(length);
+  const salvaging: SalvageOptions = { storage, directory, nowMs, randomBytes };
+  const writeCodec = codec === "none" ? undefined : await parts.codecs.load(codec);
+
+  const salvage = mode === "salvage" ? await salvageSegments(salvaging) : undefined;
+  const plan = await planRecovery({
+    storage,
+    directory,
+    mode: mode === "default" ? "default" : "strict",
+    acceptsMissingTail: salvage?.isTailMissing === true,
+    onProgress: options.onRecoveryProgress,
+  });
+  const cursors = await loadCursors(salvaging, mode === "salvage");
+  const log = await SegmentedLog.apply(
+    {
+      storage,
+      directory,
+      segmentSizeBytes: options.segmentSizeBytes,
+      prewriteStepBytes: options.prewriteBytes,
+      syncKind: options.durability === "fsync" ? "all" : "data",
+      codec: writeCodec,
+      encryptor: parts.encryptor,
+      keyring: parts.keyring,
+      nowMs,
+      randomBytes,
+      archive: options.released === "archive" ? archiveOf(environment, options) : undefined,
+      // Before anything is appended: LSNs of records that a power loss has taken are about to be given out again.
+      beforeFirstSegment: (lastLsn) => cursors.clampTo(lastLsn),
+    },
+    plan,
+  );
+  await assertKeysFit(storage, log, parts.codecs, parts.keyring);
+  const durationMs = environment.monotonicMs() - startedMs;
+  return { log, cursors, recovery: { ...report(plan, log, durationMs), salvage } };
+}
+
+async function loadCursors(salvaging: SalvageOptions, isSalvage: boolean): Promise<CursorSet> {
+  const { storage, directory, nowMs } = salvaging;
+  const cursors = new CursorSet(storage, directory, nowMs);
+  const quarantine = async (path: string, name: string): Promise<void> => {
+    await quarantineCursor(salvaging, path, name);
+  };
+  await cursors.load(isSalvage ? quarantine : undefined);
+  return cursors;
+}
+
+function archiveOf(environment: WalEnvironment, options: ResolvedWalOptions): SegmentArchive {
+  return new SegmentArchive({
+    storage: environment.storage,
+    directory: options.archiveDirectory,
+    maxAgeMs: options.archiveMaxAgeMs,
+    maxBytes: options.archiveMaxBytes,
+    nowMs: () => wholeMs(environment),
+  });
+}
+
+function report(
+  plan: RecoveryPlan,
+  log: SegmentedLog,
+  durationMs: number,
+): Omit<RecoveryReport, "salvage"> {
+  const { doubtful } = plan;
+  return {
+    segments: plan.closed.length,
+    records: log.nextLsn - log.state.firstLsn,
+    scannedBytes: plan.scannedBytes,
+    durationMs,
+    tornTailBytes: plan.tornTailBytes,
+    rewrittenRecords: doubtful === undefined ? 0 : doubtful.end.nextLsn - doubtful.from.nextLsn,
+    verdict: plan.verdict,
+  };
+}
