@@ -39,6 +39,8 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
     optionalPackages: ["fs-native-extensions"],
   },
   commit: { uses: ["errors"] },
+  // Stands in front of a commit and asks whether there is room; knows neither files nor the system.
+  capacity: { uses: ["errors"], usesTypesOf: ["commit"] },
   // A filled commit buffer is the value that commit hands to segment to be written.
   segment: {
     uses: ["errors", "format", "codec", "storage"],
@@ -48,7 +50,7 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
   // The plan of recovery is the value from which a log starts.
   log: {
     uses: ["errors", "format", "codec", "encryption", "segment", "storage"],
-    usesTypesOf: ["commit", "recovery"],
+    usesTypesOf: ["commit", "recovery", "capacity"],
   },
   // Looks at a log from outside, beside the process that writes it: an entry of its own, so it brings its disk.
   inspect: {
@@ -63,6 +65,7 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
       "encryption",
       "storage",
       "commit",
+      "capacity",
       "segment",
       "recovery",
       "log",

@@ -26,8 +26,3 @@ export interface WalEnvironment {
   /** The text of a key file, after a check of who else can read it. Without this the option `keyFile` cannot be used. */
   readonly readKeyFile?: (path: string) => Promise<string>;
 }
-
-/** The wall clock in whole milliseconds, as files store it. */
-export function wholeMs(environment: Pick<WalEnvironment, "nowMs">): number {
-  return Math.max(0, Math.floor(environment.nowMs()));
-}

@@ -3,11 +3,12 @@
  */
 import { GuardedCommit } from "./capacity/guarded-commit.ts";
 import type { GroupCommit } from "./commit/group-commit.ts";
-import { wholeMs, type WalEnvironment } from "./environment.ts";
+import type { WalEnvironment } from "./environment.ts";
 import { WalError } from "./errors.ts";
 import type { Retention } from "./log/retention.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { ResolvedWalOptions } from "./options.ts";
+import { wholeMs } from "./wall-clock.ts";
 
 /** Nothing for a log without limits: its appends ask nobody. */
 export async function guardOf(

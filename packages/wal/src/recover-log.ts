@@ -4,7 +4,7 @@
 import type { CodecRegistry } from "./codec/codecs.ts";
 import type { FrameEncryptor } from "./encryption/frame-cipher.ts";
 import type { Keyring } from "./encryption/keyring.ts";
-import { wholeMs, type WalEnvironment } from "./environment.ts";
+import type { WalEnvironment } from "./environment.ts";
 import { CursorSet } from "./log/cursors.ts";
 import { SegmentArchive } from "./log/segment-archive.ts";
 import { SegmentedLog } from "./log/segmented-log.ts";
@@ -14,6 +14,7 @@ import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
 import type { SalvageOptions } from "./recovery/salvage-plan.ts";
 import { quarantineCursor, salvageSegments } from "./recovery/salvage.ts";
 import type { RecoveryReport } from "./wal-status.ts";
+import { wholeMs } from "./wall-clock.ts";
 
 export interface RecoveredLog {
   readonly log: SegmentedLog;
