@@ -24,7 +24,7 @@ interface Layer {
  */
 const WAL_LAYERS: Readonly<Record<string, Layer>> = {
   errors: { uses: [] },
-  observe: { uses: [] },
+  observe: { uses: [], builtins: ["node:diagnostics_channel"] },
   format: { uses: ["errors"], builtins: ["node:zlib"] },
   codec: {
     uses: ["errors"],
@@ -50,7 +50,7 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
   // The plan of recovery is the value from which a log starts.
   log: {
     uses: ["errors", "format", "codec", "encryption", "segment", "storage"],
-    usesTypesOf: ["commit", "recovery", "capacity"],
+    usesTypesOf: ["commit", "observe", "recovery", "capacity"],
   },
   // Looks at a log from outside, beside the process that writes it: an entry of its own, so it brings its disk.
   inspect: {
@@ -70,7 +70,7 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
       "recovery",
       "log",
     ],
-    usesTypesOf: ["environment"],
+    usesTypesOf: ["environment", "observe"],
   },
 };
 

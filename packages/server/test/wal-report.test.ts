@@ -16,6 +16,10 @@ function walStatus(changes: Partial<WalStatus> = {}): WalStatus {
   return {
     directory: "/data/wal/worker-1",
     durability: "fdatasync",
+    volume: { type: "ext4", isVolatile: false, isNetwork: false },
+    survives: "a power loss",
+    warnings: [],
+    encryptionKeyId: undefined,
     state: "open",
     failure: undefined,
     positions: { firstLsn: 1, appendedLsn: 5_000, writtenLsn: 5_000, durableLsn: 5_000 },
@@ -36,6 +40,8 @@ function walStatus(changes: Partial<WalStatus> = {}): WalStatus {
     pendingBytes: 0,
     activeSegmentAgeMs: 1_850_999,
     releaseFailure: undefined,
+    dropped: undefined,
+    waitingForRoom: 0,
     ...changes,
   };
 }

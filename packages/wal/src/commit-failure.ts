@@ -7,7 +7,11 @@ import type { ResolvedWalOptions } from "./options.ts";
 import { asWalError, NoSpaceError } from "./storage/system-error.ts";
 
 /** What those who waited get, and what everybody later gets. */
-export function commitFailure(directory: string, cause: unknown, nextLsn: number): CommitFailure {
+export function commitFailure(
+  directory: string,
+  cause: unknown,
+  nextLsn: number,
+): CommitFailure & { readonly first: WalError } {
   if (cause instanceof NoSpaceError) {
     const what = `no space for the log ${directory}; make room, writing resumes by itself`;
     return { first: asWalError(cause.cause, what), later: undefined, nextLsn };

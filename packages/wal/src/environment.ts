@@ -24,5 +24,5 @@ export interface WalEnvironment {
   defer(callback: () => void): void;
   randomBytes(length: number): Uint8Array;
   /** The text of a key file, after a check of who else can read it. Without this the option `keyFile` cannot be used. */
-  readonly readKeyFile?: (path: string) => Promise<string>;
+  readonly readKeyFile?: ((path: string) => Promise<string>) | undefined;
 }

@@ -7,6 +7,18 @@ export type { Wal } from "./wal.ts";
 export type { RecordIterator, WalRecord } from "./log/record-iterator.ts";
 export type { Gap, Visibility } from "./log/log-reader.ts";
 export type { RecoveryReport, SegmentStatus, WalPositions, WalStatus } from "./wal-status.ts";
+export type { SpaceHolder, WalMetrics } from "./wal-metrics.ts";
+export type { VolumeStatus } from "./survival.ts";
+export type { HistogramSnapshot } from "./observe/histogram.ts";
+export { WAL_CHANNELS } from "./observe/events.ts";
+export type {
+  CommitEvent,
+  FailureEvent,
+  RecoverEvent,
+  ReleaseEvent,
+  RotateEvent,
+  WalEvents,
+} from "./observe/events.ts";
 export { DEFAULT_WAL_OPTIONS, DURABILITY_LEVELS } from "./options.ts";
 export type { DurabilityLevel, WalOptions } from "./options.ts";
 export { CapacityGroup } from "./capacity/capacity-group.ts";

@@ -15,12 +15,14 @@ import { Retention } from "./log/retention.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import { guardOf } from "./open-guard.ts";
 import { openKeyring } from "./open-keyring.ts";
+import { WalObserver } from "./observe/wal-observer.ts";
 import { resolveWalOptions, type ResolvedWalOptions, type WalOptions } from "./options.ts";
 import { recoverLog } from "./recover-log.ts";
 import { readKeyFile } from "./storage/node-key-file.ts";
 import { NodeStorage } from "./storage/node-storage.ts";
-import type { DirectoryLock } from "./storage/storage.ts";
+import type { DirectoryLock, Storage } from "./storage/storage.ts";
 import { asWalError } from "./storage/system-error.ts";
+import { UNKNOWN_VOLUME, volumeStatus, type VolumeStatus } from "./survival.ts";
 import { Wal } from "./wal.ts";
 
 /** Frames are closed at this size, so that one bad bit costs little and a scan needs little memory. */
@@ -94,21 +96,30 @@ async function openLocked(
   lock: DirectoryLock,
 ): Promise<Wal> {
   const codecs = new CodecRegistry();
-  const { keyring, encryptor } = await openKeyring(environment, options);
-  const { log, cursors, recovery } = await recoverLog(environment, options, {
-    codecs,
-    keyring,
-    encryptor,
-  });
+  const observer = new WalObserver(options.directory, () => environment.monotonicMs());
+  const aids = { codecs, observer, ...(await openKeyring(environment, options)) };
+  const { log, cursors, recovery } = await recoverLog(environment, options, aids);
   try {
-    const commit = groupCommitOf(environment, options, log);
+    const commit = groupCommitOf(environment, options, log, observer);
     const retention = new Retention(cursors, log);
     const guard = await guardOf(environment, options, { commit, log, retention });
-    const parts = { options, environment, lock, log, commit, guard, retention, cursors, codecs };
-    return new Wal({ ...parts, keyring, recovery });
+    const volume = await volumeOf(environment.storage, options.directory);
+    const parts = { options, environment, lock, log, commit, guard, retention, cursors, volume };
+    const wal = new Wal({ ...parts, ...aids, recovery });
+    observer.recovered(recovery);
+    return wal;
   } catch (error) {
     await log.abandon();
     throw error;
+  }
+}
+
+/** Only for status: a log opens on a volume that cannot be described. */
+async function volumeOf(storage: Storage, directory: string): Promise<VolumeStatus> {
+  try {
+    return volumeStatus(await storage.describeVolume(directory));
+  } catch {
+    return UNKNOWN_VOLUME;
   }
 }
 
@@ -116,6 +127,7 @@ function groupCommitOf(
   environment: WalEnvironment,
   options: ResolvedWalOptions,
   log: SegmentedLog,
+  observer: WalObserver,
 ): GroupCommit {
   return new GroupCommit({
     sink: (buffers, durable) => log.write(buffers, durable),
@@ -132,7 +144,10 @@ function groupCommitOf(
     overloaded: (pendingBytes) => overloadedError(options, pendingBytes),
     onFailure: (cause) => {
       log.notify();
-      return commitFailure(options.directory, cause, log.nextLsn);
+      const failure = commitFailure(options.directory, cause, log.nextLsn);
+      const { code, message } = failure.first;
+      const isFinal = failure.later !== undefined;
+      return { ...failure, afterwards: () => observer.failed({ code, message, isFinal }) };
     },
   });
 }

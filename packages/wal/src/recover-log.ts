@@ -8,6 +8,7 @@ import type { WalEnvironment } from "./environment.ts";
 import { CursorSet } from "./log/cursors.ts";
 import { SegmentArchive } from "./log/segment-archive.ts";
 import { SegmentedLog } from "./log/segmented-log.ts";
+import type { WalObserver } from "./observe/wal-observer.ts";
 import { assertKeysFit } from "./open-keyring.ts";
 import type { ResolvedWalOptions } from "./options.ts";
 import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
@@ -30,6 +31,7 @@ export async function recoverLog(
     readonly codecs: CodecRegistry;
     readonly keyring: Keyring;
     readonly encryptor: FrameEncryptor | undefined;
+    readonly observer: WalObserver;
   },
 ): Promise<RecoveredLog> {
   const { storage } = environment;
@@ -59,6 +61,7 @@ export async function recoverLog(
       codec: writeCodec,
       encryptor: parts.encryptor,
       keyring: parts.keyring,
+      observer: parts.observer,
       nowMs,
       randomBytes,
       archive: options.released === "archive" ? archiveOf(environment, options) : undefined,

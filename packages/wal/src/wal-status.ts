@@ -2,11 +2,17 @@
  * What a log says about itself: plain data for status pages, logs and tests.
  */
 import type { DropReport } from "./capacity/drop-report.ts";
+import type { GuardedCommit } from "./capacity/guarded-commit.ts";
+import type { GroupCommit } from "./commit/group-commit.ts";
+import type { FrameEncryptor } from "./encryption/frame-cipher.ts";
 import type { CursorSet } from "./log/cursors.ts";
+import type { Retention } from "./log/retention.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { DurabilityLevel, ResolvedWalOptions } from "./options.ts";
 import type { SalvageReport } from "./recovery/salvage-apply.ts";
+import type { WalObserver } from "./observe/wal-observer.ts";
 import type { ClosedSegment } from "./segment/segment-info.ts";
+import { survivalOf, volumeWarnings, type VolumeStatus } from "./survival.ts";
 
 /** Four places in the log, as LSNs; an empty log has `firstLsn` 1 and 0 for the others. */
 export interface WalPositions {
@@ -53,6 +59,14 @@ export interface SegmentStatus {
 export interface WalStatus {
   readonly directory: string;
   readonly durability: DurabilityLevel;
+  /** What the directory is stored on, as it was when the log was opened. */
+  readonly volume: VolumeStatus;
+  /** The worst that an acknowledged record survives, in words. */
+  readonly survives: string;
+  /** What an operator should know; empty when all is as it should be. */
+  readonly warnings: readonly string[];
+  /** Key of new frames; `undefined` when they are not encrypted. */
+  readonly encryptionKeyId: number | undefined;
   readonly state: "open" | "closing" | "closed" | "poisoned";
   /** Message of what poisoned the log. */
   readonly failure: string | undefined;
@@ -79,38 +93,59 @@ export interface WalStatus {
   readonly waitingForRoom: number;
 }
 
-/** What a status is made of. */
-export interface StatusParts extends Pick<
-  WalStatus,
-  | "state"
-  | "failure"
-  | "positions"
-  | "pendingBytes"
-  | "releaseFailure"
-  | "dropped"
-  | "waitingForRoom"
-> {
+/** Parts of a log that a status is made of. */
+export interface StatusParts {
   readonly options: ResolvedWalOptions;
+  readonly observer: WalObserver;
   readonly log: SegmentedLog;
+  readonly commit: GroupCommit;
+  readonly guard: GuardedCommit | undefined;
+  readonly retention: Retention;
   readonly cursors: CursorSet;
-  readonly appended: { readonly records: number; readonly bytes: number };
+  readonly encryptor: FrameEncryptor | undefined;
+  readonly volume: VolumeStatus;
+}
+
+/** What only the log as a whole knows. */
+export interface StatusFacts {
+  readonly lifecycle: "open" | "closing" | "closed";
+  readonly positions: WalPositions;
+  readonly appendedRecords: number;
+  readonly appendedBytes: number;
 }
 
 /** A status as of now. */
-export function describeWal(parts: StatusParts): WalStatus {
-  const { options, log, cursors, appended, ...rest } = parts;
+export function describeWal(parts: StatusParts, facts: StatusFacts): WalStatus {
+  const { options, log, commit, guard, volume } = parts;
+  const { lifecycle, positions, appendedRecords, appendedBytes } = facts;
+  const { writtenBytes, frames, syncs, rotations, releasedSegments } = parts.observer.totals;
+  const { failure } = commit;
   return {
-    ...rest,
     directory: options.directory,
     durability: options.durability,
+    volume,
+    survives: survivalOf(options, volume),
+    warnings: volumeWarnings(volume),
+    encryptionKeyId: parts.encryptor?.keyId,
+    state: failure !== undefined && lifecycle === "open" ? "poisoned" : lifecycle,
+    failure: failure?.message,
+    positions,
     segments: segmentStatuses(log),
-    cursors: cursors.positions().map(({ name, durableLsn }) => ({ name, lsn: durableLsn })),
+    cursors: parts.cursors.positions().map(({ name, durableLsn }) => ({ name, lsn: durableLsn })),
     totals: {
-      appendedRecords: appended.records,
-      appendedBytes: appended.bytes,
-      ...log.totals,
+      appendedRecords,
+      appendedBytes,
+      writtenBytes,
+      frames,
+      syncs,
+      rotations,
+      releasedSegments,
     },
+    pendingBytes: commit.pendingBytes,
     activeSegmentAgeMs: log.activeAgeMs(),
+    releaseFailure: parts.retention.failure,
+    dropped: guard?.drops,
+    waitingForRoom: guard?.waiting ?? 0,
   };
 }
 

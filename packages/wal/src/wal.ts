@@ -11,6 +11,7 @@ import {
   type ReadOptions,
   type TailOptions,
 } from "./call-options.ts";
+import type { FrameEncryptor } from "./encryption/frame-cipher.ts";
 import type { Keyring } from "./encryption/keyring.ts";
 import type { AckPoint, GroupCommit } from "./commit/group-commit.ts";
 import type { Cursor } from "./cursor.ts";
@@ -26,10 +27,13 @@ import { LogReader } from "./log/log-reader.ts";
 import type { Retention } from "./log/retention.ts";
 import { RecordIterator, recordBatches, type WalRecord } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
+import type { WalObserver } from "./observe/wal-observer.ts";
 import type { ResolvedWalOptions } from "./options.ts";
 import { assertLsn, closedError, tooLarge } from "./refusals.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
 import { asWalError } from "./storage/system-error.ts";
+import type { VolumeStatus } from "./survival.ts";
+import { describeMetrics, type WalMetrics } from "./wal-metrics.ts";
 import {
   describeWal,
   type RecoveryReport,
@@ -50,6 +54,9 @@ export interface WalParts {
   readonly cursors: CursorSet;
   readonly codecs: CodecRegistry;
   readonly keyring: Keyring;
+  readonly encryptor: FrameEncryptor | undefined;
+  readonly observer: WalObserver;
+  readonly volume: VolumeStatus;
   readonly recovery: RecoveryReport;
 }
 
@@ -273,21 +280,13 @@ export class Wal {
 
   /** Everything the log can say about itself, as plain data. */
   status(): WalStatus {
-    const { log, commit, cursors, options } = this.#parts;
-    return describeWal({
-      options,
-      log,
-      cursors,
-      state:
-        commit.failure !== undefined && this.#lifecycle === "open" ? "poisoned" : this.#lifecycle,
-      failure: commit.failure?.message,
-      positions: this.positions,
-      appended: this.#isOff ? this.#off : commit.appended,
-      pendingBytes: commit.pendingBytes,
-      releaseFailure: this.#retention.failure,
-      dropped: this.#parts.guard?.drops,
-      waitingForRoom: this.#parts.guard?.waiting ?? 0,
-    });
+    const { positions } = this;
+    return describeWal(this.#parts, { lifecycle: this.#lifecycle, positions, ...this.#accepted });
+  }
+
+  /** Numbers for whoever collects them; see docs/metrics.md, "Engine". Cheap enough to be asked for every second. */
+  metrics(): WalMetrics {
+    return describeMetrics(this.#parts, { ...this.positions, ...this.#accepted });
   }
 
   /**
@@ -318,8 +317,15 @@ export class Wal {
       if (commit.failure !== undefined) await log.abandon();
       this.#lifecycle = "closed";
       log.notify();
-      await releaseLock(lock);
+      await lock.release().catch((error: unknown) => {
+        throw asWalError(error, "the lock could not be released");
+      });
     }
+  }
+
+  get #accepted(): { readonly appendedRecords: number; readonly appendedBytes: number } {
+    const { records, bytes } = this.#isOff ? this.#off : this.#parts.commit.appended;
+    return { appendedRecords: records, appendedBytes: bytes };
   }
 
   #refuse(payload: Uint8Array): Error | undefined {
@@ -379,13 +385,5 @@ export class Wal {
 
   #assertOpen(): void {
     if (this.#lifecycle !== "open") throw closedError(this.#parts.options.directory);
-  }
-}
-
-async function releaseLock(lock: DirectoryLock): Promise<void> {
-  try {
-    await lock.release();
-  } catch (error) {
-    throw asWalError(error, "the lock could not be released");
   }
 }

@@ -90,6 +90,11 @@ export class CommitBuffer {
     return this.frames.length === 0;
   }
 
+  /** Callers who wait for this buffer. */
+  get waiterCount(): number {
+    return this.durableWaiters.count + this.writtenWaiters.count;
+  }
+
   /** True when a record of this many bytes fits, whatever frame it lands in. */
   hasRoomFor(payloadBytes: number): boolean {
     const { frameHeaderBytes, recordHeadBytes } = this.#geometry;
@@ -142,6 +147,11 @@ export class CommitBuffer {
     frame.bodyBytes = this.#length - frame.start - this.#geometry.frameHeaderBytes;
     this.#length = (this.#length + 7) & ~7;
     this.#open = undefined;
+  }
+
+  /** Says of every frame from `firstFrame` on, but the last, that its batch goes on in the next one. */
+  markContinued(firstFrame: number): void {
+    for (const frame of this.frames.slice(firstFrame, -1)) frame.continues = true;
   }
 
   /** Empties the buffer for its next use. */

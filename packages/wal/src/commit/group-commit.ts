@@ -14,6 +14,7 @@
  * Knows nothing of segments or storage.
  */
 import { CommitBuffer, type AppendResult, type FrameGeometry } from "./commit-buffer.ts";
+import { loadOf, type CommitLoad } from "./commit-load.ts";
 
 /** Writes buffers in order; with `durable`, resolves only when they are on the device. */
 export type CommitSink = (buffers: readonly CommitBuffer[], durable: boolean) => Promise<void>;
@@ -44,6 +45,8 @@ export interface CommitFailure {
   readonly later: Error | undefined;
   /** LSN of the next record, if the log goes on: those of the rejected records are given out again. */
   readonly nextLsn: number;
+  /** Called when everybody who waited has been told. */
+  readonly afterwards?: () => void;
 }
 
 /**
@@ -71,6 +74,9 @@ export class GroupCommit {
   #pendingBytes = 0;
   #isScheduled = false;
   #isBusy = false;
+  /** The group that is being written. */
+  #group: readonly CommitBuffer[] = [];
+  #eagerGroups = 0;
   #failure: Error | undefined;
   #idle: (() => void)[] = [];
 
@@ -100,6 +106,13 @@ export class GroupCommit {
   /** Bytes that are copied but not yet handed to the sink's completion. */
   get pendingBytes(): number {
     return this.#pendingBytes + this.#filling.lengthBytes;
+  }
+
+  get load(): CommitLoad {
+    const waiting = this.#pending.filter((item) => item instanceof CommitBuffer);
+    const { pendingBytes } = this;
+    const counts = loadOf([...this.#group, ...waiting, this.#filling]);
+    return { pendingBytes, ...counts, eagerGroups: this.#eagerGroups };
   }
 
   /** Appends one record; see `Wal.append`. */
@@ -148,7 +161,7 @@ export class GroupCommit {
     }
     if (isLarge) {
       buffer.closeFrame();
-      markContinued(buffer, firstFrame);
+      buffer.markContinued(firstFrame);
     }
     this.#appended.records += payloads.length;
     this.#appended.bytes += bodyBytes - payloads.length * recordHeadBytes;
@@ -258,7 +271,7 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#isBusy) return;
     if (this.#isWorthStarting) {
-      this.#start();
+      this.#startEagerly();
     } else if (!this.#isScheduled) {
       this.#isScheduled = true;
       this.#options.defer(() => {
@@ -266,6 +279,11 @@ export class GroupCommit {
         if (!this.#isBusy) this.#start();
       });
     }
+  }
+
+  #startEagerly(): void {
+    this.#eagerGroups++;
+    this.#start();
   }
 
   /** Begins the next group, synchronously up to its write; or tells `drained` that there is none. */
@@ -306,7 +324,7 @@ export class GroupCommit {
       await this.#runTasks(tasks);
     }
     this.#isBusy = false;
-    if (this.#failure === undefined && this.#isWorthStarting) this.#start();
+    if (this.#failure === undefined && this.#isWorthStarting) this.#startEagerly();
     if (isDone && !hasTasks) this.#tell(group);
     // Also with nothing to do: whoever waits in `drained` is told from there.
     if (!this.#isBusy) this.#schedule();
@@ -316,11 +334,14 @@ export class GroupCommit {
   async #commit(group: readonly CommitBuffer[], tasks: readonly ExclusiveTask[]): Promise<boolean> {
     if (group.length === 0) return true;
     const durable = group.some((buffer) => buffer.durableWaiters.count > 0);
+    this.#group = group;
     try {
       await this.#options.sink(group, durable);
     } catch (cause) {
       this.#fail(cause, group, tasks);
       return false;
+    } finally {
+      this.#group = [];
     }
     for (const buffer of group) this.#pendingBytes -= buffer.lengthBytes;
     return true;
@@ -352,7 +373,7 @@ export class GroupCommit {
     group: readonly CommitBuffer[],
     takenTasks: readonly ExclusiveTask[],
   ): void {
-    const { first, later, nextLsn } = this.#options.onFailure(cause);
+    const { first, later, nextLsn, afterwards } = this.#options.onFailure(cause);
     this.#failure = later;
     this.#retireFilling();
     if (later === undefined) this.#nextLsn = nextLsn;
@@ -368,14 +389,6 @@ export class GroupCommit {
         item.reject(first);
       }
     }
-  }
-}
-
-/** Every frame of a batch but its last says that the batch goes on. */
-function markContinued(buffer: CommitBuffer, firstFrame: number): void {
-  const lastFrame = buffer.frames.length - 1;
-  for (let index = firstFrame; index < lastFrame; index++) {
-    const frame = buffer.frames[index];
-    if (frame !== undefined) frame.continues = true;
+    afterwards?.();
   }
 }

@@ -13,6 +13,7 @@ import { joinPath, type Storage } from "../storage/storage.ts";
 interface CursorState {
   ackedLsn: number;
   durableLsn: number;
+  movedAtMs: number;
   isOnDisk: boolean;
   isRemoved: boolean;
   writing: Promise<void> | undefined;
@@ -23,6 +24,8 @@ export interface CursorPosition {
   readonly name: string;
   readonly ackedLsn: number;
   readonly durableLsn: number;
+  /** When it last moved, by the wall clock. */
+  readonly movedAtMs: number;
 }
 
 export class CursorSet {
@@ -64,7 +67,7 @@ export class CursorSet {
 
   positions(): readonly CursorPosition[] {
     return [...this.#cursors]
-      .map(([name, { ackedLsn, durableLsn }]) => ({ name, ackedLsn, durableLsn }))
+      .map(([name, cursor]) => positionOf(name, cursor))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -88,6 +91,7 @@ export class CursorSet {
     this.#cursors.set(name, {
       ackedLsn,
       durableLsn: ackedLsn,
+      movedAtMs: this.#nowMs(),
       isOnDisk: false,
       isRemoved: false,
       writing: undefined,
@@ -98,7 +102,10 @@ export class CursorSet {
   async ack(name: string, lsn: number): Promise<void> {
     const cursor = this.#cursors.get(name);
     if (cursor === undefined) throw new RangeError(`no cursor ${name}`);
-    cursor.ackedLsn = Math.max(cursor.ackedLsn, lsn);
+    if (lsn > cursor.ackedLsn) {
+      cursor.ackedLsn = lsn;
+      cursor.movedAtMs = this.#nowMs();
+    }
     // A truncation may move the cursor back meanwhile: then there is nothing left to wait for.
     while (
       !cursor.isRemoved &&
@@ -135,7 +142,7 @@ export class CursorSet {
   async clampTo(lastLsn: number): Promise<readonly CursorPosition[]> {
     const clamped: CursorPosition[] = [];
     for (const [name, cursor] of this.#cursors) {
-      const before = { name, ackedLsn: cursor.ackedLsn, durableLsn: cursor.durableLsn };
+      const before = positionOf(name, cursor);
       // First in memory, so that no write that begins from here on can carry the old position.
       cursor.ackedLsn = Math.min(cursor.ackedLsn, lastLsn);
       await cursor.writing;
@@ -150,7 +157,7 @@ export class CursorSet {
     const raised: CursorPosition[] = [];
     for (const [name, cursor] of this.#cursors) {
       if (cursor.ackedLsn >= lsn) continue;
-      raised.push({ name, ackedLsn: cursor.ackedLsn, durableLsn: cursor.durableLsn });
+      raised.push(positionOf(name, cursor));
       await this.ack(name, lsn);
     }
     return raised;
@@ -204,13 +211,19 @@ export class CursorSet {
         { details: { path } },
       );
     }
-    const { ackedLsn } = result.cursor;
+    const { ackedLsn, writtenAtMs } = result.cursor;
     this.#cursors.set(name, {
       ackedLsn,
       durableLsn: ackedLsn,
+      movedAtMs: writtenAtMs,
       isOnDisk: true,
       isRemoved: false,
       writing: undefined,
     });
   }
+}
+
+function positionOf(name: string, cursor: CursorState): CursorPosition {
+  const { ackedLsn, durableLsn, movedAtMs } = cursor;
+  return { name, ackedLsn, durableLsn, movedAtMs };
 }

@@ -1,7 +1,7 @@
 /**
  * Cuts the frames of a commit buffer into runs that go into one segment. Pure.
  */
-import type { FrameSpan } from "../commit/commit-buffer.ts";
+import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
 import { frameLengthBytes } from "../format/frame.ts";
 
 /**
@@ -43,10 +43,16 @@ export function runThatFits(
   return count === frames.length ? frames : frames.slice(0, count);
 }
 
-/** Bytes that a run takes in the file before compression. */
-export function runBytes(run: readonly FrameSpan[]): number {
-  const first = run[0];
-  const last = run.at(-1);
-  if (first === undefined || last === undefined) return 0;
-  return last.start + frameLengthBytes(last.bodyBytes) - first.start;
+/** Frames of a group, and callers who wait for it. */
+export function sizeOfGroup(buffers: readonly CommitBuffer[]): {
+  readonly frames: number;
+  readonly waiters: number;
+} {
+  let frames = 0;
+  let waiters = 0;
+  for (const buffer of buffers) {
+    frames += buffer.frames.length;
+    waiters += buffer.waiterCount;
+  }
+  return { frames, waiters };
 }

@@ -3,6 +3,7 @@
  *
  * Works beside the commit loop, one step at a time, and never touches the active segment.
  */
+import type { WalObserver } from "../observe/wal-observer.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { SegmentArchive } from "./segment-archive.ts";
@@ -20,19 +21,15 @@ export interface LogFrontOptions {
   readonly cell: StateCell;
   /** Keeps released segments instead of removing them. */
   readonly archive: SegmentArchive | undefined;
+  readonly observer: WalObserver;
 }
 
 export class LogFront {
   readonly #options: LogFrontOptions;
   #tail: Promise<unknown> = Promise.resolve();
-  #releasedSegments = 0;
 
   constructor(options: LogFrontOptions) {
     this.#options = options;
-  }
-
-  get releasedSegments(): number {
-    return this.#releasedSegments;
   }
 
   /** Runs steps that change which segments there are one at a time, in call order; a failed one does not stop the next. */
@@ -88,15 +85,16 @@ export class LogFront {
   }
 
   async #releaseNow(lsn: number): Promise<void> {
-    const { cell, archive } = this.#options;
+    const { cell, archive, observer } = this.#options;
     const { next, released } = withoutSegmentsUpTo(cell.state, lsn);
     if (released.length === 0) return;
     await this.#writeCheckpoint(next, next.firstLsn);
     // The commit loop may have rotated meanwhile: the same segments leave whatever the state is now.
     cell.state = withoutSegmentsUpTo(cell.state, lsn).next;
     for (const segment of released) await this.dispose(segment.path);
-    this.#releasedSegments += released.length;
     await archive?.clean();
+    const segmentIds = released.map(({ segmentId }) => segmentId);
+    observer.segmentsReleased(segmentIds, cell.state.firstLsn);
   }
 
   async #writeCheckpoint(state: LogState, firstLsn: number): Promise<void> {

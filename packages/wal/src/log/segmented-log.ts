@@ -9,6 +9,7 @@ import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
 import type { FrameEncryptor } from "../encryption/frame-cipher.ts";
 import type { Keyring } from "../encryption/keyring.ts";
 import { SALT_BYTES, type SegmentHeader } from "../format/segment-header.ts";
+import type { WalObserver } from "../observe/wal-observer.ts";
 import type { RecoveryPlan } from "../recovery/recover.ts";
 import { closedAt, type ClosedSegment } from "../segment/segment-info.ts";
 import { SegmentWriter, type SyncKind } from "../segment/segment-writer.ts";
@@ -16,7 +17,7 @@ import { ifThereIsSpace, NoSpaceError } from "../storage/system-error.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import type { Storage } from "../storage/storage.ts";
 import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
-import { batchUnit, runBytes, runThatFits } from "./frame-runs.ts";
+import { batchUnit, runThatFits, sizeOfGroup } from "./frame-runs.ts";
 import { LogFront, type StateCell } from "./log-front.ts";
 import { nextLsnOf, withLastClosed, type LogState } from "./log-state.ts";
 import type { SegmentArchive } from "./segment-archive.ts";
@@ -35,6 +36,7 @@ export interface SegmentedLogOptions {
   readonly encryptor?: FrameEncryptor | undefined;
   /** Keys of old frames, for a truncation inside one. */
   readonly keyring?: Keyring | undefined;
+  readonly observer: WalObserver;
   readonly nowMs: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
   /** Keeps released segments instead of removing them. */
@@ -43,17 +45,9 @@ export interface SegmentedLogOptions {
   readonly beforeFirstSegment: (lastLsn: number) => Promise<unknown>;
 }
 
-/** Counters since the log was opened. */
-export interface LogTotals {
-  readonly writtenBytes: number;
-  readonly frames: number;
-  readonly syncs: number;
-  readonly rotations: number;
-  readonly releasedSegments: number;
-}
-
 export class SegmentedLog {
   readonly #options: SegmentedLogOptions;
+  readonly #observer: WalObserver;
   readonly #cell: StateCell;
   #lastSegmentId: number;
   #hasCheckpoint: boolean;
@@ -62,11 +56,11 @@ export class SegmentedLog {
   #closedBytes: { readonly of: LogState["closed"]; readonly bytes: number } | undefined;
   readonly #factory: SegmentFactory;
   readonly #front: LogFront;
-  #totals = { writtenBytes: 0, frames: 0, syncs: 0, rotations: 0 };
   readonly #listeners = new Set<() => void>();
 
   private constructor(options: SegmentedLogOptions, plan: RecoveryPlan) {
     this.#options = options;
+    this.#observer = options.observer;
     this.#factory = new SegmentFactory(options);
     this.#cell = { state: { closed: plan.closed, active: undefined, firstLsn: plan.firstLsn } };
     this.#front = new LogFront({ ...options, factory: this.#factory, cell: this.#cell });
@@ -136,10 +130,6 @@ export class SegmentedLog {
     return this.#closedBytes.bytes + (active?.written.offset ?? 0);
   }
 
-  get totals(): LogTotals {
-    return { ...this.#totals, releasedSegments: this.#front.releasedSegments };
-  }
-
   /** Calls back after each change of `writtenLsn` or `durableLsn`, and on close, until unsubscribed. */
   onProgress(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -156,6 +146,9 @@ export class SegmentedLog {
   async write(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
     const sync = durable ? this.#options.syncKind : undefined;
     const timeMs = this.#options.nowMs();
+    const startedMs = this.#observer.nowMs();
+    const firstLsn = this.nextLsn;
+    let writtenBytes = 0;
     for (const [index, buffer] of buffers.entries()) {
       const isLastBuffer = index === buffers.length - 1;
       let rest: readonly FrameSpan[] = buffer.frames;
@@ -167,11 +160,19 @@ export class SegmentedLog {
         // One sync for the whole group: the last run's covers all runs before it in the same segment, and
         // a rotation in between syncs what it closes.
         const isLastRun = isLastBuffer && rest.length === 0;
-        await this.#append(writer, buffer, run, timeMs, isLastRun ? sync : undefined);
-        this.#countWrite(buffer, run, isLastRun && sync !== undefined);
+        writtenBytes += await this.#append(
+          writer,
+          buffer,
+          run,
+          timeMs,
+          isLastRun ? sync : undefined,
+        );
+        this.#factory.prepareIfDue(writer.written.offset, buffer.lengthBytes);
       }
     }
     this.notify();
+    const group = { ...sizeOfGroup(buffers), firstLsn, lastLsn: this.writtenLsn, writtenBytes };
+    this.#observer.groupWritten({ ...group, isSynced: durable }, startedMs);
   }
 
   /** Makes everything written durable. */
@@ -179,7 +180,7 @@ export class SegmentedLog {
     const active = this.#cell.state.active;
     if (active === undefined || active.isFullyDurable) return;
     await active.sync(this.#options.syncKind);
-    this.#totals.syncs++;
+    this.#observer.logSynced();
     this.notify();
   }
 
@@ -315,22 +316,13 @@ export class SegmentedLog {
     run: readonly FrameSpan[],
     timeMs: number,
     sync: SyncKind | undefined,
-  ): Promise<void> {
+  ): Promise<number> {
     try {
-      await writer.append(buffer, run, timeMs, sync);
+      return await writer.append(buffer, run, timeMs, sync);
     } catch (error) {
       if (error instanceof NoSpaceError) await this.#closeActive();
       throw error;
     }
-  }
-
-  #countWrite(buffer: CommitBuffer, run: readonly FrameSpan[], synced: boolean): void {
-    const totals = this.#totals;
-    totals.writtenBytes += runBytes(run);
-    totals.frames += run.length;
-    if (synced) totals.syncs++;
-    const offset = this.#cell.state.active?.written.offset ?? 0;
-    this.#factory.prepareIfDue(offset, buffer.lengthBytes);
   }
 
   /** Once, before the first segment of this opening: `lastLsn` is the last that the log holds, doubtful ones included. */
@@ -342,6 +334,7 @@ export class SegmentedLog {
 
   async #startSegment(carry: CarryFrames | undefined): Promise<SegmentWriter> {
     const { storage, nowMs } = this.#options;
+    const startedMs = this.#observer.nowMs();
     const previous = await this.#closeActive();
     await this.#begin(this.nextLsn - 1);
     const header: SegmentHeader = {
@@ -361,6 +354,7 @@ export class SegmentedLog {
       segmentSizeBytes: this.#options.segmentSizeBytes,
       codec: this.#options.codec,
       encryptor: this.#options.encryptor,
+      observer: this.#observer,
     });
     this.#cell.state = { ...this.#cell.state, active };
     // The log continues in the new segment whether or not there is room for these two: the next open makes up for them.
@@ -370,6 +364,7 @@ export class SegmentedLog {
     if (!this.#hasCheckpoint) {
       await ifThereIsSpace(() => this.#writeCheckpoint());
     }
+    this.#observer.segmentStarted(header, startedMs);
     return active;
   }
 
@@ -383,7 +378,7 @@ export class SegmentedLog {
       await active.close();
       const closed = [...this.#cell.state.closed, active.closedSegment()];
       this.#cell.state = { ...this.#cell.state, closed, active: undefined };
-      this.#totals.rotations++;
+      this.#observer.segmentClosed();
     }
     return this.#cell.state.closed.at(-1);
   }

@@ -35,6 +35,13 @@ export interface SegmentWriterOptions {
   readonly segmentSizeBytes: number;
   readonly codec: Codec | undefined;
   readonly encryptor?: FrameEncryptor | undefined;
+  readonly observer?: SyncObserver | undefined;
+}
+
+/** Is told of every synced write and every sync that somebody waits for. */
+export interface SyncObserver {
+  nowMs(): number;
+  deviceSynced(startedMs: number): void;
 }
 
 /** A place in the log that readers may go up to. */
@@ -48,6 +55,7 @@ export class SegmentWriter {
   readonly #file: StorageFile;
   readonly #codec: Codec | undefined;
   readonly #encryptor: FrameEncryptor | undefined;
+  readonly #observer: SyncObserver | undefined;
   readonly #prewriter: Prewriter;
   #chain: number;
   #written: SegmentExtent;
@@ -62,6 +70,7 @@ export class SegmentWriter {
     this.#file = options.file;
     this.#codec = options.codec;
     this.#encryptor = options.encryptor;
+    this.#observer = options.observer;
     this.#chain = options.chain;
     this.#written = { offset: options.endOffset, lastLsn: options.nextLsn - 1 };
     this.#durable = this.#written;
@@ -95,13 +104,14 @@ export class SegmentWriter {
    * Appends consecutive frames of a commit buffer.
    *
    * @param sync - with a kind, resolves only when these frames and all before them are on the device
+   * @returns the bytes that the frames take in the file
    */
   async append(
     buffer: CommitBuffer,
     frames: readonly FrameSpan[],
     timeMs: number,
     sync: SyncKind | undefined,
-  ): Promise<void> {
+  ): Promise<number> {
     const context: EncodeContext = {
       offset: this.#written.offset,
       saltSeed: this.info.saltSeed,
@@ -122,6 +132,7 @@ export class SegmentWriter {
     this.#chain = run.digest;
     this.#advance(run.lengthBytes, run.nextLsn - 1, sync !== undefined);
     this.#isAttested = false;
+    return run.lengthBytes;
   }
 
   /** Makes everything written so far durable. */
@@ -129,8 +140,10 @@ export class SegmentWriter {
     this.#assertTrusted();
     if (this.isFullyDurable) return;
     const written = this.#written;
+    const startedMs = this.#observer?.nowMs() ?? 0;
     await (kind === "data" ? this.#file.syncData() : this.#file.syncAll());
     this.#durable = written;
+    this.#observer?.deviceSynced(startedMs);
     this.#assertTrusted();
   }
 
@@ -193,14 +206,19 @@ export class SegmentWriter {
     const { offset } = this.#written;
     await this.#prewriter.before(offset + lengthBytes);
     this.#prewriter.startIfDue(offset, offset + lengthBytes);
+    if (sync === undefined) {
+      await orNoSpace(() => this.#file.write(slices, offset));
+      return;
+    }
+    const startedMs = this.#observer?.nowMs() ?? 0;
     if (sync === "data" && this.isFullyDurable) {
       // Whether write or sync met the full disk does not matter here: everything before is durable.
       await orNoSpace(() => this.#file.writeDurable(slices, offset));
-      return;
+    } else {
+      await orNoSpace(() => this.#file.write(slices, offset));
+      await (sync === "data" ? this.#file.syncData() : this.#file.syncAll());
     }
-    await orNoSpace(() => this.#file.write(slices, offset));
-    if (sync === "data") await this.#file.syncData();
-    if (sync === "all") await this.#file.syncAll();
+    this.#observer?.deviceSynced(startedMs);
   }
 
   #advance(lengthBytes: number, lastLsn: number, durable: boolean): void {

@@ -29,7 +29,7 @@ suite("encrypted-body", () => {
     writeEncryptionHead(stored, 0, { keyId: 0xa1b2c3d4, salt: SALT, counter: 2 ** 33 + 1 });
     assert.equal(
       Buffer.from(stored.subarray(0, ENCRYPTION_HEAD_BYTES)).toString("hex"),
-      "d4c3b2a1" + "0102030405060708090a0b0c0d0e0f10" + "0100000002000000",
+      "d4c3b2a10102030405060708090a0b0c0d0e0f100100000002000000",
     );
     const parts = splitEncryptedBody(stored);
     assert.equal(parts?.keyId, 0xa1b2c3d4);
