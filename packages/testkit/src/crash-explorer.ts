@@ -149,6 +149,8 @@ interface Promises {
   readonly crash: CrashKind | undefined;
   /** The durable LSN claimed before that crash. */
   readonly claimedLsn: number;
+  /** When the process that gave these answers died, on its clock: it syncs nothing any more. */
+  readonly diedAtMs: number | undefined;
 }
 
 class Explorer {
@@ -173,7 +175,7 @@ class Explorer {
       disk: undefined,
       main: (environment) =>
         subject.run(environment, history, new SeededRandom(combineSeeds(seed, "workload"))),
-      promises: () => ({ history, crash: undefined, claimedLsn: 0 }),
+      promises: () => ({ history, crash: undefined, claimedLsn: 0, diedAtMs: undefined }),
     });
   }
 
@@ -202,12 +204,12 @@ class Explorer {
     let moment = 0;
     let lastStamp = "";
     const crashHere = async (): Promise<boolean> => {
-      await this.#crash(chain, moment, disk, life.promises());
+      await this.#crash(chain, moment, simulation, life.promises());
       return this.#isOver();
     };
     const end = await simulation.run(life.main, () => {
       moment += 1;
-      if (replay !== undefined) return this.#replayCut(chain, moment, disk, life.promises());
+      if (replay !== undefined) return this.#replayCut(chain, moment, simulation, life.promises());
       if (this.#isOver()) return true;
       if (!this.#isCutHere(chain, cuts)) return false;
       const { history } = life.promises();
@@ -221,9 +223,9 @@ class Explorer {
     for (const violation of disk.violations) this.#fail(chain, `misuse: ${violation}`);
     if (end.kind !== "done") return;
     if (replay !== undefined) {
-      await this.#replayCut(chain, "end", disk, life.promises());
+      await this.#replayCut(chain, "end", simulation, life.promises());
     } else if (!this.#isOver() && (chain.length === 0 || this.#isCutHere(chain, cuts, 10))) {
-      await this.#crash(chain, "end", disk, life.promises());
+      await this.#crash(chain, "end", simulation, life.promises());
     }
   }
 
@@ -236,13 +238,14 @@ class Explorer {
   async #crash(
     chain: readonly CrashStep[],
     moment: number | "end",
-    disk: SimulatedDisk,
+    { disk, clock }: Simulation,
     promises: Promises,
   ): Promise<void> {
+    const atMs = clock.monotonicMs();
     const seed = combineSeeds(this.#seedOf(chain), moment);
     if (chain.length > 0) {
       const image = randomImage(disk, seed, new SeededRandom(combineSeeds(seed, "image")));
-      await this.#survive([...chain, { moment, image: image.name }], image, promises);
+      await this.#survive([...chain, { moment, image: image.name }], { image, atMs }, promises);
       return;
     }
     this.report.moments += 1;
@@ -253,7 +256,11 @@ class Explorer {
         if (next.value) this.report.exhaustiveMoments += 1;
         return;
       }
-      await this.#survive([{ moment, image: next.value.name }], next.value, promises);
+      await this.#survive(
+        [{ moment, image: next.value.name }],
+        { image: next.value, atMs },
+        promises,
+      );
       if (this.#isOver()) return;
     }
   }
@@ -262,26 +269,33 @@ class Explorer {
   async #replayCut(
     chain: readonly CrashStep[],
     moment: number | "end",
-    disk: SimulatedDisk,
+    { disk, clock }: Simulation,
     promises: Promises,
   ): Promise<boolean> {
     const step = this.#options.replay?.chain[chain.length];
     if (step === undefined || step.moment !== moment) return false;
     const seed = combineSeeds(this.#seedOf(chain), moment);
     const image = imageByName(disk, seed, step.image);
+    const atMs = clock.monotonicMs();
     this.#options.replay?.print(`  crash at ${moment}, in flight: ${disk.inFlight.join(", ")}`);
-    await this.#survive([...chain, step], image, promises);
+    await this.#survive([...chain, step], { image, atMs }, promises);
     return true;
   }
 
   /** The life after a crash: recover, compare, go on. */
-  async #survive(chain: readonly CrashStep[], image: CrashImage, before: Promises): Promise<void> {
+  async #survive(
+    chain: readonly CrashStep[],
+    { image, atMs }: { readonly image: CrashImage; readonly atMs: number },
+    before: Promises,
+  ): Promise<void> {
     this.report.states += 1;
     // Let the rest of the process (timers, signals) have a turn now and then.
     if (this.report.states % 256 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-    const claimedLsn = Math.max(before.claimedLsn, before.history.claim?.() ?? 0);
+    const claim = before.history.cuts.clampClaim(before.history.claim?.() ?? 0);
+    const claimedLsn = Math.max(before.claimedLsn, claim);
     const crash = before.crash === "power" ? "power" : image.crash;
-    let promises: Promises = { history: before.history, crash, claimedLsn };
+    const diedAtMs = before.diedAtMs ?? atMs;
+    let promises: Promises = { history: before.history, crash, claimedLsn, diedAtMs };
     const random = new SeededRandom(combineSeeds(this.#seedOf(chain), "after"));
     const names = [...before.history.cursors.keys()];
 
@@ -291,10 +305,10 @@ class Explorer {
       main: async (environment) => {
         const log = await this.#options.subject.recover(environment, names);
         this.#options.replay?.print(`  recovered ${log.firstLsn}..${lastLsnOf(log)}`);
-        assertRecovered(log, before.history, { crash, claimedLsn });
+        assertRecovered(log, before.history, { crash, claimedLsn, elapsedMs: diedAtMs });
         const history = before.history.continueFrom(log);
         history.claim = () => log.durableLsn();
-        promises = { history, crash: undefined, claimedLsn: 0 };
+        promises = { history, crash: undefined, claimedLsn: 0, diedAtMs: undefined };
         await goOn(log, { before: before.history, history }, random);
         if (random.chance(0.75)) return;
         await log.close();

@@ -7,6 +7,7 @@
  * and filler that follows from both.
  */
 
+import { LogCuts } from "./log-cuts.ts";
 import { combineSeeds, SeededRandom } from "./seeded-random.ts";
 
 /** What an answered append survives. */
@@ -18,6 +19,8 @@ export interface SentBatch {
   readonly payloads: readonly Uint8Array[];
   /** What the answer promises. */
   readonly level: SurvivalLevel;
+  /** From this moment of the workload's clock on it survives a power loss, whatever its level. */
+  readonly syncedByMs: number;
   /** First LSN, once answered. */
   firstLsn: number | undefined;
   /** "refused": answered with an error that says it is not in the log; "failed": with any other error. */
@@ -48,6 +51,8 @@ export class LogHistory {
   claim: (() => number) | undefined;
   /** Counts what was answered; part of what tells two moments apart. */
   answers = 0;
+  /** Truncations asked for and answered. */
+  readonly cuts: LogCuts = new LogCuts();
   readonly #byNumber = new Map<number, SentBatch>();
   #nextNumber = 0;
 
@@ -72,6 +77,11 @@ export class LogHistory {
     const next = new LogHistory(this.seed);
     next.#nextNumber = this.#nextNumber;
     next.startLsn = state.firstLsn;
+    const lastIndexes = new Map<number, number>();
+    for (const { payload } of state.records) {
+      const identity = identifyPayload(payload);
+      if (identity !== undefined) lastIndexes.set(identity.number, identity.index);
+    }
     for (const { lsn, payload } of state.records) {
       const identity = identifyPayload(payload);
       if (identity === undefined || next.#byNumber.has(identity.number)) continue;
@@ -79,25 +89,52 @@ export class LogHistory {
       if (batch === undefined) continue;
       const firstLsn = lsn - identity.index;
       if (next.batches.length === 0) next.startLsn = firstLsn;
-      const kept: SentBatch = { ...batch, level: "power-loss", firstLsn, outcome: "acknowledged" };
+      const kept: SentBatch = {
+        ...batch,
+        // Shorter when a truncation went through the middle of it.
+        payloads: batch.payloads.slice(0, (lastIndexes.get(batch.number) ?? 0) + 1),
+        level: "power-loss",
+        firstLsn,
+        outcome: "acknowledged",
+      };
       next.batches.push(kept);
       next.#byNumber.set(kept.number, kept);
     }
     next.durableLsn = state.firstLsn + state.records.length - 1;
+    next.cuts.requestFront(state.firstLsn);
+    next.cuts.acknowledgeFront();
     for (const [name, lsn] of state.cursors) {
-      next.cursors.set(name, { requestedLsns: [lsn], acknowledgedLsn: lsn });
+      // Behind the end of the log there is nothing that a cursor could have acknowledged: it may move back there.
+      const acknowledgedLsn = Math.min(lsn, next.durableLsn);
+      next.cursors.set(name, { requestedLsns: [lsn, acknowledgedLsn], acknowledgedLsn });
     }
     return next;
   }
 
-  /** Notes a batch that is about to be appended. @param sizes - bytes of each payload, 12 or more */
-  send(sizes: readonly number[], level: SurvivalLevel): SentBatch {
+  /**
+   * Notes a batch that is about to be appended.
+   *
+   * @param sizes - bytes of each payload, 12 or more
+   * @param syncedByMs - when a weaker level has become "power-loss" all the same, on the workload's clock
+   */
+  send(
+    sizes: readonly number[],
+    level: SurvivalLevel,
+    syncedByMs: number = Number.POSITIVE_INFINITY,
+  ): SentBatch {
     const number = this.#nextNumber;
     this.#nextNumber += 1;
     const payloads = sizes.map((size, index) =>
       makePayload({ seed: this.seed, number, index, count: sizes.length, size }),
     );
-    const batch: SentBatch = { number, payloads, level, firstLsn: undefined, outcome: "open" };
+    const batch: SentBatch = {
+      number,
+      payloads,
+      level,
+      syncedByMs,
+      firstLsn: undefined,
+      outcome: "open",
+    };
     this.batches.push(batch);
     this.#byNumber.set(number, batch);
     return batch;
@@ -126,6 +163,47 @@ export class LogHistory {
     this.answers += 1;
     const cursor = this.#cursor(name);
     cursor.acknowledgedLsn = Math.max(cursor.acknowledgedLsn, lsn);
+  }
+
+  /** Notes that the log is about to be cut behind `lastLsn`. Every append must have been answered. */
+  requestTruncateBack(lastLsn: number): void {
+    if (this.batches.some((batch) => batch.outcome === "open")) {
+      throw new RangeError("a truncation beside an append that is not answered");
+    }
+    this.answers += 1;
+    this.cuts.requestBack(lastLsn, this.#nextNumber);
+    this.durableLsn = Math.min(this.durableLsn, lastLsn);
+    for (const cursor of this.cursors.values()) {
+      if (!cursor.requestedLsns.some((lsn) => lsn > lastLsn)) continue;
+      cursor.requestedLsns.push(lastLsn);
+      cursor.acknowledgedLsn = Math.min(cursor.acknowledgedLsn, lastLsn);
+    }
+  }
+
+  /** Notes that the cut was answered: from now on nothing of what it dropped may come back. */
+  acknowledgeTruncateBack(): void {
+    this.answers += 1;
+    const lastLsn = this.cuts.acknowledgeBack();
+    for (const [name, cursor] of this.cursors) {
+      const { acknowledgedLsn } = cursor;
+      const requestedLsns = cursor.requestedLsns.filter((lsn) => lsn <= lastLsn);
+      this.cursors.set(name, { requestedLsns, acknowledgedLsn });
+    }
+  }
+
+  /** Notes that all before `firstLsn` is about to be dropped; cursors before it move up. */
+  requestTruncateFront(firstLsn: number): void {
+    this.answers += 1;
+    this.cuts.requestFront(firstLsn);
+    for (const cursor of this.cursors.values()) cursor.requestedLsns.push(firstLsn - 1);
+  }
+
+  acknowledgeTruncateFront(): void {
+    this.answers += 1;
+    this.cuts.acknowledgeFront();
+    for (const cursor of this.cursors.values()) {
+      cursor.acknowledgedLsn = Math.max(cursor.acknowledgedLsn, this.cuts.beginsAt - 1);
+    }
   }
 
   /** Notes an LSN that was shown or called durable: no crash may take it back. */

@@ -8,7 +8,9 @@
  * - `lost`: what was acknowledged at a level that survives this crash is there;
  * - `undurable`: what was shown or called durable is there;
  * - `cursor-lost`, `cursor-ahead`: a cursor is where its last answered or a later request put it;
- * - `released`: nothing above the lowest cursor is gone from the front;
+ * - `released`: nothing above the lowest cursor is gone from the front, unless it was truncated there;
+ * - `returned`: nothing that a truncation dropped is there again;
+ * - `overdue`: what had to be synced within a time is there after that time;
  * - `refused`: what was refused is not there.
  */
 
@@ -48,10 +50,12 @@ export function assertRecovered(
     readonly crash: CrashKind;
     /** The durable LSN that the log claimed before the crash. */
     readonly claimedLsn: number;
+    /** When the crash came, on the workload's clock. */
+    readonly elapsedMs?: number;
   },
 ): void {
   assertRecords(state, history);
-  assertNothingLost(state, history, after.crash);
+  assertNothingLost(state, history, after);
   const lastLsn = lastLsnOf(state);
   const durableLsn = Math.max(after.claimedLsn, history.durableLsn);
   if (durableLsn > lastLsn) {
@@ -75,7 +79,11 @@ function assertRecords(state: RecoveredState, history: LogHistory): void {
     else assertFollows(history, previous, found, lsn);
     previous = found;
   }
-  if (previous !== undefined && previous.index + 1 < previous.batch.payloads.length) {
+  if (
+    previous !== undefined &&
+    previous.index + 1 < previous.batch.payloads.length &&
+    !history.cuts.mayEndAt(expectedLsn - 1)
+  ) {
     throw new ModelViolation(
       "split",
       `batch ${previous.batch.number} ends after ${previous.index + 1} of ${previous.batch.payloads.length}`,
@@ -106,6 +114,9 @@ function find(
       `LSN ${lsn} holds batch ${batch.number}, which was refused`,
     );
   }
+  if (lsn > history.cuts.goneBehind(batch.number)) {
+    throw new ModelViolation("returned", `LSN ${lsn} holds batch ${batch.number}, cut off before`);
+  }
   if (batch.firstLsn !== undefined && batch.firstLsn + identity.index !== lsn) {
     throw new ModelViolation(
       "foreign",
@@ -122,7 +133,10 @@ function assertFirst(
 ): void {
   let expected = history.startLsn;
   for (const batch of history.batches) {
+    expected = history.cuts.lsnAfterCut(batch.number) ?? expected;
     if (batch === found.batch) {
+      // What was answered is compared with its answer.
+      if (batch.firstLsn !== undefined) return;
       if (expected + found.index === lsn) return;
       throw new ModelViolation(
         "order",
@@ -141,8 +155,10 @@ function assertFollows(
   found: { readonly batch: SentBatch; readonly index: number },
   lsn: number,
 ): void {
+  const isAfterCut = found.index === 0 && history.cuts.explains(lsn - 1, found.batch.number);
   if (previous.index + 1 < previous.batch.payloads.length) {
     if (found.batch === previous.batch && found.index === previous.index + 1) return;
+    if (isAfterCut) return;
     throw new ModelViolation(
       "split",
       `batch ${previous.batch.number} stops after ${previous.index + 1} of ` +
@@ -160,20 +176,28 @@ function assertFollows(
     // Numbers without a batch were dropped by an earlier recovery.
     if (skipped === undefined) continue;
     if (skipped.outcome === "refused" || skipped.outcome === "failed") continue;
+    if (isAfterCut && lsn > history.cuts.owedUpTo(number)) continue;
     throw new ModelViolation("hole", `batch ${number} is missing before LSN ${lsn}`);
   }
 }
 
-function assertNothingLost(state: RecoveredState, history: LogHistory, crash: CrashKind): void {
+function assertNothingLost(
+  state: RecoveredState,
+  history: LogHistory,
+  after: { readonly crash: CrashKind; readonly elapsedMs?: number },
+): void {
   const lastLsn = lastLsnOf(state);
+  const elapsedMs = after.elapsedMs ?? 0;
   for (const batch of history.batches) {
     if (batch.outcome !== "acknowledged" || batch.firstLsn === undefined) continue;
-    if (batch.level === "nothing") continue;
-    if (batch.level === "process-crash" && crash === "power") continue;
-    const batchLastLsn = batch.firstLsn + batch.payloads.length - 1;
+    const isOverdue = elapsedMs >= batch.syncedByMs;
+    if (batch.level === "nothing" && !isOverdue) continue;
+    if (batch.level === "process-crash" && after.crash === "power" && !isOverdue) continue;
+    const sentLastLsn = batch.firstLsn + batch.payloads.length - 1;
+    const batchLastLsn = Math.min(sentLastLsn, history.cuts.owedUpTo(batch.number));
     if (batchLastLsn > lastLsn) {
       throw new ModelViolation(
-        "lost",
+        isOverdue ? "overdue" : "lost",
         `batch ${batch.number} was acknowledged as ${batch.firstLsn}..${batchLastLsn}, last is ${lastLsn}`,
       );
     }
@@ -201,7 +225,14 @@ function assertCursors(state: RecoveredState, history: LogHistory): void {
     releasableLsn = Math.min(releasableLsn, lsn);
   }
   if (releasableLsn === Number.POSITIVE_INFINITY) releasableLsn = 0;
-  if (state.firstLsn > Math.max(releasableLsn + 1, history.startLsn)) {
+  if (state.firstLsn < history.cuts.beginsAt) {
+    throw new ModelViolation(
+      "returned",
+      `the log starts at ${state.firstLsn}, it was truncated up to ${history.cuts.beginsAt}`,
+    );
+  }
+  const { mayBeginAt } = history.cuts;
+  if (state.firstLsn > Math.max(releasableLsn + 1, history.startLsn, mayBeginAt)) {
     throw new ModelViolation(
       "released",
       `the log starts at ${state.firstLsn}, but its lowest cursor is at ${releasableLsn}`,

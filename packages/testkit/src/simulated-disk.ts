@@ -377,7 +377,5 @@ export class SimulatedDisk implements Storage {
 
 function sortedFromTheEnd(names: readonly string[]): string[] {
   const keyed = names.map((name) => ({ name, key: [...name].toReversed().join("") }));
-  return keyed
-    .sort((left, right) => (left.key < right.key ? -1 : 1))
-    .map(({ name }) => name);
+  return keyed.sort((left, right) => (left.key < right.key ? -1 : 1)).map(({ name }) => name);
 }

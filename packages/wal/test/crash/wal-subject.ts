@@ -4,6 +4,7 @@
  */
 
 import {
+  isWalError,
   openWalWith,
   type Cursor,
   type DurabilityLevel,
@@ -11,9 +12,11 @@ import {
   type WalOptions,
 } from "@walnut/wal";
 import {
+  FaultyStorage,
   identifyPayload,
   ModelViolation,
   type CrashSubject,
+  type FaultRule,
   type LogHistory,
   type RecoveredLog,
   type SeededRandom,
@@ -35,6 +38,12 @@ export const SURVIVAL: Readonly<Record<AppendLevel, SurvivalLevel>> = {
 
 const DIRECTORY = "/data/log";
 
+/**
+ * Only with an interval far longer than anything the simulated disk takes (a slow call: some seconds) can "synced within"
+ * be held against the log.
+ */
+const FAIR_SYNC_INTERVAL_MS = 10_000;
+
 /** Small sizes, so that few records already mean several segments, frames and prewritten stretches. */
 export function walOptions(random: SeededRandom): WalOptions {
   return {
@@ -52,15 +61,31 @@ export function walOptions(random: SeededRandom): WalOptions {
   };
 }
 
+/** What a workload does with an open log. */
+export type Work = (bench: WalBench, random: SeededRandom) => Promise<void>;
+
+/** What there is to a workload besides its steps. */
+export interface WorkloadSetting {
+  /** Options that the workload is about; the others follow from the seed. */
+  readonly options?: Partial<WalOptions>;
+  /** Calls of the disk that fail while the workload runs, and not after a crash. */
+  readonly faults?: (random: SeededRandom) => readonly FaultRule[];
+}
+
 /** A workload on the engine as a subject of the explorer. */
 export function walSubject(
   name: string,
   options: WalOptions,
-  work: (bench: WalBench, random: SeededRandom) => Promise<void>,
+  work: Work,
+  faults?: WorkloadSetting["faults"],
 ): CrashSubject {
   return {
     name,
-    async run(environment, history, random): Promise<void> {
+    async run(machine, history, random): Promise<void> {
+      const environment =
+        faults === undefined
+          ? machine
+          : { ...machine, storage: new FaultyStorage(machine.storage, faults(random)) };
       const bench = await WalBench.open(environment, history, options);
       await work(bench, random);
       await bench.close();
@@ -76,6 +101,10 @@ export async function recoverWal(
   cursorNames: readonly string[],
 ): Promise<RecoveredLog> {
   const wal = await openWalWith(environment, options);
+  if (wal.recovery.salvage !== undefined) {
+    const places = JSON.stringify(wal.recovery.salvage.places);
+    throw new ModelViolation("salvaged", `a crash is no damage: ${places}`);
+  }
   const records: { lsn: number; payload: Uint8Array }[] = [];
   const { firstLsn, appendedLsn, durableLsn } = wal.positions;
   for await (const { lsn, payload } of wal.read()) records.push({ lsn, payload: payload.slice() });
@@ -154,8 +183,35 @@ export class WalBench {
 
   /** Appends one record, or several as one batch. */
   async append(sizes: readonly number[], level: AppendLevel = "fdatasync"): Promise<void> {
-    const batch: SentBatch = this.history.send(sizes, SURVIVAL[level]);
+    const batch = this.#send(sizes, level);
     this.history.acknowledge(batch, await appendTo(this.#wal, batch.payloads, level));
+  }
+
+  /** Appends, and takes a failure of the disk for an answer. Returns false when there was one. */
+  async tryAppend(sizes: readonly number[], level: AppendLevel = "fdatasync"): Promise<boolean> {
+    const batch = this.#send(sizes, level);
+    try {
+      this.history.acknowledge(batch, await appendTo(this.#wal, batch.payloads, level));
+      return true;
+    } catch (error) {
+      if (!isWalError(error)) throw error;
+      this.history.fail(batch, error.code === "WAL_POISONED");
+      return false;
+    }
+  }
+
+  /** Drops all records behind `lastLsn`. Everything before must have been answered. */
+  async truncateBack(lastLsn: number): Promise<void> {
+    this.history.requestTruncateBack(lastLsn);
+    await this.#wal.truncateBack(lastLsn);
+    this.history.acknowledgeTruncateBack();
+  }
+
+  /** Drops all records before `firstLsn`. */
+  async truncateFront(firstLsn: number): Promise<void> {
+    this.history.requestTruncateFront(firstLsn);
+    await this.#wal.truncateFront(firstLsn);
+    this.history.acknowledgeTruncateFront();
   }
 
   /** Moves a cursor. */
@@ -217,6 +273,22 @@ export class WalBench {
     this.#wal = await openWalWith(this.#environment, this.#options);
   }
 
+  /** As {@link reopen}, on a disk that fails: the close may, and so may the opening, which is then tried again. */
+  async reopenOnFailingDisk(): Promise<void> {
+    await orWalError(this.#wal.close());
+    this.history.claim = undefined;
+    const open = (): Promise<Wal> => openWalWith(this.#environment, this.#options);
+    this.#wal = (await orWalError(open())) ?? (await open());
+    this.history.claim = () => this.#wal.positions.durableLsn;
+  }
+
+  #send(sizes: readonly number[], level: AppendLevel): SentBatch {
+    const { syncIntervalMs = 0 } = this.#options;
+    const isFair = level === "interval" && syncIntervalMs >= FAIR_SYNC_INTERVAL_MS;
+    const syncedByMs = this.#environment.monotonicMs() + syncIntervalMs;
+    return this.history.send(sizes, SURVIVAL[level], isFair ? syncedByMs : undefined);
+  }
+
   #shown(lsn: number, payload: Uint8Array): void {
     const identity = identifyPayload(payload);
     const batch = identity === undefined ? undefined : this.history.batch(identity.number);
@@ -225,5 +297,15 @@ export class WalBench {
       throw new ModelViolation("foreign", `a reader was shown LSN ${lsn}, which was not sent`);
     }
     this.history.observeDurable(lsn);
+  }
+}
+
+/** `undefined` when it failed in a documented way. */
+async function orWalError<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (isWalError(error)) return undefined;
+    throw error;
   }
 }

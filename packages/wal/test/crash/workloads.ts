@@ -5,15 +5,20 @@
 
 import { combineSeeds, SeededRandom, type CrashSubject } from "@walnut/testkit";
 
-import { walOptions, walSubject, type AppendLevel, type WalBench } from "./wal-subject.ts";
+import {
+  walOptions,
+  walSubject,
+  type AppendLevel,
+  type WalBench,
+  type Work,
+  type WorkloadSetting,
+} from "./wal-subject.ts";
 
 /** A few images of many moments: what breaks shows somewhere, rarely at the beginning. */
 export const SPREAD = {
   laterCutProbability: 0.01,
   budget: { exhaustiveLimit: 8, powerSamples: 3, processSamples: 1 },
 } as const;
-
-type Work = (bench: WalBench, random: SeededRandom) => Promise<void>;
 
 const LEVELS: readonly AppendLevel[] = ["fdatasync", "fdatasync", "interval", "async", "memory"];
 
@@ -118,8 +123,112 @@ const WORKLOADS: Readonly<Record<string, Work>> = {
     }
   },
 
+  /** The end is cut off, in the middle of frames and batches and segments, and the log goes on from there. */
+  async "truncate-back"(bench, random) {
+    for (let round = 0; round < 3; round += 1) {
+      await bench.append([random.between(500, 3_000), 700, 80]);
+      await Promise.all([bench.append([100]), bench.append([100], random.pick(LEVELS))]);
+      if (random.chance(0.3)) await bench.ack("c", bench.appendedLsn);
+      if (random.chance(0.3)) await bench.rotate();
+      const { firstLsn } = bench.wal.positions;
+      await Promise.all([
+        bench.truncateBack(random.between(firstLsn - 1, bench.appendedLsn)),
+        // Appended after the call, so not affected by it. The same sizes: stale frames would fit.
+        bench.append([random.pick([100, 700])]),
+      ]);
+      if (random.chance(0.3)) await bench.reopen();
+    }
+  },
+
+  /** The beginning is cut off, at any record, with cursors in the way. */
+  async "truncate-front"(bench, random) {
+    for (let round = 0; round < 3; round += 1) {
+      await bench.append([random.between(1_000, 3_000), random.between(1_000, 3_000), 90]);
+      if (random.chance(0.5)) await bench.ack("c", random.between(1, bench.appendedLsn));
+      await bench.append([200], random.pick(["async", "fdatasync"] as const));
+      const firstLsn = random.between(bench.wal.positions.firstLsn, bench.appendedLsn + 1);
+      await Promise.all([
+        bench.truncateFront(firstLsn),
+        ...(random.chance(0.5) ? [bench.append([150])] : []),
+      ]);
+      if (random.chance(0.3)) await bench.readAll();
+    }
+  },
+
+  /** Segments are closed because of their age. */
+  async age(bench, random) {
+    for (let round = 0; round < 4; round += 1) {
+      await bench.append([random.between(12, 600)], random.pick(["async", "fdatasync"] as const));
+      await bench.wait(random.pick([10, 120]));
+    }
+    await bench.wait(200);
+    if (bench.wal.status().totals.rotations === 0) throw new Error("no segment grew old");
+  },
+
+  /** Whatever is older than the interval survives a power loss, however the appends come. */
+  async interval(bench, random) {
+    for (let round = 0; round < 4; round += 1) {
+      // A steady stream leaves no idle moment to sync in; a pause leaves nothing to do but wait for the timer.
+      const pausesMs = random.pick([[2_000, 2_000, 2_000, 2_000], [12_000], [6_000], [500]]);
+      for (const pauseMs of pausesMs) {
+        await bench.append([random.between(12, 400)], "interval");
+        await bench.wait(pauseMs);
+      }
+    }
+  },
+
+  /** A sync fails, the log is poisoned; what the next opening shows stays, whatever the failed sync has left. */
+  async "failed-sync"(bench, random) {
+    for (let round = 0; round < 2; round += 1) {
+      let isGood = true;
+      for (let count = 0; count < 5 && isGood; count += 1) {
+        const level = random.pick(["fdatasync", "async", "interval"] as const);
+        const answers = [bench.tryAppend([random.between(12, 900)], level)];
+        if (random.chance(0.5)) answers.push(bench.tryAppend([100]));
+        isGood = (await Promise.all(answers)).every(Boolean);
+      }
+      await bench.reopenOnFailingDisk();
+      await bench.readAll();
+    }
+    await bench.tryAppend([300]);
+    await bench.reopenOnFailingDisk();
+  },
+
+  /** Frames are compressed. */
+  async compressed(bench, random) {
+    for (let round = 0; round < 3; round += 1) {
+      await bench.append([random.between(500, 3_000)]);
+      await Promise.all([
+        bench.append([random.between(500, 3_000), 2_000]),
+        bench.append([400], "async"),
+      ]);
+      if (random.chance(0.3)) await bench.readAll();
+      if (random.chance(0.3)) await bench.rotate();
+    }
+  },
+
+  /** Salvage meets nothing but crashes: there is nothing to salvage. */
+  async salvage(bench, random) {
+    await runRandomSteps(bench, random);
+  },
+
   /** All of it. */
   random: runRandomSteps,
+};
+
+/** Options and faults of the workloads that are about them. */
+const SETTINGS: Readonly<Record<string, WorkloadSetting>> = {
+  age: { options: { segmentMaxAgeMs: 60 } },
+  interval: { options: { syncIntervalMs: 10_000, syncIntervalBytes: 1024 * 1024 } },
+  compressed: { options: { codec: "deflate" } },
+  salvage: { options: { recovery: "salvage" } },
+  "failed-sync": {
+    faults: (random) => {
+      const kind = random.pick(["writeDurable", "syncData", "syncAll"] as const);
+      // Behind the calls of the opening.
+      return [{ kind, path: /\d\.wal$/u, nth: random.between(1, 4), code: "EIO" }];
+    },
+  },
 };
 
 /** Names of all workloads. */
@@ -130,8 +239,12 @@ export function workloadSubject(name: string, seed: number): CrashSubject {
   if (name.startsWith("short-")) return shortSubject(name);
   const work = WORKLOADS[name];
   if (work === undefined) throw new RangeError(`no workload is called ${JSON.stringify(name)}`);
-  const options = walOptions(new SeededRandom(combineSeeds(seed, "options")));
-  return walSubject(name, options, work);
+  const setting = SETTINGS[name] ?? {};
+  const options = {
+    ...walOptions(new SeededRandom(combineSeeds(seed, "options"))),
+    ...setting.options,
+  };
+  return walSubject(name, options, work, setting.faults);
 }
 
 const STEPS: Readonly<Record<string, Work>> = {
@@ -150,6 +263,15 @@ const STEPS: Readonly<Record<string, Work>> = {
   wait: (bench, random) => bench.wait(random.pick([1, 12, 60, 150])),
 };
 
+/** Steps that nothing else may run beside. */
+const LONE_STEPS: Readonly<Record<string, Work>> = {
+  reopen: (bench) => bench.reopen(),
+  truncateBack: (bench, random) =>
+    bench.truncateBack(random.between(bench.wal.positions.firstLsn - 1, bench.appendedLsn)),
+  truncateFront: (bench, random) =>
+    bench.truncateFront(random.between(bench.wal.positions.firstLsn, bench.appendedLsn + 1)),
+};
+
 async function runRandomSteps(bench: WalBench, random: SeededRandom): Promise<void> {
   const names = Object.keys(STEPS);
   // Each run leaves some kinds of steps out, so that rare combinations of the others come up.
@@ -161,7 +283,8 @@ async function runRandomSteps(bench: WalBench, random: SeededRandom): Promise<vo
     if (random.chance(0.5)) {
       await Promise.all(running);
       running = [];
-      if (random.chance(0.1)) await bench.reopen();
+      const lone = random.chance(0.2) ? random.pick(Object.keys(LONE_STEPS)) : "";
+      await LONE_STEPS[lone]?.(bench, random);
     }
   }
   await Promise.all(running);
@@ -178,6 +301,12 @@ const SHORT_STEPS: Readonly<Record<string, Work>> = {
   async: (bench) => bench.append([200], "async"),
   ack: (bench) => (bench.appendedLsn === 0 ? Promise.resolve() : bench.ack("c", bench.appendedLsn)),
   reopen: (bench) => bench.reopen(),
+  back: (bench) => {
+    const { firstLsn, appendedLsn } = bench.wal.positions;
+    return bench.truncateBack(Math.max(firstLsn - 1, appendedLsn - 1));
+  },
+  front: (bench) => bench.truncateFront(bench.appendedLsn + 1),
+  age: (bench) => bench.wait(100),
 };
 
 /** Every history of up to three steps, as workloads called `short-append-rotate-ack`. */
@@ -196,7 +325,8 @@ function shortSubject(name: string): CrashSubject {
     durability: "fdatasync" as const,
     prewriteBytes: 0,
     attestDelayMs: 0,
-    segmentMaxAgeMs: 0,
+    // Old after the pause of the step "age", and not before.
+    segmentMaxAgeMs: name.includes("age") ? 50 : 0,
     recovery: "default" as const,
   };
   return walSubject(name, options, async (bench, random) => {
