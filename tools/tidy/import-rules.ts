@@ -54,7 +54,17 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
   },
   // Looks at a log from outside, beside the process that writes it: an entry of its own, so it brings its disk.
   inspect: {
-    uses: ["errors", "format", "codec", "storage", "storage/node", "segment", "recovery", "log"],
+    uses: [
+      "errors",
+      "format",
+      "codec",
+      "encryption",
+      "storage",
+      "storage/node",
+      "segment",
+      "recovery",
+      "log",
+    ],
   },
   // The files beside the folders: the public class, its options, cursor and status. Nothing below knows them.
   surface: {

@@ -3,8 +3,6 @@
  *
  * There is nothing to wait on across processes, so it polls: soon after something came, less often while nothing comes.
  */
-import { NodeStorage } from "../storage/node-storage.ts";
-import { assertLog } from "./inspect-options.ts";
 import { PartReader, type LogPart, type ReadLogOptions } from "./read-log.ts";
 
 export interface FollowLogOptions extends Omit<ReadLogOptions, "toLsn" | "toMs"> {
@@ -28,9 +26,7 @@ const DEFAULT_MAX_POLL_MS = 250;
  */
 export async function* followLog(options: FollowLogOptions): AsyncGenerator<LogPart, undefined> {
   const { signal, pause, maxPollMs = DEFAULT_MAX_POLL_MS, onIdle } = options;
-  const storage = options.storage ?? new NodeStorage();
-  await assertLog(storage, options.directory);
-  const reader = new PartReader({ ...options, storage });
+  const reader = await PartReader.open(options);
   let pollMs = MIN_POLL_MS;
   try {
     while (signal?.aborted !== true) {

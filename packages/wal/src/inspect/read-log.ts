@@ -4,20 +4,19 @@
  * Delivers what the operating system has, durable or not; a batch is delivered when it is complete. What cannot be read is part
  * of the answer: damage, gaps, records that were released meanwhile.
  */
-import { CodecRegistry } from "../codec/codecs.ts";
 import { isWalError } from "../errors.ts";
 import { FRAME_FLAG_BATCH_CONTINUES, FRAME_KIND } from "../format/frame.ts";
 import { RECORD_HEAD_BYTES, recordKind, recordLengthBytes } from "../format/record.ts";
-import { frameBody } from "../log/frame-body.ts";
 import type { WalRecord } from "../log/record-iterator.ts";
 import type { ScannedFrame } from "../segment/frame-scanner.ts";
 import { NodeStorage } from "../storage/node-storage.ts";
+import type { Storage } from "../storage/storage.ts";
 import { lsnRange, type Damage } from "./damage.ts";
-import { assertLog, type InspectOptions } from "./inspect-options.ts";
+import { assertLog, bodyReader, type BodyReader, type RecordOptions } from "./inspect-options.ts";
 import { LogWalker, type LogStep } from "./log-walker.ts";
 import type { ChainedSegment } from "./segment-chain.ts";
 
-export interface ReadLogOptions extends InspectOptions {
+export interface ReadLogOptions extends RecordOptions {
   /** First LSN to deliver. Default the first one that is there. */
   readonly fromLsn?: number | undefined;
   /** Last LSN to deliver. */
@@ -60,12 +59,11 @@ export type LogPart =
 /**
  * The parts of a log in a range, up to its present end.
  *
- * @throws {WalError} `WAL_INVALID_OPTION`, `WAL_UNSUPPORTED_FORMAT`, `WAL_CODEC_MISSING`, `WAL_IO`; damage is delivered, not thrown
+ * @throws {WalError} `WAL_INVALID_OPTION`, `WAL_UNSUPPORTED_FORMAT`, `WAL_CODEC_MISSING`, `WAL_KEY_MISSING`, `WAL_KEY_WRONG`, `WAL_IO`;
+ * damage is delivered, not thrown
  */
 export async function* readLog(options: ReadLogOptions): AsyncGenerator<LogPart, undefined> {
-  const storage = options.storage ?? new NodeStorage();
-  await assertLog(storage, options.directory);
-  const reader = new PartReader({ ...options, storage });
+  const reader = await PartReader.open(options);
   try {
     for (;;) {
       const part = await reader.next();
@@ -86,7 +84,7 @@ interface HeldFrame {
 export class PartReader {
   readonly #options: ReadLogOptions;
   readonly #walker: LogWalker;
-  readonly #codecs = new CodecRegistry();
+  readonly #readBody: BodyReader;
   #fromLsn: number;
   /** An open batch was met at the end: nothing of it is delivered before it is complete. */
   #held: HeldFrame | undefined;
@@ -94,13 +92,19 @@ export class PartReader {
   #deliveredLsn = 0;
   #isOver = false;
 
-  constructor(
-    options: ReadLogOptions & { readonly storage: NonNullable<InspectOptions["storage"]> },
-  ) {
-    const { storage, directory, fromLsn, fromMs } = options;
+  private constructor(storage: Storage, options: ReadLogOptions, readBody: BodyReader) {
+    const { directory, fromLsn, fromMs } = options;
     this.#options = options;
+    this.#readBody = readBody;
     this.#fromLsn = fromLsn ?? 1;
     this.#walker = new LogWalker({ storage, directory, fromLsn, fromMs, keepsChunks: true });
+  }
+
+  /** @throws {WalError} as {@link readLog}, before anything is delivered */
+  static async open(options: ReadLogOptions): Promise<PartReader> {
+    const storage = options.storage ?? new NodeStorage();
+    await assertLog(storage, options.directory);
+    return new PartReader(storage, options, await bodyReader(options));
   }
 
   /** True when nothing behind the present place can be in the range. */
@@ -191,7 +195,7 @@ export class PartReader {
     if (kind === FRAME_KIND.gap) return { kind: "gap", firstLsn, lastLsn };
     if (timeMs < fromMs || timeMs > (this.#options.toMs ?? timeMs)) return undefined;
     try {
-      const body = await frameBody(frame, this.#codecs, segment.path);
+      const body = await this.#readBody(frame, segment.path);
       const range = { fromLsn: this.#fromLsn, toLsn };
       this.#deliveredLsn = lastLsn;
       return recordsPart(frame, segment, recordsIn(body, frame, range));

@@ -4,24 +4,23 @@
  * Reports all damage that it finds instead of stopping at the first. Takes no lock, writes nothing, and runs beside a writer: the
  * unfinished end of a log is not damage.
  */
-import { CodecRegistry } from "../codec/codecs.ts";
 import { isWalError } from "../errors.ts";
 import { CHECKPOINT_BYTES } from "../format/checkpoint-file.ts";
 import { FRAME_KIND } from "../format/frame.ts";
 import { CHECKPOINT_NAME } from "../format/segment-name.ts";
-import { frameBody } from "../log/frame-body.ts";
 import type { RecoveryProgress } from "../recovery/recover.ts";
 import type { ScannedFrame } from "../segment/frame-scanner.ts";
 import { NodeStorage } from "../storage/node-storage.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import { lsnRange, type Damage } from "./damage.ts";
-import { assertLog, type InspectOptions } from "./inspect-options.ts";
+import { assertLog, bodyReader, type BodyReader, type RecordOptions } from "./inspect-options.ts";
 import { LogWalker, type LogStep } from "./log-walker.ts";
 import type { LogListing } from "./log-listing.ts";
 import type { ChainedSegment } from "./segment-chain.ts";
 import type { WalkEnd } from "./segment-walker.ts";
 
-export interface VerifyOptions extends InspectOptions {
+/** Without `encryption` the checksums of encrypted frames are checked, and what is in them is not. */
+export interface VerifyOptions extends RecordOptions {
   readonly onProgress?: ((progress: RecoveryProgress) => void) | undefined;
 }
 
@@ -67,6 +66,8 @@ export interface LogVerification {
   readonly records: number;
   readonly verifiedBytes: number;
   readonly cursors: number;
+  /** Frames whose checksum is right and whose records nobody has looked at, for want of a key. */
+  readonly encryptedFrames: number;
   readonly damage: readonly Damage[];
   readonly gaps: readonly VerifiedGap[];
   readonly unfinished: UnfinishedEnd | undefined;
@@ -75,28 +76,30 @@ export interface LogVerification {
 /**
  * Verifies a log.
  *
- * @throws {WalError} `WAL_UNSUPPORTED_FORMAT`, `WAL_CODEC_MISSING`, `WAL_IO`; damage is reported, not thrown
+ * @throws {WalError} `WAL_UNSUPPORTED_FORMAT`, `WAL_CODEC_MISSING`, `WAL_KEY_MISSING`, `WAL_KEY_WRONG`, `WAL_IO`; damage is reported, not thrown
  */
 export async function verifyLog(options: VerifyOptions): Promise<LogVerification> {
   const storage = options.storage ?? new NodeStorage();
   await assertLog(storage, options.directory);
-  const verifier = new Verifier(storage, options);
+  const verifier = new Verifier(storage, options, await bodyReader(options));
   return await verifier.run();
 }
 
 class Verifier {
   readonly #options: VerifyOptions;
   readonly #walker: LogWalker;
-  readonly #codecs = new CodecRegistry();
+  readonly #readBody: BodyReader;
   readonly #damage: Damage[] = [];
   readonly #gaps: VerifiedGap[] = [];
   readonly #segments: VerifiedSegment[] = [];
   #current: VerifiedSegment | undefined;
   #last: { readonly segment: ChainedSegment; readonly end: WalkEnd } | undefined;
   #reportedBytes = 0;
+  #encryptedFrames = 0;
 
-  constructor(storage: Storage, options: VerifyOptions) {
+  constructor(storage: Storage, options: VerifyOptions, readBody: BodyReader) {
     this.#options = options;
+    this.#readBody = readBody;
     this.#walker = new LogWalker({ storage, directory: options.directory, keepsChunks: false });
   }
 
@@ -173,9 +176,14 @@ class Verifier {
 
   async #bodyProblem(frame: ScannedFrame, segment: ChainedSegment): Promise<string | undefined> {
     try {
-      await frameBody(frame, this.#codecs, segment.path);
+      await this.#readBody(frame, segment.path);
       return undefined;
     } catch (error) {
+      const { encryption } = this.#options;
+      if (encryption === undefined && isWalError(error, "WAL_KEY_MISSING")) {
+        this.#encryptedFrames++;
+        return undefined;
+      }
       if (!isWalError(error, "WAL_CORRUPT")) throw error;
       return String(error.details["reason"] ?? error.message);
     }
@@ -242,6 +250,7 @@ class Verifier {
       records: sum((segment) => segment.records),
       verifiedBytes: sum((segment) => segment.verifiedBytes),
       cursors: listing?.cursors.length ?? 0,
+      encryptedFrames: this.#encryptedFrames,
       damage: this.#damage,
       gaps: this.#gaps,
       unfinished:

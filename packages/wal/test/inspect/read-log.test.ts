@@ -6,8 +6,10 @@ import { appendNumbered, LOG_DIRECTORY, Machine, numbered, segmentPath } from ".
 import { closedLog, partTexts, read } from "./inspected-log.ts";
 
 /** A reader that can be asked again and again. */
-function reader(machine: Machine): { texts(): Promise<string[]>; close(): Promise<void> } {
-  const parts = new PartReader({ directory: LOG_DIRECTORY, storage: machine.disk });
+async function reader(
+  machine: Machine,
+): Promise<{ texts(): Promise<string[]>; close(): Promise<void> }> {
+  const parts = await PartReader.open({ directory: LOG_DIRECTORY, storage: machine.disk });
   return {
     async texts() {
       const texts: string[] = [];
@@ -74,7 +76,7 @@ suite("readLog", () => {
     const whole = machine.bytesOf(path).slice();
     assert.equal((await read(machine)).length, 31);
     await machine.replace(path, whole.slice(0, 40_000));
-    const follower = reader(machine);
+    const follower = await reader(machine);
     assert.deepEqual(await follower.texts(), numbered(1, 1));
     await machine.replace(path, whole);
     // The file was replaced, not written: a reader that begins anew sees all of it.
@@ -87,8 +89,9 @@ suite("PartReader", () => {
   test("follows a writer across rotations and releases", async () => {
     const machine = new Machine();
     const wal = await machine.open();
-    const follower = reader(machine);
-    await appendNumbered(wal, 2);
+    await appendNumbered(wal, 1);
+    const follower = await reader(machine);
+    await appendNumbered(wal, 1);
     assert.deepEqual(await follower.texts(), numbered(1, 2));
     assert.deepEqual(await follower.texts(), []);
     await appendNumbered(wal, 2);
@@ -111,7 +114,7 @@ suite("PartReader", () => {
     const machine = new Machine();
     const first = await machine.open();
     await appendNumbered(first, 2);
-    const follower = reader(machine);
+    const follower = await reader(machine);
     assert.deepEqual(await follower.texts(), numbered(1, 2));
     await first.close();
     const second = await machine.open();
@@ -126,7 +129,7 @@ suite("PartReader", () => {
     const wal = await machine.open();
     await appendNumbered(wal, 2);
     await appendNumbered(wal, 2);
-    const follower = reader(machine);
+    const follower = await reader(machine);
     assert.deepEqual(await follower.texts(), numbered(1, 4));
     await wal.truncateBack(2);
     await appendNumbered(wal, 2);

@@ -264,6 +264,21 @@ suite("verifyLog", () => {
     assert.deepEqual(await read(machine), ["1:r1", "gap 2-3", "4:r4"]);
   });
 
+  test("checks encrypted frames without a key, and what is in them with it", async () => {
+    const keys = (): Uint8Array => new Uint8Array(32).fill(7);
+    const machine = new Machine();
+    const wal = await machine.open({ encryption: { keyId: 1, keys } });
+    await appendNumbered(wal, 3);
+    await wal.close();
+    const without = await verify(machine);
+    assert.deepEqual([without.damage, without.encryptedFrames, without.records], [[], 1, 3]);
+    await assert.rejects(read(machine), (error) => isWalError(error, "WAL_KEY_MISSING"));
+    const encryption = { keyId: 1, keys };
+    const options = { directory: LOG_DIRECTORY, storage: machine.disk, encryption };
+    assert.equal((await verifyLog(options)).encryptedFrames, 0);
+    assert.deepEqual(await read(machine, { encryption }), ["1:r1", "2:r2", "3:r3"]);
+  });
+
   test("tells how far it has come", async () => {
     const machine = await closedLog(3, 2);
     const steps: RecoveryProgress[] = [];
