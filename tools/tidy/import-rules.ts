@@ -52,6 +52,8 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
     uses: ["errors", "format", "codec", "encryption", "segment", "storage"],
     usesTypesOf: ["commit", "observe", "recovery", "capacity"],
   },
+  // A log as files that are linked and copied; opens nothing.
+  backup: { uses: ["errors", "format", "storage"], usesTypesOf: ["log"] },
   // Looks at a log from outside, beside the process that writes it: an entry of its own, so it brings its disk.
   inspect: {
     uses: [
@@ -76,6 +78,7 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
       "storage",
       "commit",
       "capacity",
+      "backup",
       "segment",
       "recovery",
       "log",

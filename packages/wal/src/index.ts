@@ -1,5 +1,7 @@
 /** Public surface of @walnut/wal. What is not named here is private. */
-export { openWal, openWalWith, nodeEnvironment } from "./open-wal.ts";
+export { openWal, openWalWith, nodeEnvironment, restoreWal } from "./open-wal.ts";
+export type { RestoreOptions } from "./open-wal.ts";
+export type { BackupProgress, BackupReport } from "./backup/backup.ts";
 export type { Timer, WalEnvironment } from "./environment.ts";
 export type { AppendOptions, ReadOptions, TailOptions } from "./call-options.ts";
 export type { Cursor } from "./cursor.ts";
@@ -20,7 +22,7 @@ export type {
   WalEvents,
 } from "./observe/events.ts";
 export { DEFAULT_WAL_OPTIONS, DURABILITY_LEVELS } from "./options.ts";
-export type { DurabilityLevel, WalOptions } from "./options.ts";
+export type { DurabilityLevel, RecoverUntil, WalOptions } from "./options.ts";
 export { CapacityGroup } from "./capacity/capacity-group.ts";
 export type { CapacityGroupOptions } from "./capacity/capacity-group.ts";
 export type { DroppedRange, DropReport } from "./capacity/drop-report.ts";
@@ -40,7 +42,7 @@ export {
   type LogInspection,
   type LogPosition,
 } from "./inspect/inspect-log.ts";
-export type { InspectOptions } from "./inspect/inspect-options.ts";
+export type { InspectOptions, RecordOptions } from "./inspect/inspect-options.ts";
 export { readLog, type LogPart, type LogRecords, type ReadLogOptions } from "./inspect/read-log.ts";
 export {
   verifyLog,

@@ -4,6 +4,8 @@
  * The only file of the engine that knows real clocks, timers and randomness.
  */
 import { randomBytes } from "node:crypto";
+import type { BackupProgress } from "./backup/backup.ts";
+import { copyLog } from "./backup/restore.ts";
 import { CodecRegistry } from "./codec/codecs.ts";
 import { commitFailure, overloadedError } from "./commit-failure.ts";
 import { GroupCommit } from "./commit/group-commit.ts";
@@ -16,7 +18,12 @@ import type { SegmentedLog } from "./log/segmented-log.ts";
 import { guardOf } from "./open-guard.ts";
 import { openKeyring } from "./open-keyring.ts";
 import { WalObserver } from "./observe/wal-observer.ts";
-import { resolveWalOptions, type ResolvedWalOptions, type WalOptions } from "./options.ts";
+import {
+  resolveWalOptions,
+  type RecoverUntil,
+  type ResolvedWalOptions,
+  type WalOptions,
+} from "./options.ts";
 import { recoverLog } from "./recover-log.ts";
 import { readKeyFile } from "./storage/node-key-file.ts";
 import { NodeStorage } from "./storage/node-storage.ts";
@@ -24,6 +31,7 @@ import type { DirectoryLock, Storage } from "./storage/storage.ts";
 import { asWalError } from "./storage/system-error.ts";
 import { UNKNOWN_VOLUME, volumeStatus, type VolumeStatus } from "./survival.ts";
 import { Wal } from "./wal.ts";
+import type { WalPositions } from "./wal-status.ts";
 
 /** Frames are closed at this size, so that one bad bit costs little and a scan needs little memory. */
 const TARGET_FRAME_BODY_BYTES = 128 * 1024; // 128 KiB
@@ -58,6 +66,42 @@ export async function openWalWith(environment: WalEnvironment, options: WalOptio
   } catch (error) {
     throw asWalError(error, `cannot open the log ${resolved.directory}`);
   }
+}
+
+/**
+ * Copies a backup into a new directory and leaves it there as a closed log, up to an LSN or a time if so wanted.
+ *
+ * @throws {WalError} `WAL_INVALID_OPTION` when the directory is not empty, `WAL_CORRUPT` when the backup is incomplete or damaged, and
+ * as {@link openWal}
+ */
+export async function restoreWal(options: RestoreOptions): Promise<WalPositions> {
+  const environment = nodeEnvironment();
+  const { backup, directory, until, onProgress } = options;
+  try {
+    await copyLog(environment.storage, backup, directory, onProgress);
+  } catch (error) {
+    throw asWalError(error, `restoring ${backup} into ${directory} failed`);
+  }
+  const wal = await openWalWith(environment, {
+    ...options.open,
+    directory,
+    recovery: "strict",
+    ...(until === undefined ? {} : { recoverUntil: until }),
+  });
+  const positions = wal.positions;
+  await wal.close();
+  return positions;
+}
+
+export interface RestoreOptions {
+  /** Directory of the backup; only read. */
+  readonly backup: string;
+  /** Directory of the new log; empty or missing. */
+  readonly directory: string;
+  readonly until?: RecoverUntil | undefined;
+  /** Options that opening the log needs, such as `encryption`. */
+  readonly open?: Omit<WalOptions, "directory" | "recovery" | "recoverUntil"> | undefined;
+  readonly onProgress?: BackupProgress | undefined;
 }
 
 /** Real disk, clocks, timers and randomness. */
@@ -106,6 +150,7 @@ async function openLocked(
     const volume = await volumeOf(environment.storage, options.directory);
     const parts = { options, environment, lock, log, commit, guard, retention, cursors, volume };
     const wal = new Wal({ ...parts, ...aids, recovery });
+    if (options.recoverUntil !== undefined) await wal.recoverUntil(options.recoverUntil);
     observer.recovered(recovery);
     return wal;
   } catch (error) {

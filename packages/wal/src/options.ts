@@ -94,11 +94,19 @@ export interface WalOptions {
   readonly archiveMaxAgeMs?: number | undefined;
   /** The oldest archived segments go while all together are larger, in bytes; 0 keeps them. Default 0. */
   readonly archiveMaxBytes?: number | undefined;
+  /**
+   * Opens the log as it was at an LSN or a time (milliseconds since 1970): what came later is dropped for good, as by
+   * `truncateBack`. For restored backups.
+   */
+  readonly recoverUntil?: RecoverUntil | undefined;
   /** What recovery checks and accepts; see docs/recovery.md. Default "default". */
   readonly recovery?: RecoveryMode | undefined;
   /** Told how far recovery has come. An exception it throws ends the opening. */
   readonly onRecoveryProgress?: ((progress: RecoveryProgress) => void) | undefined;
 }
+
+/** Where recovery stops. Times are those of frames: what was committed together stays together. */
+export type RecoverUntil = { readonly lsn: number } | { readonly timeMs: number };
 
 type NumberOption =
   | "segmentSizeBytes"
@@ -129,6 +137,7 @@ export type ResolvedWalOptions = Readonly<Record<NumberOption, number>> & {
   readonly whenFull: FullPolicy;
   readonly released: "delete" | "archive";
   readonly archiveDirectory: string;
+  readonly recoverUntil: RecoverUntil | undefined;
 };
 
 /** Defaults of all options that have one. */
@@ -191,6 +200,7 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set([
   "whenFull",
   "released",
   "archiveDirectory",
+  "recoverUntil",
   ...Object.keys(RANGES),
 ]);
 
@@ -218,6 +228,7 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
     whenFull: oneOf("whenFull", options.whenFull, FULL_POLICIES),
     released: oneOf("released", options.released, ["delete", "archive"] as const),
     archiveDirectory: options.archiveDirectory ?? options.directory,
+    recoverUntil: options.recoverUntil,
     ...numbersOf(options),
   });
   if (resolved.maxPendingBytes < resolved.bufferSizeBytes) {

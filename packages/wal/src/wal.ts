@@ -16,23 +16,24 @@ import type { Keyring } from "./encryption/keyring.ts";
 import type { AckPoint, GroupCommit } from "./commit/group-commit.ts";
 import type { Cursor } from "./cursor.ts";
 import { Maintenance } from "./commit/maintenance.ts";
+import { writeBackup, type BackupProgress, type BackupReport } from "./backup/backup.ts";
 import type { CommitTarget, GuardedCommit } from "./capacity/guarded-commit.ts";
 import type { CodecRegistry } from "./codec/codecs.ts";
 import type { WalEnvironment } from "./environment.ts";
 import { isCursorName } from "./format/cursor-file.ts";
 import { encodeRecordHead } from "./format/record.ts";
 import type { CursorSet } from "./log/cursors.ts";
-import { LiveFrames } from "./log/live-frames.ts";
-import { LogReader } from "./log/log-reader.ts";
 import type { Retention } from "./log/retention.ts";
-import { RecordIterator, recordBatches, type WalRecord } from "./log/record-iterator.ts";
+import type { RecordIterator, WalRecord } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { WalObserver } from "./observe/wal-observer.ts";
-import type { ResolvedWalOptions } from "./options.ts";
+import type { RecoverUntil, ResolvedWalOptions } from "./options.ts";
+import { Reading } from "./reading.ts";
 import { assertLsn, closedError, tooLarge } from "./refusals.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
 import { asWalError } from "./storage/system-error.ts";
 import type { VolumeStatus } from "./survival.ts";
+import { wholeMs } from "./wall-clock.ts";
 import { describeMetrics, type WalMetrics } from "./wal-metrics.ts";
 import {
   describeWal,
@@ -73,6 +74,7 @@ export class Wal {
   readonly #isOff: boolean;
   readonly #retention: Retention;
   readonly #target: CommitTarget;
+  readonly #reading: Reading;
   readonly #maintenance: Maintenance;
   /** What recovery found and did when the log was opened. */
   readonly recovery: RecoveryReport;
@@ -86,6 +88,13 @@ export class Wal {
     const { options, environment, log, commit } = parts;
     this.#retention = parts.retention;
     this.#target = parts.guard ?? commit;
+    this.#reading = new Reading({
+      storage: environment.storage,
+      log,
+      codecs: parts.codecs,
+      keyring: parts.keyring,
+      ended: () => commit.failure ?? (this.#lifecycle === "closed" ? "closed" : undefined),
+    });
     this.#maintenance = new Maintenance({
       ...options,
       tasks: log,
@@ -163,8 +172,7 @@ export class Wal {
    * @throws {WalError} while iterating: `WAL_LSN_TRUNCATED`, `WAL_CORRUPT`, `WAL_IO`, `WAL_CODEC_MISSING`
    */
   read(options: ReadOptions = {}): RecordIterator {
-    const range = this.#range(options);
-    return new RecordIterator(this.#reader(range.fromLsn, options), range);
+    return this.#reading.read(options);
   }
 
   /**
@@ -172,8 +180,7 @@ export class Wal {
    * records.
    */
   readBatches(options: ReadOptions = {}): AsyncGenerator<readonly WalRecord[], undefined> {
-    const range = this.#range(options);
-    return recordBatches(this.#reader(range.fromLsn, options), range);
+    return this.#reading.readBatches(options);
   }
 
   /**
@@ -183,16 +190,7 @@ export class Wal {
    * visible has been delivered
    */
   tail(options: TailOptions = {}): RecordIterator {
-    const range = this.#range(options);
-    const reader = this.#reader(range.fromLsn, options);
-    const { log, commit } = this.#parts;
-    const frames = new LiveFrames({
-      reader,
-      signal: options.signal,
-      onProgress: (listener) => log.onProgress(listener),
-      ended: () => commit.failure ?? (this.#lifecycle === "closed" ? "closed" : undefined),
-    });
-    return new RecordIterator(frames, range);
+    return this.#reading.tail(options);
   }
 
   /**
@@ -261,6 +259,13 @@ export class Wal {
     });
   }
 
+  /** @internal Drops what came after an LSN or a time; see `WalOptions.recoverUntil`. */
+  async recoverUntil(until: RecoverUntil): Promise<void> {
+    const { firstLsn, appendedLsn } = this.positions;
+    const lastLsn = "lsn" in until ? until.lsn : await this.#reading.lastLsnAt(until.timeMs);
+    await this.truncateBack(Math.min(appendedLsn, Math.max(firstLsn - 1, lastLsn)));
+  }
+
   /**
    * Drops all records before `firstLsn`, whether or not a cursor still holds them; such cursors move up. Durable when it
    * resolves. Files go as far as whole segments are concerned.
@@ -276,6 +281,30 @@ export class Wal {
       await cursors.raiseTo(firstLsn - 1);
       await log.truncateFront(firstLsn);
     });
+  }
+
+  /**
+   * Writes a backup of everything that is durable now into `directory`, which must be empty or missing, while appends go on. Closed segments
+   * are hard links where the file system knows them. `restoreWal` turns it into a log again.
+   *
+   * @throws {WalError} `WAL_INVALID_OPTION`, `WAL_NO_SPACE`, `WAL_IO`
+   */
+  async backup(directory: string, onProgress?: BackupProgress): Promise<BackupReport> {
+    this.#assertOpen();
+    const { log, cursors, environment } = this.#parts;
+    try {
+      return await log.withSnapshot((source) =>
+        writeBackup(
+          environment.storage,
+          { ...source, cursors: cursors.positions() },
+          directory,
+          wholeMs(environment),
+          onProgress,
+        ),
+      );
+    } catch (error) {
+      throw asWalError(error, `the backup into ${directory} failed`);
+    }
   }
 
   /** Everything the log can say about itself, as plain data. */
@@ -349,27 +378,6 @@ export class Wal {
     this.#off.records += records;
     this.#off.bytes += bytes;
     return this.#parts.commit.nextLsn - 1 + this.#off.records;
-  }
-
-  #range(options: ReadOptions): { readonly fromLsn: number; readonly toLsn: number } {
-    const fromLsn = options.from ?? this.positions.firstLsn;
-    return { fromLsn, toLsn: options.to ?? Number.MAX_SAFE_INTEGER };
-  }
-
-  #reader(fromLsn: number, options: ReadOptions): LogReader {
-    if (!Number.isSafeInteger(fromLsn) || fromLsn < 1) {
-      throw new RangeError(`from is ${fromLsn}; LSNs begin with 1`);
-    }
-    const { environment, log, codecs, keyring } = this.#parts;
-    return new LogReader({
-      storage: environment.storage,
-      state: () => log.state,
-      codecs,
-      keyring,
-      fromLsn,
-      visibility: options.visibility ?? "durable",
-      onGap: options.onGap,
-    });
   }
 
   async #ack(name: string, lsn: number): Promise<void> {

@@ -46,3 +46,31 @@ export function withoutSegmentsUpTo(
 export function withLastClosed(state: LogState, index: number, last: ClosedSegment): LogState {
   return { ...state, closed: [...state.closed.slice(0, index), last] };
 }
+
+/** What a backup of the log consists of: everything that is durable now. */
+export interface BackupSource {
+  readonly segments: readonly {
+    readonly segmentId: number;
+    readonly path: string;
+    readonly endOffset: number;
+    readonly isImmutable: boolean;
+  }[];
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+}
+
+export function backupSource(state: LogState): BackupSource {
+  const { closed, active, firstLsn } = state;
+  const segments = closed.map(({ segmentId, path, endOffset }, index) => ({
+    segmentId,
+    path,
+    endOffset,
+    // The last closed segment without a successor gets its mark only when there is one.
+    isImmutable: active !== undefined || index < closed.length - 1,
+  }));
+  if (active === undefined) return { segments, firstLsn, lastLsn: nextLsnOf(state) - 1 };
+  const { segmentId, path } = active.info;
+  const { offset, lastLsn } = active.durable;
+  const last = { segmentId, path, endOffset: offset, isImmutable: false };
+  return { segments: [...segments, last], firstLsn, lastLsn };
+}

@@ -5,6 +5,7 @@
  */
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
 import { ARCHIVE_SUFFIX } from "../format/segment-name.ts";
+import { copyFile } from "../storage/copy-file.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import { isErrno } from "../storage/system-error.ts";
@@ -28,8 +29,6 @@ export interface ArchivedSegment {
   readonly createdAtMs: number;
 }
 
-const COPY_CHUNK_BYTES = 1024 * 1024; // 1 MiB
-
 export class SegmentArchive {
   readonly #options: SegmentArchiveOptions;
 
@@ -50,7 +49,13 @@ export class SegmentArchive {
     } catch (error) {
       if (isErrno(error, "ENOENT")) return;
       if (!isErrno(error, "EXDEV")) throw error;
-      await this.#copyAcross(path, target);
+      // To another file system: copy, sync, and only then may the original go.
+      await removeIfThere(storage, target);
+      await copyFile(storage, path, target, {
+        fromOffset: 0,
+        endOffset: Number.MAX_SAFE_INTEGER,
+      });
+      await storage.syncDirectory(directory);
       await removeIfThere(storage, path);
     }
     await storage.syncDirectory(directory);
@@ -93,30 +98,6 @@ export class SegmentArchive {
     } finally {
       await file.close();
     }
-  }
-
-  /** To another file system: copy, sync, and only then may the original go. */
-  async #copyAcross(path: string, target: string): Promise<void> {
-    const { storage } = this.#options;
-    await removeIfThere(storage, target);
-    const source = await storage.openFile(path, "read");
-    try {
-      const copy = await storage.createFile(target);
-      try {
-        const chunk = new Uint8Array(COPY_CHUNK_BYTES);
-        for (let offset = 0; ; offset += COPY_CHUNK_BYTES) {
-          const read = await source.read(chunk, 0, COPY_CHUNK_BYTES, offset);
-          if (read > 0) await copy.write([chunk.subarray(0, read)], offset);
-          if (read < COPY_CHUNK_BYTES) break;
-        }
-        await copy.syncAll();
-      } finally {
-        await copy.close();
-      }
-    } finally {
-      await source.close();
-    }
-    await storage.syncDirectory(this.#options.directory);
   }
 }
 

@@ -4,10 +4,8 @@
  * Everything that writes runs inside the group commit's loop, one at a time; only the release of old segments and the
  * preparation of the next file run beside it, and neither touches the active segment. Readers see `state`.
  */
-import type { Codec, CodecRegistry } from "../codec/codecs.ts";
+import type { CodecRegistry } from "../codec/codecs.ts";
 import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
-import type { FrameEncryptor } from "../encryption/frame-cipher.ts";
-import type { Keyring } from "../encryption/keyring.ts";
 import { SALT_BYTES, type SegmentHeader } from "../format/segment-header.ts";
 import type { WalObserver } from "../observe/wal-observer.ts";
 import type { RecoveryPlan } from "../recovery/recover.ts";
@@ -15,35 +13,20 @@ import { closedAt, type ClosedSegment } from "../segment/segment-info.ts";
 import { SegmentWriter, type SyncKind } from "../segment/segment-writer.ts";
 import { ifThereIsSpace, NoSpaceError } from "../storage/system-error.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
-import type { Storage } from "../storage/storage.ts";
 import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
 import { batchUnit, runThatFits, sizeOfGroup } from "./frame-runs.ts";
 import { LogFront, type StateCell } from "./log-front.ts";
-import { nextLsnOf, withLastClosed, type LogState } from "./log-state.ts";
-import type { SegmentArchive } from "./segment-archive.ts";
-import { sealSegment } from "./next-segment.ts";
+import {
+  backupSource,
+  nextLsnOf,
+  withLastClosed,
+  type LogState,
+  type BackupSource,
+} from "./log-state.ts";
+import { sealSegment, unshareSegment } from "./next-segment.ts";
+import type { SegmentedLogOptions } from "./segmented-log-options.ts";
 import { SegmentFactory } from "./segment-factory.ts";
 import { findCut } from "./truncation.ts";
-
-export interface SegmentedLogOptions {
-  readonly storage: Storage;
-  readonly directory: string;
-  readonly segmentSizeBytes: number;
-  readonly prewriteStepBytes: number;
-  readonly syncKind: SyncKind;
-  readonly codec: Codec | undefined;
-  /** Encrypts new frames; `undefined` leaves them readable. */
-  readonly encryptor?: FrameEncryptor | undefined;
-  /** Keys of old frames, for a truncation inside one. */
-  readonly keyring?: Keyring | undefined;
-  readonly observer: WalObserver;
-  readonly nowMs: () => number;
-  readonly randomBytes: (length: number) => Uint8Array;
-  /** Keeps released segments instead of removing them. */
-  readonly archive: SegmentArchive | undefined;
-  /** Awaited before the first segment of this opening, with the last LSN that the log holds. */
-  readonly beforeFirstSegment: (lastLsn: number) => Promise<unknown>;
-}
 
 export class SegmentedLog {
   readonly #options: SegmentedLogOptions;
@@ -90,14 +73,19 @@ export class SegmentedLog {
     const { storage, directory, nowMs } = this.#options;
     await storage.syncDirectory(directory);
     for (const segment of plan.unsealed) {
-      await ifThereIsSpace(() => sealSegment(storage, segment, nowMs()));
+      await ifThereIsSpace(async () => {
+        await unshareSegment(storage, directory, segment);
+        await sealSegment(storage, segment, nowMs());
+      });
     }
     if (plan.doubtful !== undefined) await this.#rewriteDoubtful(plan.doubtful);
     if (!this.#hasCheckpoint && plan.closed.length > 0) {
       await ifThereIsSpace(() => this.#writeCheckpoint());
     }
     for (const path of plan.releasedPaths) await this.#front.dispose(path);
-    for (const path of plan.supersededPaths) await removeIfThere(storage, path);
+    for (const path of [...plan.supersededPaths, ...plan.temporaryPaths]) {
+      await removeIfThere(storage, path);
+    }
     await this.#factory.removeLeftovers();
   }
 
@@ -222,6 +210,7 @@ export class SegmentedLog {
     const last = closedAt(segment, position);
     this.#cell.state = withLastClosed(before, at, last);
     try {
+      await unshareSegment(storage, this.#options.directory, last);
       await this.#startSegment(head === undefined ? undefined : carryHead(head, encryptor));
     } catch (error) {
       this.#cell.state = before;
@@ -244,6 +233,13 @@ export class SegmentedLog {
     const active = this.#cell.state.active;
     if (active === undefined || active.recordCount === 0) return undefined;
     return this.#options.nowMs() - active.info.createdAtMs;
+  }
+
+  /**
+   * Runs `use` on the durable state of the log while no segment can leave it; appends go on meanwhile.
+   */
+  withSnapshot<T>(use: (source: BackupSource) => Promise<T>): Promise<T> {
+    return this.#front.serialize(() => use(backupSource(this.#cell.state)));
   }
 
   /** Removes (or archives) closed segments whose records are all at or below `lsn`; see `LogFront.release`. */

@@ -5,9 +5,10 @@
  */
 import { WalError, type WalErrorDetails } from "../errors.ts";
 import type { SegmentHeader } from "../format/segment-header.ts";
+import { TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import type { ScanPosition } from "../segment/frame-scanner.ts";
 import { closedAt, segmentInfo, type ClosedSegment } from "../segment/segment-info.ts";
-import type { Storage } from "../storage/storage.ts";
+import { joinPath, type Storage } from "../storage/storage.ts";
 import { chainVerdict, type ReadableSegment, type SegmentFileFacts } from "./chain-verdict.ts";
 import {
   gatherCheckpoint,
@@ -41,6 +42,8 @@ export interface RecoveryPlan {
   readonly releasedPaths: readonly string[];
   /** Files of segments that a truncation at the back has passed by. */
   readonly supersededPaths: readonly string[];
+  /** Unfinished replacements of files. */
+  readonly temporaryPaths: readonly string[];
   readonly hasCheckpoint: boolean;
   /** Row of the tail table that applied; "T0" for a log without segments. */
   readonly verdict: string;
@@ -89,6 +92,9 @@ export async function planRecovery(options: RecoverOptions): Promise<RecoveryPla
       return await planChain(options, chain.segments, {
         releasedPaths: pathsOf(chain.leftovers, (id) => id < firstId),
         supersededPaths: pathsOf(chain.leftovers, (id) => id > firstId),
+        temporaryPaths: names
+          .filter((name) => name.endsWith(TEMPORARY_SUFFIX))
+          .map((name) => joinPath(directory, name)),
         hasCheckpoint: known !== undefined,
         // A truncation at the front can begin the log in the middle of a segment.
         firstLsn: Math.max(known?.firstLsn ?? 1, chain.segments[0]?.header.firstLsn ?? 1),
@@ -100,7 +106,10 @@ export async function planRecovery(options: RecoverOptions): Promise<RecoveryPla
 async function planChain(
   options: RecoverOptions,
   segments: readonly ReadableSegment[],
-  known: Pick<RecoveryPlan, "releasedPaths" | "supersededPaths" | "hasCheckpoint" | "firstLsn">,
+  known: Pick<
+    RecoveryPlan,
+    "releasedPaths" | "supersededPaths" | "temporaryPaths" | "hasCheckpoint" | "firstLsn"
+  >,
 ): Promise<RecoveryPlan> {
   const { storage, mode } = options;
   const progress = new ProgressCounter(options, segments);
@@ -133,7 +142,13 @@ async function planTail(
   segments: readonly ReadableSegment[],
   known: Pick<
     RecoveryPlan,
-    "releasedPaths" | "supersededPaths" | "hasCheckpoint" | "firstLsn" | "closed" | "unsealed"
+    | "releasedPaths"
+    | "supersededPaths"
+    | "temporaryPaths"
+    | "hasCheckpoint"
+    | "firstLsn"
+    | "closed"
+    | "unsealed"
   >,
   progress: ProgressCounter,
 ): Promise<RecoveryPlan> {
@@ -246,6 +261,7 @@ function emptyPlan(): RecoveryPlan {
     unsealed: [],
     releasedPaths: [],
     supersededPaths: [],
+    temporaryPaths: [],
     hasCheckpoint: false,
     verdict: "T0",
     tornTailBytes: 0,

@@ -8,6 +8,7 @@
  */
 import { encodeCheckpoint } from "../format/checkpoint-file.ts";
 import { CHECKPOINT_NAME } from "../format/segment-name.ts";
+import { copyFile } from "../storage/copy-file.ts";
 import { removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import type { SalvageAction, SalvagePlan } from "./salvage-plan.ts";
@@ -43,8 +44,6 @@ export interface ApplyOptions {
   readonly directory: string;
   readonly nowMs: () => number;
 }
-
-const COPY_CHUNK_BYTES = 1024 * 1024; // 1 MiB
 
 /** Carries out a plan. The caller holds the directory's lock. */
 export async function applySalvage(
@@ -140,24 +139,7 @@ async function copyDamaged(
   const { fromOffset, endOffset } = action.damaged;
   const segment = action.path.slice(action.path.lastIndexOf("/") + 1);
   const name = `${segment}-${fromOffset}-${endOffset}-${stamp}.bin`;
-  const source = await storage.openFile(action.path, "read");
-  try {
-    const target = await storage.createFile(joinPath(quarantine, name));
-    try {
-      const chunk = new Uint8Array(COPY_CHUNK_BYTES);
-      for (let offset = fromOffset; offset < endOffset; offset += COPY_CHUNK_BYTES) {
-        const length = Math.min(COPY_CHUNK_BYTES, endOffset - offset);
-        const read = await source.read(chunk, 0, length, offset);
-        await target.write([chunk.subarray(0, read)], offset - fromOffset);
-        if (read < length) break;
-      }
-      await target.syncAll();
-    } finally {
-      await target.close();
-    }
-  } finally {
-    await source.close();
-  }
+  await copyFile(storage, action.path, joinPath(quarantine, name), { fromOffset, endOffset });
   await storage.syncDirectory(quarantine);
   return name;
 }

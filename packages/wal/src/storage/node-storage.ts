@@ -66,6 +66,10 @@ export class NodeStorage implements Storage {
     await fs.promises.rename(from, to);
   }
 
+  async link(from: string, to: string): Promise<void> {
+    await fs.promises.link(from, to);
+  }
+
   async remove(filePath: string): Promise<void> {
     await fs.promises.unlink(filePath);
   }

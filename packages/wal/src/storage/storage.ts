@@ -33,6 +33,9 @@ export interface Storage {
   /** Replaces `to` (if it exists) by `from` in one step. Durable after {@link syncDirectory}. */
   rename(from: string, to: string): Promise<void>;
 
+  /** Gives a file a second name. Absent where the storage knows no links. Durable after {@link syncDirectory}. */
+  link?(from: string, to: string): Promise<void>;
+
   /** Removes a file. Durable after {@link syncDirectory}. Throws ENOENT when it is not there. */
   remove(path: string): Promise<void>;
 
