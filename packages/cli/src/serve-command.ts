@@ -72,6 +72,7 @@ async function factsOf(server: WalnutServer): Promise<Parameters<typeof serveBan
     version: WALNUT_VERSION,
     url: server.url,
     dataDirectory: server.dataDirectory,
+    processId: process.pid,
     durabilityText: server.durabilityText,
     token: server.token,
     recovery: await server.ready,

@@ -12,6 +12,7 @@ export interface ServeFacts {
   readonly version: string;
   readonly url: string;
   readonly dataDirectory: string;
+  readonly processId: number;
   /** Level and what it survives, in words. */
   readonly durabilityText: string;
   readonly token: AccessToken;
@@ -32,6 +33,7 @@ export function serveBanner(facts: ServeFacts): string {
     "",
     `  url         ${facts.url}`,
     `  data        ${facts.dataDirectory}`,
+    `  process     ${facts.processId}`,
     `  durability  ${facts.durabilityText}`,
     `  recovered   ${recoveryText(facts.recovery)}`,
     `  token       ${tokenText(facts.token)}`,

@@ -13,6 +13,7 @@ const FACTS: ServeFacts = {
   version: "1.2.3",
   url: "http://127.0.0.1:8000",
   dataDirectory: "/data",
+  processId: 4711,
   durabilityText: "fdatasync: survives",
   token: { source: "file", token: "secret", path: "/data/token" },
   recovery: NOTHING,

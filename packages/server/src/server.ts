@@ -18,6 +18,7 @@ import { RequestHandler } from "./http/request-handler.ts";
 import { Router } from "./http/router.ts";
 import { walRoutes } from "./http/wal-routes.ts";
 import { writeRoutes } from "./http/write-routes.ts";
+import { removeProcessId, writeProcessId } from "./process-id-file.ts";
 import { resolveServerOptions } from "./resolve-server-options.ts";
 import { requestMetrics, storageMetrics } from "./server-metric-sources.ts";
 import { ServerMetrics } from "./server-metrics.ts";
@@ -157,6 +158,7 @@ class RunningServer implements WalnutServer {
         },
       });
       this.#storage = storage;
+      await writeProcessId(this.dataDirectory);
       this.#state.becomeReady();
       return storage.recovery;
     } catch (error) {
@@ -171,10 +173,18 @@ class RunningServer implements WalnutServer {
     try {
       await this.#recovery?.catch(() => {}); // Its failure was reported by `ready`.
       await this.#drain();
-      await this.#storage?.close();
+      if (this.#storage !== undefined) await this.#closeStorage(this.#storage);
     } finally {
       await this.#listener?.close(this.options.shutdownTimeoutMs);
       this.#state.close();
+    }
+  }
+
+  async #closeStorage(storage: ServerStorage): Promise<void> {
+    try {
+      await storage.close();
+    } finally {
+      await removeProcessId(this.dataDirectory);
     }
   }
 

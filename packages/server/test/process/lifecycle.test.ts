@@ -44,6 +44,7 @@ suite("walnut serve", () => {
     await second.readyUrl();
     assert.equal(`${second.stdout}${second.stderr}`.includes(token), false, "later runs do not");
     assert.match(second.stdout, /recovered +1 record, 1 row/);
+    assert.match(second.stdout, /token +in \S.*\/data\/token$/m, "they say where it is");
     const [, readAgain] = bannerCommands(second.stdout);
     assert.ok(readAgain !== undefined);
     assert.equal(JSON.parse((await run("sh", ["-c", readAgain])).stdout).row_count, 1);
