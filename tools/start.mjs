@@ -3,7 +3,7 @@
  *
  * The server runs in this very process, not in a child, and package.json starts us with `exec`, so that no
  * shell stands between npm and us: a signal to npm reaches the server, npm waits until the server has
- * drained, and its exit code is npm's. (Windows has no `exec`: run `node tools/start.mjs` there.)
+ * drained, and its exit code is npm's. (Windows has no `exec`: run `node tools/start.cjs` there.)
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
@@ -10,9 +10,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ROOT } from "./setup.mjs";
 
 const POLL_INTERVAL_MS = 20;
+/** More than all threads of a server with Node's own pool of four. */
+const POOL_THREADS = 16;
 const isWindows = process.platform === "win32";
 
 interface StartedServer {
+  readonly directory: string;
   readonly npm: ChildProcess;
   readonly url: string;
   readonly output: () => string;
@@ -33,6 +36,17 @@ suite("npm start", { skip: isWindows && "signals are a POSIX matter" }, () => {
     process.kill(-npm.pid, "SIGINT");
     const [exitCode] = await once(npm, "exit");
     assert.equal(exitCode, 0, output());
+  });
+
+  test("makes room in the thread pool, so that queries do not hold up writes", async (context) => {
+    if (process.platform !== "linux") {
+      context.skip("threads are counted in /proc");
+      return;
+    }
+    const { directory } = await startServer(context);
+    const processId = (await readFile(join(directory, "pid"), "utf8")).trim();
+    const threads = await readdir(`/proc/${processId}/task`);
+    assert.ok(threads.length > POOL_THREADS, `${threads.length} threads`);
   });
 
   test("does not live on unseen when npm is killed", async (context) => {
@@ -64,7 +78,7 @@ async function startServer(context: TestContext): Promise<StartedServer> {
     url = /http:\/\/[\d.]+:\d+/.exec(text)?.[0];
     await delay(POLL_INTERVAL_MS);
   }
-  return { npm, url, output: () => text };
+  return { directory, npm, url, output: () => text };
 }
 
 async function isAnswering(url: string): Promise<boolean> {

@@ -40,7 +40,7 @@ const { values: settings } = parseArgs({
 });
 
 const TOKEN = "bench-token";
-const CLI = fileURLToPath(new URL("../../cli/dist/walnut.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../cli/dist/launch.cjs", import.meta.url));
 const LEVELS = settings.levels.split(",");
 const ROUNDS = settings.quick ? 1 : Number(settings.rounds);
 const MEASURED_MS = settings.quick ? 1_000 : Number(settings.seconds) * 1_000;
