@@ -49,7 +49,6 @@ export interface WalMetrics extends WalPositions {
   readonly syncMs: HistogramSnapshot;
   readonly groupRecords: HistogramSnapshot;
   readonly groupBytes: HistogramSnapshot;
-  readonly groupWaiters: HistogramSnapshot;
   readonly isPoisoned: boolean;
 }
 
@@ -83,7 +82,6 @@ export function describeMetrics(
     syncMs: observer.syncMs.snapshot(),
     groupRecords: observer.groupRecords.snapshot(),
     groupBytes: observer.groupBytes.snapshot(),
-    groupWaiters: observer.groupWaiters.snapshot(),
     isPoisoned: commit.failure !== undefined,
   };
 }

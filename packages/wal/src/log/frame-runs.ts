@@ -1,7 +1,7 @@
 /**
  * Cuts the frames of a commit buffer into runs that go into one segment. Pure.
  */
-import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
+import type { FrameSpan } from "../commit/commit-buffer.ts";
 import { frameLengthBytes } from "../format/frame.ts";
 
 /**
@@ -41,18 +41,4 @@ export function runThatFits(
     count += unit.frames;
   }
   return count === frames.length ? frames : frames.slice(0, count);
-}
-
-/** Frames of a group, and callers who wait for it. */
-export function sizeOfGroup(buffers: readonly CommitBuffer[]): {
-  readonly frames: number;
-  readonly waiters: number;
-} {
-  let frames = 0;
-  let waiters = 0;
-  for (const buffer of buffers) {
-    frames += buffer.frames.length;
-    waiters += buffer.waiterCount;
-  }
-  return { frames, waiters };
 }

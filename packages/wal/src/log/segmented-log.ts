@@ -14,7 +14,7 @@ import { SegmentWriter, type SyncKind } from "../segment/segment-writer.ts";
 import { ifThereIsSpace, NoSpaceError } from "../storage/system-error.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
-import { batchUnit, runThatFits, sizeOfGroup } from "./frame-runs.ts";
+import { batchUnit, runThatFits } from "./frame-runs.ts";
 import { LogFront, type StateCell } from "./log-front.ts";
 import {
   backupSource,
@@ -137,6 +137,7 @@ export class SegmentedLog {
     const startedMs = this.#observer.nowMs();
     const firstLsn = this.nextLsn;
     let writtenBytes = 0;
+    let frames = 0;
     for (const [index, buffer] of buffers.entries()) {
       const isLastBuffer = index === buffers.length - 1;
       let rest: readonly FrameSpan[] = buffer.frames;
@@ -155,12 +156,15 @@ export class SegmentedLog {
           timeMs,
           isLastRun ? sync : undefined,
         );
+        frames += run.length;
         this.#factory.prepareIfDue(writer.written.offset, buffer.lengthBytes);
       }
     }
     this.notify();
-    const group = { ...sizeOfGroup(buffers), firstLsn, lastLsn: this.writtenLsn, writtenBytes };
-    this.#observer.groupWritten({ ...group, isSynced: durable }, startedMs);
+    this.#observer.groupWritten(
+      { firstLsn, lastLsn: this.writtenLsn, frames, writtenBytes, isSynced: durable },
+      startedMs,
+    );
   }
 
   /** Makes everything written durable. */

@@ -26,7 +26,6 @@ export interface CommitEvent {
   readonly frames: number;
   /** Bytes in the file, headers and padding included. */
   readonly writtenBytes: number;
-  readonly waiters: number;
   readonly isSynced: boolean;
   readonly durationMs: number;
 }
@@ -84,8 +83,12 @@ export class EventChannel<T> {
     this.#channel = channel(name);
   }
 
-  /** @param payload - called only when somebody has subscribed */
-  publish(payload: () => T): void {
-    if (this.#channel.hasSubscribers) this.#channel.publish(payload());
+  /** Ask before making a payload. */
+  get hasSubscribers(): boolean {
+    return this.#channel.hasSubscribers;
+  }
+
+  publish(payload: T): void {
+    this.#channel.publish(payload);
   }
 }

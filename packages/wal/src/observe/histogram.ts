@@ -17,16 +17,16 @@ export interface HistogramSnapshot {
 }
 
 export class Histogram {
-  readonly #bounds: readonly number[];
-  readonly #counts: number[];
+  readonly #bounds: Float64Array;
+  readonly #counts: Float64Array;
   #count = 0;
   #sum = 0;
   #max = 0;
 
   /** @param bounds - ascending upper bounds, each inclusive */
   constructor(bounds: readonly number[]) {
-    this.#bounds = bounds;
-    this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
+    this.#bounds = Float64Array.from(bounds);
+    this.#counts = new Float64Array(bounds.length + 1);
   }
 
   get count(): number {
@@ -53,7 +53,7 @@ export class Histogram {
 
   snapshot(): HistogramSnapshot {
     return {
-      bounds: this.#bounds,
+      bounds: [...this.#bounds],
       counts: [...this.#counts],
       count: this.#count,
       sum: this.#sum,

@@ -35,7 +35,6 @@ export class WalObserver {
   readonly syncMs: Histogram = new Histogram(LATENCY_BOUNDS_MS);
   readonly groupRecords: Histogram = new Histogram(COUNT_BOUNDS);
   readonly groupBytes: Histogram = new Histogram(BYTES_BOUNDS);
-  readonly groupWaiters: Histogram = new Histogram(COUNT_BOUNDS);
   readonly #directory: string;
   readonly #monotonicMs: () => number;
   readonly #totals = {
@@ -66,8 +65,9 @@ export class WalObserver {
   }
 
   recovered(facts: Omit<RecoverEvent, "directory">): void {
+    if (!this.#recover.hasSubscribers) return;
     const { segments, records, tornTailBytes, rewrittenRecords, verdict, durationMs } = facts;
-    this.#recover.publish(() => ({
+    this.#recover.publish({
       directory: this.#directory,
       segments,
       records,
@@ -75,25 +75,24 @@ export class WalObserver {
       rewrittenRecords,
       verdict,
       durationMs,
-    }));
+    });
   }
 
   /** A group is in the file, and on the device if `isSynced`. */
   groupWritten(group: Omit<CommitEvent, "directory" | "durationMs">, startedMs: number): void {
-    const { firstLsn, lastLsn, frames, writtenBytes, waiters, isSynced } = group;
     const totals = this.#totals;
     totals.groups++;
-    totals.frames += frames;
-    totals.writtenBytes += writtenBytes;
-    if (isSynced) totals.syncs++;
-    this.groupRecords.add(lastLsn - firstLsn + 1);
-    this.groupBytes.add(writtenBytes);
-    this.groupWaiters.add(waiters);
-    this.#commit.publish(() => ({
+    totals.frames += group.frames;
+    totals.writtenBytes += group.writtenBytes;
+    if (group.isSynced) totals.syncs++;
+    this.groupRecords.add(group.lastLsn - group.firstLsn + 1);
+    this.groupBytes.add(group.writtenBytes);
+    if (!this.#commit.hasSubscribers) return;
+    this.#commit.publish({
       directory: this.#directory,
       ...group,
       durationMs: this.#monotonicMs() - startedMs,
-    }));
+    });
   }
 
   /** A sync for its own sake: by interval, by call, not for a group. */
@@ -111,22 +110,25 @@ export class WalObserver {
   }
 
   segmentStarted(segment: Omit<RotateEvent, "directory" | "durationMs">, startedMs: number): void {
+    if (!this.#rotate.hasSubscribers) return;
     const { segmentId, firstLsn, previousSegmentId } = segment;
-    this.#rotate.publish(() => ({
+    this.#rotate.publish({
       directory: this.#directory,
       segmentId,
       firstLsn,
       previousSegmentId,
       durationMs: this.#monotonicMs() - startedMs,
-    }));
+    });
   }
 
   segmentsReleased(segmentIds: readonly number[], firstLsn: number): void {
     this.#totals.releasedSegments += segmentIds.length;
-    this.#release.publish(() => ({ directory: this.#directory, segmentIds, firstLsn }));
+    if (!this.#release.hasSubscribers) return;
+    this.#release.publish({ directory: this.#directory, segmentIds, firstLsn });
   }
 
   failed(failure: Omit<FailureEvent, "directory">): void {
-    this.#failure.publish(() => ({ directory: this.#directory, ...failure }));
+    if (!this.#failure.hasSubscribers) return;
+    this.#failure.publish({ directory: this.#directory, ...failure });
   }
 }

@@ -47,9 +47,14 @@ function eventsOf<Name extends keyof WalEvents>(
 }
 
 suite("EventChannel", () => {
-  test("makes no payload without a subscriber", () => {
+  test("says whether anybody would hear", () => {
     const events = new EventChannel<CommitEvent>("walnut.wal.commit");
-    events.publish(() => assert.fail("nobody has asked"));
+    const listener = (): void => undefined;
+    assert.equal(events.hasSubscribers, false);
+    subscribe("walnut.wal.commit", listener);
+    assert.equal(events.hasSubscribers, true);
+    unsubscribe("walnut.wal.commit", listener);
+    assert.equal(events.hasSubscribers, false);
   });
 });
 
@@ -66,16 +71,15 @@ suite("events of a log", () => {
     );
     const commits: readonly CommitEvent[] = eventsOf(seen, "walnut.wal.commit");
     assert.deepEqual(
-      commits.map(({ firstLsn, lastLsn, frames, waiters, isSynced }) => ({
+      commits.map(({ firstLsn, lastLsn, frames, isSynced }) => ({
         firstLsn,
         lastLsn,
         frames,
-        waiters,
         isSynced,
       })),
       [
-        { firstLsn: 1, lastLsn: 5, frames: 1, waiters: 5, isSynced: true },
-        { firstLsn: 6, lastLsn: 6, frames: 1, waiters: 1, isSynced: false },
+        { firstLsn: 1, lastLsn: 5, frames: 1, isSynced: true },
+        { firstLsn: 6, lastLsn: 6, frames: 1, isSynced: false },
       ],
     );
     assert.ok(commits.every(({ writtenBytes, durationMs }) => writtenBytes > 0 && durationMs >= 0));
