@@ -205,10 +205,12 @@ function assertNothingLost(
 }
 
 function assertCursors(state: RecoveredState, history: LogHistory): void {
+  const lastLsn = lastLsnOf(state);
   let releasableLsn = Number.POSITIVE_INFINITY;
   for (const [name, cursor] of history.cursors) {
     const lsn = state.cursors.get(name) ?? 0;
-    if (lsn < cursor.acknowledgedLsn) {
+    // What a cursor was acknowledged for can itself be lost, at weaker levels: then it moves back to the end.
+    if (lsn < Math.min(cursor.acknowledgedLsn, lastLsn)) {
       throw new ModelViolation(
         "cursor-lost",
         `cursor ${name} is at ${lsn}, ${cursor.acknowledgedLsn} was acknowledged`,
@@ -216,7 +218,8 @@ function assertCursors(state: RecoveredState, history: LogHistory): void {
     }
     // A cursor that was never acknowledged may still be where new cursors start.
     const isNew = cursor.acknowledgedLsn === 0 && lsn === state.firstLsn - 1;
-    if (!isNew && !cursor.requestedLsns.includes(lsn)) {
+    const isClamped = lsn === lastLsn && cursor.requestedLsns.some((asked) => asked > lastLsn);
+    if (!isNew && !isClamped && !cursor.requestedLsns.includes(lsn)) {
       throw new ModelViolation(
         "cursor-ahead",
         `cursor ${name} is at ${lsn}, which nobody asked for (${cursor.requestedLsns.join(", ")})`,

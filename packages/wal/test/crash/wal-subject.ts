@@ -120,7 +120,18 @@ export async function recoverWal(
     firstLsn,
     records,
     cursors: new Map([...handles].map(([name, cursor]) => [name, cursor.lsn])),
-    append: (payloads) => appendTo(wal, payloads, "fdatasync"),
+    async append(payloads) {
+      const lsn = await appendTo(wal, payloads, "fdatasync");
+      for (const [name, cursor] of handles) {
+        // A cursor that stood behind the end has been moved back, or this record would never be delivered.
+        if (cursor.lsn < lsn || lsn <= lastLsn) continue;
+        throw new ModelViolation(
+          "cursor-ahead",
+          `LSN ${lsn} was appended, ${name} is at ${cursor.lsn}`,
+        );
+      }
+      return lsn;
+    },
     ackCursor: (name, lsn) => wal.cursor(name).ack(lsn),
     durableLsn: () => wal.positions.durableLsn,
     close: () => wal.close(),

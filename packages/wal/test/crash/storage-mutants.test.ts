@@ -5,7 +5,7 @@ import { suite, test } from "node:test";
 
 import { exploreCrashes } from "@walnut/testkit";
 
-import { MUTANTS, mutate } from "./mutants.ts";
+import { MUTANTS, mutate } from "./storage-mutants.ts";
 import { SPREAD, workloadSubject } from "./workloads.ts";
 
 /** Together these reach every kind of storage call. */
