@@ -12,6 +12,7 @@ import type { WalObserver } from "./observe/wal-observer.ts";
 import { assertKeysFit } from "./open-keyring.ts";
 import type { ResolvedWalOptions } from "./options.ts";
 import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
+import type { SalvageReport } from "./recovery/salvage-apply.ts";
 import type { SalvageOptions } from "./recovery/salvage-plan.ts";
 import { quarantineCursor, salvageSegments } from "./recovery/salvage.ts";
 import type { RecoveryReport } from "./wal-status.ts";
@@ -47,10 +48,9 @@ export async function recoverLog(
     storage,
     directory,
     mode: mode === "default" ? "default" : "strict",
-    acceptsMissingTail: salvage?.isTailMissing === true,
     onProgress: options.onRecoveryProgress,
   });
-  const cursors = await loadCursors(salvaging, mode === "salvage");
+  const { cursors, reports } = await loadCursors(salvaging, mode === "salvage");
   const log = await SegmentedLog.apply(
     {
       storage,
@@ -72,17 +72,36 @@ export async function recoverLog(
   );
   await assertKeysFit(storage, log, parts.codecs, parts.keyring);
   const durationMs = environment.monotonicMs() - startedMs;
-  return { log, cursors, recovery: { ...report(plan, log, durationMs), salvage } };
+  return {
+    log,
+    cursors,
+    recovery: { ...recoveryReport(plan, log, durationMs), salvage: merged(salvage, reports) },
+  };
 }
 
-async function loadCursors(salvaging: SalvageOptions, isSalvage: boolean): Promise<CursorSet> {
+async function loadCursors(
+  salvaging: SalvageOptions,
+  isSalvage: boolean,
+): Promise<{ readonly cursors: CursorSet; readonly reports: readonly SalvageReport[] }> {
   const { storage, directory, nowMs } = salvaging;
   const cursors = new CursorSet(storage, directory, nowMs);
+  const reports: SalvageReport[] = [];
   const quarantine = async (path: string, name: string): Promise<void> => {
-    await quarantineCursor(salvaging, path, name);
+    reports.push(await quarantineCursor(salvaging, path, name));
   };
   await cursors.load(isSalvage ? quarantine : undefined);
-  return cursors;
+  return { cursors, reports };
+}
+
+/** What the opened log tells of all that was moved aside; each report has a file of its own in quarantine. */
+function merged(
+  segments: SalvageReport | undefined,
+  cursors: readonly SalvageReport[],
+): SalvageReport | undefined {
+  const first = segments ?? cursors[0];
+  if (first === undefined) return undefined;
+  const all = segments === undefined ? cursors : [segments, ...cursors];
+  return { ...first, places: all.flatMap((report) => report.places) };
 }
 
 function archiveOf(environment: WalEnvironment, options: ResolvedWalOptions): SegmentArchive {
@@ -95,7 +114,7 @@ function archiveOf(environment: WalEnvironment, options: ResolvedWalOptions): Se
   });
 }
 
-function report(
+function recoveryReport(
   plan: RecoveryPlan,
   log: SegmentedLog,
   durationMs: number,

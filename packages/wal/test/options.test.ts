@@ -4,6 +4,7 @@ import {
   CODEC_NAMES,
   DEFAULT_WAL_OPTIONS,
   DURABILITY_LEVELS,
+  FULL_POLICIES,
   isWalError,
   type WalOptions,
 } from "@walnut/wal";
@@ -39,6 +40,17 @@ const NUMBERS: readonly {
   { name: "maxRecordBytes", min: 1, max: 2 ** 28 - 1, byDefault: 64 * MIB },
   { name: "prewriteBytes", min: 0, max: GIB, byDefault: MIB },
   { name: "attestDelayMs", min: 0, max: HOUR_MS, byDefault: 100 },
+  {
+    name: "maxLogBytes",
+    min: 0,
+    max: MAX,
+    byDefault: 0,
+  },
+  { name: "guaranteedBytes", min: 0, max: MAX, byDefault: 0 },
+  { name: "reserveFreeBytes", min: 0, max: MAX, byDefault: 0 },
+  { name: "blockTimeoutMs", min: 1, max: HOUR_MS, byDefault: 30_000 },
+  { name: "archiveMaxAgeMs", min: 0, max: MAX, byDefault: 0 },
+  { name: "archiveMaxBytes", min: 0, max: MAX, byDefault: 0 },
 ];
 
 function resolve(options: Partial<WalOptions>): ReturnType<typeof resolveWalOptions> {
@@ -55,6 +67,13 @@ function assertRefused(options: object, option: string): void {
 }
 
 suite("options", () => {
+  const words = [
+    { name: "durability", values: DURABILITY_LEVELS, byDefault: "fdatasync" },
+    { name: "codec", values: CODEC_NAMES, byDefault: "none" },
+    { name: "recovery", values: ["default", "strict", "salvage"], byDefault: "default" },
+    { name: "whenFull", values: FULL_POLICIES, byDefault: "reject" },
+    { name: "released", values: ["delete", "archive"], byDefault: "delete" },
+  ] as const;
   for (const { name, min, max, byDefault, with: others } of NUMBERS) {
     suite(name, () => {
       test(`is ${byDefault} by default, also when it is undefined`, () => {
@@ -91,15 +110,10 @@ suite("options", () => {
   }
 
   test("know every key of the defaults, and no other", () => {
-    const known = [...NUMBERS.map(({ name }) => name), "durability", "codec", "recovery"];
+    const known = [...NUMBERS.map(({ name }) => name), ...words.map(({ name }) => name)];
     assert.deepEqual(Object.keys(DEFAULT_WAL_OPTIONS).sort(), known.sort());
   });
 
-  const words = [
-    { name: "durability", values: DURABILITY_LEVELS, byDefault: "fdatasync" },
-    { name: "codec", values: CODEC_NAMES, byDefault: "none" },
-    { name: "recovery", values: ["default", "strict"], byDefault: "default" },
-  ] as const;
   for (const { name, values, byDefault } of words) {
     test(`${name} is one of ${values.join(", ")}; ${byDefault} by default`, () => {
       assert.equal(resolve({})[name], byDefault);

@@ -56,8 +56,6 @@ export interface RecoverOptions {
   readonly directory: string;
   /** "default" trusts the seals of closed segments, "strict" verifies every frame. */
   readonly mode: Exclude<RecoveryMode, "salvage">;
-  /** Takes a last segment that has a seal for the end of the log: its successor is known to be lost. */
-  readonly acceptsMissingTail?: boolean;
   readonly onProgress: ((progress: RecoveryProgress) => void) | undefined;
 }
 
@@ -158,8 +156,7 @@ async function planTail(
   const info = segmentInfo(last.path, last.header);
   const scan = await gatherTail(options.storage, info, last.fileBytes, progress.add);
   const row = tailVerdict(scan.facts);
-  const isAccepted = row.label === "T4" && options.acceptsMissingTail === true;
-  if (row.action === "damage" && !isAccepted) {
+  if (row.action === "damage") {
     const vouchedBy = scan.rest.vouchedBy;
     throw corrupt(
       `${last.path}: damage at offset ${scan.brokenOffset}, LSN ${scan.end.nextLsn} (${row.label}: ${row.why}); verify the disk, then restore or repair`,

@@ -7,11 +7,11 @@
  * 3. some places patched: fewer damaged places; the next salvage finds the rest (CRASH: salvage-3)
  */
 import { encodeCheckpoint } from "../format/checkpoint-file.ts";
-import { CHECKPOINT_NAME } from "../format/segment-name.ts";
+import { CHECKPOINT_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import { copyFile } from "../storage/copy-file.ts";
 import { removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
-import type { SalvageAction, SalvagePlan } from "./salvage-plan.ts";
+import type { SalvageAction, SalvagePlan } from "./salvage-action.ts";
 
 /** Where damaged bytes and reports are kept, beside the segments. */
 export const QUARANTINE_DIRECTORY = "quarantine";
@@ -54,22 +54,41 @@ export async function applySalvage(
   const quarantine = joinPath(directory, QUARANTINE_DIRECTORY);
   const timeMs = options.nowMs();
   await storage.ensureDirectory(quarantine);
+  const report = await unusedReportName(storage, quarantine, timeMs);
   const places: SalvagedPlace[] = [];
   for (const [index, action] of plan.actions.entries()) {
-    const quarantined = await copyDamaged(storage, quarantine, action, `${timeMs}-${index}`);
+    const quarantined = await copyDamaged(storage, quarantine, action, `${report.stamp}-${index}`);
     places.push(placeOf(action, quarantined));
   }
-  const report: SalvageReport = {
+  const written: SalvageReport = {
     version: 1,
     timeMs,
     directory,
     isTailMissing: plan.isTailMissing,
     places,
-    report: `report-${timeMs}.json`,
+    report: report.name,
   };
-  await writeReport(storage, quarantine, report);
+  await writeReport(storage, quarantine, written);
   for (const action of plan.actions) await applyAction(options, plan, action);
-  return report;
+  return written;
+}
+
+/** A name that no earlier report has; unfinished reports of a crash are removed on the way. */
+export async function unusedReportName(
+  storage: Storage,
+  quarantine: string,
+  timeMs: number,
+): Promise<{ readonly name: string; readonly stamp: string }> {
+  const names = new Set(await storage.listDirectory(quarantine));
+  for (const name of names) {
+    if (name.endsWith(TEMPORARY_SUFFIX)) await removeIfThere(storage, joinPath(quarantine, name));
+  }
+  for (let count = 0; ; count++) {
+    const stamp = count === 0 ? String(timeMs) : `${timeMs}-${count}`;
+    const name = `report-${stamp}.json`;
+    const isTaken = [...names].some((other) => other === name || other.includes(`-${stamp}-`));
+    if (!isTaken) return { name, stamp };
+  }
 }
 
 /** Writes a report, durable when it resolves. */
@@ -98,6 +117,11 @@ async function applyAction(
       await replaceFile(storage, directory, name, action.bytes);
       return;
     }
+    case "keep-bytes":
+      return;
+    case "remove-seal":
+      await cutFile(storage, action);
+      return;
     case "remove-segment":
       await removeIfThere(storage, action.path);
       await storage.syncDirectory(directory);
@@ -115,6 +139,16 @@ async function applyAction(
       });
       await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
     }
+  }
+}
+
+async function cutFile(storage: Storage, action: SalvageAction): Promise<void> {
+  const file = await storage.openFile(action.path, "write");
+  try {
+    await file.truncate(action.offset);
+    await file.syncAll();
+  } finally {
+    await file.close();
   }
 }
 

@@ -14,46 +14,22 @@ import {
   type SegmentHeader,
 } from "../format/segment-header.ts";
 import { CHECKPOINT_NAME, formatSegmentName } from "../format/segment-name.ts";
-import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
+import { FrameScanner, type ScannedFrame, type ScanPosition } from "../segment/frame-scanner.ts";
 import { gapFrames } from "../segment/gap-frames.ts";
 import { findHeaderCopy } from "../segment/header-copy.ts";
-import { examineRest, findFrame } from "../segment/lone-frame.ts";
+import { examineRest, findFrame, type RestOfSegment } from "../segment/lone-frame.ts";
 import { firstPosition, segmentInfo } from "../segment/segment-info.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import type { SegmentFileFacts } from "./chain-verdict.ts";
+import {
+  NOTHING_LOST,
+  NOTHING_WRITTEN,
+  WHOLE_SMALL_FILE,
+  type LostRange,
+  type SalvageAction,
+  type SalvagePlan,
+} from "./salvage-action.ts";
 import { gatherCheckpoint, gatherSegments } from "./gather.ts";
-
-/** LSNs that are gone; `undefined` where nobody can know. */
-export interface LostRange {
-  readonly firstLsn: number | undefined;
-  readonly lastLsn: number | undefined;
-}
-
-/** One thing that salvage does, with all that a report needs. */
-export interface SalvageAction {
-  readonly kind:
-    | "patch-range"
-    | "restore-header"
-    | "replace-segment"
-    | "remove-segment"
-    | "move-checkpoint";
-  readonly path: string;
-  /** Bytes that go to quarantine before anything is written over them; `undefined` when there are none. */
-  readonly damaged: { readonly fromOffset: number; readonly endOffset: number } | undefined;
-  readonly lost: LostRange;
-  readonly reason: string;
-  /** What is written, and where. A whole new file for "replace-segment". */
-  readonly bytes: Uint8Array;
-  readonly offset: number;
-}
-
-export interface SalvagePlan {
-  readonly actions: readonly SalvageAction[];
-  /** The last segment says that it has a successor, and there is none: what it held is unknown. */
-  readonly isTailMissing: boolean;
-  /** Where the log begins once the actions are done; differs from the checkpoint when that had to move. */
-  readonly first: { readonly segmentId: number; readonly firstLsn: number } | undefined;
-}
 
 export interface SalvageOptions {
   readonly storage: Storage;
@@ -73,16 +49,24 @@ export async function planSalvage(options: SalvageOptions): Promise<SalvagePlan>
   await planner.restoreHeaders(
     files.filter((file) => file.segmentId >= (known?.firstSegmentId ?? 0)),
   );
-  planner.removeHopelessTail();
   const chain = planner.chain(known?.firstSegmentId);
   await planner.examine(chain, known);
   if (checkpoint.kind === "invalid") planner.checkpointIsDamaged();
+  planner.removeHopeless();
   return planner.plan();
 }
 
 interface KnownSegment {
   readonly path: string;
   readonly header: SegmentHeader;
+}
+
+interface SegmentExtent {
+  readonly successor: SegmentHeader | undefined;
+  /** No segment of the log has a higher id. */
+  readonly isLast: boolean;
+  readonly limitOffset: number;
+  readonly fileBytes: number;
 }
 
 class SalvagePlanner {
@@ -127,7 +111,7 @@ class SalvagePlanner {
         kind: "restore-header",
         path: file.path,
         damaged: { fromOffset: 0, endOffset: SEGMENT_HEADER_BYTES },
-        lost: { firstLsn: undefined, lastLsn: undefined },
+        lost: NOTHING_LOST,
         reason: "the segment header is damaged; a mark carries a copy",
         bytes: encodeSegmentHeader(header),
         offset: 0,
@@ -135,19 +119,17 @@ class SalvagePlanner {
     }
   }
 
-  /** Files behind the last readable segment: nothing says what they held, and nothing follows from them. */
-  removeHopelessTail(): void {
-    const lastId = Math.max(0, ...this.#known.keys());
+  /** Files that are beyond help and that nothing could take the place of. To be called last. */
+  removeHopeless(): void {
+    const replaced = new Set(this.#actions.map((action) => action.path));
     for (const file of this.#hopeless) {
-      if (file.segmentId < lastId) continue;
+      if (replaced.has(file.path)) continue;
       this.#actions.push({
+        ...NOTHING_WRITTEN,
         kind: "remove-segment",
         path: file.path,
         damaged: { fromOffset: 0, endOffset: file.fileBytes },
-        lost: { firstLsn: undefined, lastLsn: undefined },
-        reason: "the last segment is beyond help: its header is damaged and no mark carries a copy",
-        bytes: new Uint8Array(0),
-        offset: 0,
+        reason: "the segment is beyond help: its header is damaged and no mark carries a copy",
       });
     }
   }
@@ -176,7 +158,7 @@ class SalvagePlanner {
       const segment = this.#known.get(id);
       if (segment !== undefined) {
         this.#first ??= { segmentId: id, firstLsn: segment.header.firstLsn };
-        const end = await this.#examineSegment(segment, successor);
+        const end = await this.#examineSegment(segment, successor, index === ids.length - 1);
         previous = { segmentId: id, end };
       } else if (successor !== undefined && previous !== undefined) {
         this.#replace(id, previous, successor);
@@ -194,10 +176,7 @@ class SalvagePlanner {
   }
 
   checkpointIsDamaged(): void {
-    this.#moveCheckpoint("the checkpoint is damaged", {
-      firstLsn: undefined,
-      lastLsn: undefined,
-    });
+    this.#moveCheckpoint("the checkpoint is damaged", NOTHING_LOST, WHOLE_SMALL_FILE);
   }
 
   /** Everything before the first readable segment is gone: the log begins later. */
@@ -205,25 +184,26 @@ class SalvagePlanner {
     checkpoint: { readonly firstSegmentId: number; readonly firstLsn: number } | undefined,
   ): void {
     const first = this.#first;
-    if (first === undefined || checkpoint === undefined) return;
-    if (first.segmentId === checkpoint.firstSegmentId) return;
-    this.#moveCheckpoint(`segment ${checkpoint.firstSegmentId} is missing or beyond help`, {
-      firstLsn: checkpoint.firstLsn,
-      lastLsn: first.firstLsn - 1,
-    });
+    if (first === undefined) return;
+    if (checkpoint === undefined) {
+      const isNewborn = this.#known.get(first.segmentId)?.header.previousSegmentId === 0;
+      if (!isNewborn) this.#moveCheckpoint("the checkpoint is missing", NOTHING_LOST, undefined);
+    } else if (first.segmentId !== checkpoint.firstSegmentId) {
+      const reason = `segment ${checkpoint.firstSegmentId} is missing or beyond help`;
+      this.#moveCheckpoint(reason, lostBetween(checkpoint.firstLsn, first.firstLsn), undefined);
+    }
   }
 
-  #moveCheckpoint(reason: string, lost: LostRange): void {
+  #moveCheckpoint(reason: string, lost: LostRange, damaged: SalvageAction["damaged"]): void {
+    if (this.#actions.some((action) => action.kind === "move-checkpoint")) return;
     const path = joinPath(this.#options.directory, CHECKPOINT_NAME);
-    const bytes = new Uint8Array(0);
     this.#actions.push({
+      ...NOTHING_WRITTEN,
       kind: "move-checkpoint",
       path,
-      damaged: undefined,
+      damaged,
       lost,
       reason,
-      bytes,
-      offset: 0,
     });
   }
 
@@ -231,19 +211,15 @@ class SalvagePlanner {
   async #examineSegment(
     segment: KnownSegment,
     successor: SegmentHeader | undefined,
+    isLast: boolean,
   ): Promise<ScanPosition> {
     const { storage } = this.#options;
     const file = await storage.openFile(segment.path, "read");
     try {
       const fileBytes = await file.size();
       const endOffset = successor?.previousEndOffset ?? fileBytes;
-      return await this.#walk(
-        file,
-        segment,
-        successor,
-        Math.min(endOffset, 2 ** 32 - 1),
-        fileBytes,
-      );
+      const limitOffset = Math.min(endOffset, fileBytes);
+      return await this.#walk(file, segment, { successor, isLast, limitOffset, fileBytes });
     } finally {
       await file.close();
     }
@@ -252,29 +228,27 @@ class SalvagePlanner {
   async #walk(
     file: StorageFile,
     segment: KnownSegment,
-    successor: SegmentHeader | undefined,
-    endOffset: number,
-    fileBytes: number,
+    extent: SegmentExtent,
   ): Promise<ScanPosition> {
+    const { successor, limitOffset } = extent;
     const info = segmentInfo(segment.path, segment.header);
     let start = firstPosition(info.firstLsn, info.headerDigest);
-    let lastKind = 0;
+    let last: ScannedFrame | undefined;
     for (;;) {
       const scanner = new FrameScanner({
         file,
         saltSeed: info.saltSeed,
         start,
-        limitOffset: Math.min(endOffset, fileBytes),
+        limitOffset,
       });
       for (let frame = await scanner.next(); frame !== undefined; frame = await scanner.next()) {
-        lastKind = frame.header.kind;
+        last = frame;
       }
       const broken = scanner.position;
       if (successor === undefined) {
-        const rest = await examineRest(file, info.saltSeed, broken.offset, fileBytes);
+        const rest = await examineRest(file, info.saltSeed, broken.offset, extent.fileBytes);
         if (rest.vouchedBy === undefined) {
-          // Zeros or a torn tail: recovery's business, not ours.
-          this.#isTailMissing = lastKind === FRAME_KIND.seal;
+          this.#noteEnd(segment.path, last, rest, extent);
           return broken;
         }
       } else if (isEnd(broken, successor)) {
@@ -283,10 +257,7 @@ class SalvagePlanner {
       const good = await findFrame(
         file,
         info.saltSeed,
-        {
-          fromOffset: broken.offset + FRAME_HEADER_BYTES,
-          endOffset: Math.min(endOffset, fileBytes),
-        },
+        { fromOffset: broken.offset + FRAME_HEADER_BYTES, endOffset: limitOffset },
         ({ header }) =>
           header.firstLsn >= broken.nextLsn &&
           (successor === undefined || header.firstLsn <= successor.firstLsn),
@@ -301,6 +272,35 @@ class SalvagePlanner {
       if (good === undefined) return resume;
       start = resume;
     }
+  }
+
+  /** The frames end, and no successor says where. Zeros and a torn tail of the last segment are recovery's business. */
+  #noteEnd(
+    path: string,
+    last: ScannedFrame | undefined,
+    rest: RestOfSegment,
+    { isLast, fileBytes }: SegmentExtent,
+  ): void {
+    if (!isLast && rest.hasBytes) {
+      this.#actions.push({
+        ...NOTHING_WRITTEN,
+        kind: "keep-bytes",
+        path,
+        damaged: { fromOffset: rest.fromOffset, endOffset: rest.endOffset },
+        reason: "no frame begins here, and the segment that follows is missing",
+      });
+    }
+    if (!isLast || last?.header.kind !== FRAME_KIND.seal) return;
+    this.#isTailMissing = true;
+    this.#actions.push({
+      ...NOTHING_WRITTEN,
+      kind: "remove-seal",
+      path,
+      damaged: { fromOffset: last.offset, endOffset: fileBytes },
+      reason:
+        "the segment says that another follows, and that is missing; nobody knows what it held",
+      offset: last.offset,
+    });
   }
 
   #patch(segment: KnownSegment, seedOfSalt: number, from: ScanPosition, to: ScanPosition): void {
@@ -386,7 +386,5 @@ function endPosition(successor: SegmentHeader | undefined, broken: ScanPosition)
 }
 
 function lostBetween(firstLsn: number, nextLsn: number): LostRange {
-  return nextLsn > firstLsn
-    ? { firstLsn, lastLsn: nextLsn - 1 }
-    : { firstLsn: undefined, lastLsn: undefined };
+  return nextLsn > firstLsn ? { firstLsn, lastLsn: nextLsn - 1 } : NOTHING_LOST;
 }

@@ -6,6 +6,7 @@ import { joinPath } from "../storage/storage.ts";
 import {
   applySalvage,
   QUARANTINE_DIRECTORY,
+  unusedReportName,
   writeReport,
   type SalvageReport,
 } from "./salvage-apply.ts";
@@ -14,7 +15,7 @@ import { planSalvage, type SalvageOptions } from "./salvage-plan.ts";
 /** Salvages a log's segments. Returns `undefined` when nothing was damaged. The caller holds the directory's lock. */
 export async function salvageSegments(options: SalvageOptions): Promise<SalvageReport | undefined> {
   const plan = await planSalvage(options);
-  if (plan.actions.length === 0 && !plan.isTailMissing) return undefined;
+  if (plan.actions.length === 0) return undefined;
   return await applySalvage(options, plan);
 }
 
@@ -31,7 +32,8 @@ export async function quarantineCursor(
   const quarantine = joinPath(directory, QUARANTINE_DIRECTORY);
   const timeMs = nowMs();
   await storage.ensureDirectory(quarantine);
-  const quarantined = `${name}-${timeMs}.cursor`;
+  const { name: reportName, stamp } = await unusedReportName(storage, quarantine, timeMs);
+  const quarantined = `${name}-${stamp}-0.cursor`;
   const report: SalvageReport = {
     version: 1,
     timeMs,
@@ -49,7 +51,7 @@ export async function quarantineCursor(
         quarantined,
       },
     ],
-    report: `report-${timeMs}-${name}.json`,
+    report: reportName,
   };
   await writeReport(storage, quarantine, report);
   await storage.rename(path, joinPath(quarantine, quarantined));

@@ -49,6 +49,8 @@ export async function findFrame(
 
 /** What lies behind the end of the valid prefix. */
 export interface RestOfSegment {
+  /** Where the valid prefix ends. */
+  readonly fromOffset: number;
   /** False when there is nothing but zeros. */
   readonly hasBytes: boolean;
   /** Offset behind the last byte that is not zero; the prefix end when there is none. */
@@ -87,12 +89,12 @@ export async function examineRest(
       if (vouching !== undefined) {
         const { durableOffset, firstLsn } = vouching.header;
         const vouchedBy = { offset: vouching.offset, durableOffset, firstLsn };
-        return { hasBytes: true, endOffset, vouchedBy };
+        return { fromOffset, hasBytes: true, endOffset, vouchedBy };
       }
     }
     if (read < length) break;
   }
-  return { hasBytes: endOffset > fromOffset, endOffset, vouchedBy: undefined };
+  return { fromOffset, hasBytes: endOffset > fromOffset, endOffset, vouchedBy: undefined };
 }
 
 /** Tries every aligned magic in one chunk. */

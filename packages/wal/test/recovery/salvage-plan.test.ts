@@ -5,7 +5,8 @@ import { isWalError } from "@walnut/wal";
 import { encodeCheckpoint } from "../../src/format/checkpoint-file.ts";
 import { FRAME_MAGIC_BYTES } from "../../src/format/frame.ts";
 import { decodeSegmentHeader } from "../../src/format/segment-header.ts";
-import { planSalvage, type SalvagePlan } from "../../src/recovery/salvage-plan.ts";
+import type { SalvagePlan } from "../../src/recovery/salvage-action.ts";
+import { planSalvage } from "../../src/recovery/salvage-plan.ts";
 import { flipBit } from "../every-bit.ts";
 import { LOG_DIRECTORY, segmentPath } from "../machine.ts";
 import {
@@ -250,7 +251,9 @@ suite("planSalvage", () => {
     const segments = threeSegments();
     const files = filesOf(segments).set(3, new Uint8Array(500).fill(7));
     const plan = await planOf(files);
-    assert.deepEqual(outline(plan), [["remove-segment", name(3), [0, 500], NOBODY_KNOWS]]);
+    const [seal, removed] = outline(plan);
+    assert.equal(seal?.[0], "remove-seal");
+    assert.deepEqual(removed, ["remove-segment", name(3), [0, 500], NOBODY_KNOWS]);
     assert.equal(plan.isTailMissing, true);
   });
 
@@ -258,7 +261,10 @@ suite("planSalvage", () => {
     const files = filesOf(threeSegments());
     files.delete(3);
     const plan = await planOf(files);
-    assert.deepEqual(plan.actions, []);
+    assert.deepEqual(
+      plan.actions.map(({ kind, path }) => [kind, path.endsWith(name(2))]),
+      [["remove-seal", true]],
+    );
     assert.equal(plan.isTailMissing, true);
   });
 

@@ -155,39 +155,33 @@ suite("salvage", () => {
 
 /** Known gaps in what salvage promises; each becomes a plain test with its fix. */
 suite("salvage, still to do", () => {
-  const OPEN = { todo: "engine" } as const;
+  test("leaves a log without its tail that opens in every mode, appended to or not", async () => {
+    const disk = await salvagedDisk(SMALL, [{ kind: "remove", name: segment(3) }]);
+    const wal = await new Machine({ disk, seed: 3 }).open();
+    assert.equal(wal.positions.appendedLsn, 6);
+    await wal.close();
+  });
 
-  test(
-    "leaves a log without its tail that opens in every mode, appended to or not",
-    OPEN,
-    async () => {
-      const disk = await salvagedDisk(SMALL, [{ kind: "remove", name: segment(3) }]);
-      const wal = await new Machine({ disk, seed: 3 }).open();
-      assert.equal(wal.positions.appendedLsn, 6);
-      await wal.close();
-    },
-  );
-
-  test("opens a released log whose checkpoint is gone", OPEN, async () => {
+  test("opens a released log whose checkpoint is gone", async () => {
     const released = loadGolden("released");
     const { survey, files } = await surveyOf(released, [{ kind: "remove", name: "CHECKPOINT" }]);
     await salvageAndJudge(released.expected.records, survey, files);
   });
 
-  test("keeps the bytes of a first segment that is beyond help", OPEN, async () => {
+  test("keeps the bytes of a first segment that is beyond help", async () => {
     const steps = [wiped(segment(1))];
     const { survey, files } = await surveyOf(SMALL, steps);
     assertNothingVanished(await salvagedDisk(SMALL, steps), files, survey);
   });
 
-  test("keeps the bytes of two neighbours that are beyond help", OPEN, async () => {
+  test("keeps the bytes of two neighbours that are beyond help", async () => {
     const plain = loadGolden("plain");
     const steps = [wiped(segment(2)), wiped(segment(3))];
     const { survey, files } = await surveyOf(plain, steps);
     assertNothingVanished(await salvagedDisk(plain, steps), files, survey);
   });
 
-  test("keeps the bytes at the end of a segment whose successor is missing", OPEN, async () => {
+  test("keeps the bytes at the end of a segment whose successor is missing", async () => {
     const plain = loadGolden("plain");
     const steps: DamageStep[] = [
       { kind: "overwrite", name: segment(2), offset: 200, bytes: new Uint8Array(9000).fill(1) },
@@ -197,7 +191,7 @@ suite("salvage, still to do", () => {
     assertNothingVanished(await salvagedDisk(plain, steps), files, survey);
   });
 
-  test("keeps the bytes of a damaged checkpoint", OPEN, async () => {
+  test("keeps the bytes of a damaged checkpoint", async () => {
     const steps = [flip("CHECKPOINT", 10)];
     const disk = await salvagedDisk(SMALL, steps);
     const bytes = damaged(SMALL.files, steps).get("CHECKPOINT");
@@ -205,14 +199,14 @@ suite("salvage, still to do", () => {
     assert.ok(kept.includes(Buffer.from(bytes ?? []).toString("hex")));
   });
 
-  test("tells in the recovery report of a cursor that was moved aside", OPEN, async () => {
+  test("tells in the recovery report of a cursor that was moved aside", async () => {
     const disk = diskWith(damaged(SMALL.files, [flip("cursors/c.cursor", 9)]));
     const wal = await new Machine({ disk, seed: 2 }).open({ recovery: "salvage" });
     assert.equal(wal.recovery.salvage?.places.length, 1);
     await wal.close();
   });
 
-  test("keeps an earlier report when the clock shows the same time again", OPEN, async () => {
+  test("keeps an earlier report when the clock shows the same time again", async () => {
     const disk = await salvagedDisk(SMALL, [flip(segment(1), 130)]);
     const path = `${LOG_DIRECTORY}/${segment(1)}`;
     const bytes = damaged(new Map([["x", disk.peek(path) ?? new Uint8Array()]]), [flip("x", 130)]);
@@ -223,7 +217,7 @@ suite("salvage, still to do", () => {
     assert.equal(reportsOn(disk).length, 2);
   });
 
-  test("leaves no unfinished report of a crash behind", OPEN, async () => {
+  test("leaves no unfinished report of a crash behind", async () => {
     const disk = diskWith(damaged(SMALL.files, [flip(segment(1), 130)]));
     disk.plant(`${LOG_DIRECTORY}/quarantine/report-1.json.tmp`, new Uint8Array(3));
     disk.plant(`${LOG_DIRECTORY}/${segment(2)}.tmp`, new Uint8Array(3));
