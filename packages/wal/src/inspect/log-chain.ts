@@ -5,7 +5,7 @@ import type { SegmentHeader } from "../format/segment-header.ts";
 import type { SegmentFileFacts } from "../recovery/chain-verdict.ts";
 import { isErrno } from "../storage/system-error.ts";
 import type { Storage } from "../storage/storage.ts";
-import { findHeaderCopy } from "./header-copy.ts";
+import { findHeaderCopy } from "../segment/header-copy.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
 import { followChain, type ChainFile, type SegmentChain } from "./segment-chain.ts";
 

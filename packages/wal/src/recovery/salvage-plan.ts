@@ -356,7 +356,7 @@ class SalvagePlanner {
   async #headerCopy(file: SegmentFileFacts): Promise<SegmentHeader | undefined> {
     const handle = await this.#options.storage.openFile(file.path, "read");
     try {
-      return await findHeaderCopy(handle, file.fileBytes, file.segmentId);
+      return await findHeaderCopy(handle, file.segmentId);
     } finally {
       await handle.close();
     }
