@@ -5,6 +5,7 @@
  * opened it.
  */
 import type { ByteBudget } from "./byte-budget.ts";
+import type { HistogramSource } from "./histogram-source.ts";
 import type { RequestHandler } from "./http/request-handler.ts";
 import type { MetricSource } from "./server-metrics.ts";
 import type { ServerPhase, ServerState } from "./server-state.ts";
@@ -40,47 +41,59 @@ export function requestMetrics(
 }
 
 /** Numbers of the log, of recovery and of the table store. */
-export function storageMetrics(storage: () => ServerStorage | undefined): readonly MetricSource[] {
+export function storageMetrics(
+  storage: () => ServerStorage | undefined,
+): readonly (MetricSource | HistogramSource)[] {
   return [...walMetrics(storage), ...recoveryMetrics(storage), ...storeMetrics(storage)];
 }
 
-function walMetrics(storage: () => ServerStorage | undefined): readonly MetricSource[] {
-  const totals = () => storage()?.wal.status().totals;
-  const positions = () => storage()?.wal.positions;
+function walMetrics(
+  storage: () => ServerStorage | undefined,
+): readonly (MetricSource | HistogramSource)[] {
+  const wal = () => storage()?.wal.metrics();
   return [
-    counter("wal_records_total", "Records appended", () => totals()?.appendedRecords),
-    counter("wal_payload_bytes_total", "Bytes of records appended", () => totals()?.appendedBytes),
-    counter("wal_written_bytes_total", "Bytes written to segments", () => totals()?.writtenBytes),
-    counter("wal_syncs_total", "Syncs of segments", () => totals()?.syncs),
-    counter("wal_frames_total", "Frames written", () => totals()?.frames),
+    counter("wal_records_total", "Records appended", () => wal()?.appendedRecords),
+    counter("wal_payload_bytes_total", "Bytes of records appended", () => wal()?.appendedBytes),
+    counter("wal_written_bytes_total", "Bytes written to segments", () => wal()?.writtenBytes),
+    counter("wal_syncs_total", "Syncs of segments", () => wal()?.syncs),
+    counter("wal_groups_total", "Groups written, one write each", () => wal()?.groups),
+    counter("wal_frames_total", "Frames written", () => wal()?.frames),
     counter(
       "wal_released_segments_total",
       "Segments removed after their rows were flushed",
-      () => totals()?.releasedSegments,
+      () => wal()?.releasedSegments,
     ),
-    gauge(
-      "wal_pending_bytes",
-      "Bytes waiting for the disk",
-      () => storage()?.wal.status().pendingBytes,
-    ),
-    counter("wal_rotations_total", "Segments sealed", () => totals()?.rotations),
-    gauge("wal_segments", "Segments on disk", () => storage()?.wal.status().segments.length),
-    gauge("wal_size_bytes", "Bytes of segments on disk", () =>
-      storage()
-        ?.wal.status()
-        .segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
-    ),
-    gauge("wal_first_lsn", "Lowest LSN still in the log", () => positions()?.firstLsn),
-    gauge("wal_appended_lsn", "Highest LSN appended", () => positions()?.appendedLsn),
-    gauge(
-      "wal_durable_lsn",
-      "Highest LSN that survives a power loss",
-      () => positions()?.durableLsn,
-    ),
+    gauge("wal_pending_bytes", "Bytes waiting for the disk", () => wal()?.pendingBytes),
+    gauge("wal_waiters", "Appends waiting for the disk", () => wal()?.waiters),
+    gauge("wal_buffers_in_use", "Commit buffers that hold something", () => wal()?.buffersInUse),
+    counter("wal_rotations_total", "Segments sealed", () => wal()?.rotations),
+    gauge("wal_segments", "Segments on disk", () => wal()?.segments),
+    gauge("wal_size_bytes", "Bytes of segments on disk", () => wal()?.sizeBytes),
+    gauge("wal_first_lsn", "Lowest LSN still in the log", () => wal()?.firstLsn),
+    gauge("wal_appended_lsn", "Highest LSN appended", () => wal()?.appendedLsn),
+    gauge("wal_durable_lsn", "Highest LSN that survives a power loss", () => wal()?.durableLsn),
+    gauge("wal_held_bytes", "Bytes behind the lowest cursor", () => wal()?.spaceHolder?.lagBytes),
+    gauge("wal_held_seconds", "Time since the lowest cursor moved", () => {
+      const lagMs = wal()?.spaceHolder?.lagMs;
+      return lagMs === undefined ? undefined : lagMs / MS_PER_SECOND;
+    }),
+    {
+      kind: "histogram",
+      name: "wal_sync_seconds",
+      help: "Time of synced writes and syncs of segments",
+      unit: 1 / MS_PER_SECOND,
+      read: () => wal()?.syncMs,
+    },
+    {
+      kind: "histogram",
+      name: "wal_group_records",
+      help: "Records of a group",
+      unit: 1,
+      read: () => wal()?.groupRecords,
+    },
     gauge("wal_poisoned", "1 when the log refuses writes until a restart", () => {
-      const status = storage()?.wal.status();
-      if (status === undefined) return undefined;
-      return status.state === "poisoned" ? 1 : 0;
+      const isPoisoned = wal()?.isPoisoned;
+      return isPoisoned === undefined ? undefined : Number(isPoisoned);
     }),
   ];
 }

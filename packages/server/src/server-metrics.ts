@@ -6,6 +6,7 @@
  * are documented in docs/metrics.md, which a test compares with this file.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { exposedHistogram, type HistogramSource } from "./histogram-source.ts";
 import type { RequestObserver } from "./http/request-handler.ts";
 import type { WriteObserver, WriteProtocol } from "./http/write-routes.ts";
 
@@ -85,8 +86,14 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
   }
 
   /** Adds numbers that live elsewhere. */
-  register(sources: readonly MetricSource[]): void {
-    for (const source of sources) registerSource(this.#registry, source);
+  register(sources: readonly (MetricSource | HistogramSource)[]): void {
+    for (const source of sources) {
+      if (source.kind === "histogram") {
+        this.#registry.registerMetric(exposedHistogram(PREFIX + source.name, source));
+      } else {
+        registerSource(this.#registry, source);
+      }
+    }
   }
 
   get contentType(): string {

@@ -66,3 +66,29 @@ suite("ServerMetrics", () => {
     assert.equal(await valueOf(second, 'walnut_errors_total{code="SERVER_TOO_LARGE"}'), undefined);
   });
 });
+
+suite("a histogram that is counted elsewhere", () => {
+  const snapshot = { bounds: [1, 10], counts: [2, 1, 4], count: 7, sum: 500, max: 300 };
+
+  test("is written out with cumulative buckets, in the metric's unit", async () => {
+    const metrics = new ServerMetrics();
+    metrics.register([
+      { kind: "histogram", name: "x_seconds", help: "X", unit: 0.001, read: () => snapshot },
+    ]);
+    const text = await metrics.render();
+    assert.ok(text.includes("# TYPE walnut_x_seconds histogram"));
+    assert.equal(await valueOf(metrics, 'walnut_x_seconds_bucket{le="0.001"}'), 2);
+    assert.equal(await valueOf(metrics, 'walnut_x_seconds_bucket{le="0.01"}'), 3);
+    assert.equal(await valueOf(metrics, 'walnut_x_seconds_bucket{le="+Inf"}'), 7);
+    assert.equal(await valueOf(metrics, "walnut_x_seconds_sum"), 0.5);
+    assert.equal(await valueOf(metrics, "walnut_x_seconds_count"), 7);
+  });
+
+  test("has no lines while nothing is known", async () => {
+    const metrics = new ServerMetrics();
+    metrics.register([
+      { kind: "histogram", name: "x_seconds", help: "X", unit: 1, read: () => undefined },
+    ]);
+    assert.ok(!(await metrics.render()).includes("walnut_x_seconds_bucket"));
+  });
+});
