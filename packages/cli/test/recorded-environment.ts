@@ -5,27 +5,39 @@ import type { CliEnvironment } from "../src/run-cli.ts";
 export class RecordedEnvironment implements CliEnvironment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly exits: number[] = [];
-  readonly stdout: { write(text: string): void };
-  readonly stderr: { readonly isTTY: boolean; write(text: string): void };
+  readonly stdout: {
+    readonly isTTY: boolean;
+    readonly columns: number;
+    write(data: string | Uint8Array): void;
+  };
+  readonly stderr: { readonly isTTY: boolean; readonly columns: number; write(text: string): void };
   out = "";
   err = "";
-  nowMs = 0;
+  elapsedMs = 0;
+  /** Nobody reads standard output any more. */
+  isReaderGone = false;
   #onSignal: ((signal: string) => void) | undefined;
   #onTimer: (() => void) | undefined;
   #onOutput: (() => void) | undefined;
 
   constructor(
-    options: { readonly variables?: Record<string, string>; readonly isTTY?: boolean } = {},
+    options: {
+      readonly variables?: Record<string, string>;
+      readonly isTTY?: boolean;
+      readonly columns?: number;
+    } = {},
   ) {
     this.variables = options.variables ?? {};
+    const shape = { isTTY: options.isTTY ?? false, columns: options.columns ?? 80 };
     this.stdout = {
-      write: (text) => {
-        this.out += text;
+      ...shape,
+      write: (data) => {
+        this.out += typeof data === "string" ? data : Buffer.from(data).toString("latin1");
         this.#onOutput?.();
       },
     };
     this.stderr = {
-      isTTY: options.isTTY ?? false,
+      ...shape,
       write: (text) => {
         this.err += text;
       },
@@ -33,7 +45,24 @@ export class RecordedEnvironment implements CliEnvironment {
   }
 
   monotonicMs(): number {
-    return this.nowMs;
+    return this.elapsedMs;
+  }
+
+  nowMs(): number {
+    return Date.now();
+  }
+
+  isGone(): boolean {
+    return this.isReaderGone;
+  }
+
+  drained(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** What was printed, as JSON. */
+  json<T>(): T {
+    return JSON.parse(this.out);
   }
 
   onStopSignal(listener: (signal: string) => void): () => void {
@@ -52,6 +81,11 @@ export class RecordedEnvironment implements CliEnvironment {
     return () => {
       this.#onTimer = undefined;
     };
+  }
+
+  /** Resolves when the command listens for signals; before that a signal would end the process. */
+  async listening(): Promise<void> {
+    while (this.#onSignal === undefined) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Sends a signal, as the operating system would. */

@@ -79,6 +79,7 @@ suite("walnut serve", () => {
     const directory = await temporaryDirectory(context);
     const environment = new RecordedEnvironment();
     const running = runCli(["serve", "--data-dir", directory, "--port", "0"], environment);
+    await environment.listening();
     environment.signal("SIGTERM");
     assert.equal(await running, EXIT_OK);
   });
