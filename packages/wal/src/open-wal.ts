@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { BackupProgress } from "./backup/backup.ts";
 import { copyLog } from "./backup/restore.ts";
+import type { GuardedCommit } from "./capacity/guarded-commit.ts";
 import { CodecRegistry } from "./codec/codecs.ts";
 import { commitFailure, overloadedError } from "./commit-failure.ts";
 import { GroupCommit } from "./commit/group-commit.ts";
@@ -25,6 +26,7 @@ import {
   type WalOptions,
 } from "./options.ts";
 import { recoverLog } from "./recover-log.ts";
+import { closedError } from "./refusals.ts";
 import { readKeyFile } from "./storage/node-key-file.ts";
 import { NodeStorage } from "./storage/node-storage.ts";
 import type { DirectoryLock, Storage } from "./storage/storage.ts";
@@ -143,10 +145,11 @@ async function openLocked(
   const observer = new WalObserver(options.directory, () => environment.monotonicMs());
   const aids = { codecs, observer, ...(await openKeyring(environment, options)) };
   const { log, cursors, recovery } = await recoverLog(environment, options, aids);
+  let guard: GuardedCommit | undefined;
   try {
     const commit = groupCommitOf(environment, options, log, observer);
     const retention = new Retention(cursors, log);
-    const guard = await guardOf(environment, options, { commit, log, retention });
+    guard = await guardOf(environment, options, { commit, log, retention });
     const volume = await volumeOf(environment.storage, options.directory);
     const parts = { options, environment, lock, log, commit, guard, retention, cursors, volume };
     const wal = new Wal({ ...parts, ...aids, recovery });
@@ -154,6 +157,7 @@ async function openLocked(
     observer.recovered(recovery);
     return wal;
   } catch (error) {
+    guard?.close(closedError(options.directory));
     await log.abandon();
     throw error;
   }

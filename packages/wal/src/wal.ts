@@ -124,10 +124,7 @@ export class Wal {
       ack = chosen;
     }
     const head = encodeRecordHead(bytes, options?.kind ?? 0);
-    const settled = this.#target.append(head, payload, ack);
-    // Behind the append, so that a sync that it makes due includes it.
-    this.#maintenance.onAppend(bytes, this.#needsInterval(options));
-    return settled;
+    return this.#noted(this.#target.append(head, payload, ack), bytes, options);
   }
 
   /**
@@ -159,9 +156,7 @@ export class Wal {
     }
     const ack = ackPointOf(options ?? {}, this.#defaultAck);
     if (ack instanceof Error) return Promise.reject(ack);
-    const settled = this.#target.appendBatch(heads, payloads, ack);
-    this.#maintenance.onAppend(bytes, this.#needsInterval(options));
-    return settled;
+    return this.#noted(this.#target.appendBatch(heads, payloads, ack), bytes, options);
   }
 
   /**
@@ -369,8 +364,14 @@ export class Wal {
     return tooLarge("payload", payload.byteLength, { maxRecordBytes });
   }
 
-  #needsInterval(options: AppendOptions | undefined): boolean {
-    return (options?.durability ?? this.#parts.options.durability) === "interval";
+  /** Tells maintenance of an append, behind it, so that a sync that it makes due includes it. */
+  #noted<T>(settled: Promise<T>, bytes: number, options: AppendOptions | undefined): Promise<T> {
+    const durability = options?.durability ?? this.#parts.options.durability;
+    const note = (): void => this.#maintenance.onAppend(bytes, durability === "interval");
+    // What waits for room may do so longer than any interval: a sync is due once it is written.
+    if ((this.#parts.guard?.waiting ?? 0) > 0) settled.then(note, () => undefined);
+    else note();
+    return settled;
   }
 
   /** Level "off": an LSN is given out behind those of the log, and nothing else happens. */

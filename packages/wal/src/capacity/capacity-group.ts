@@ -2,6 +2,8 @@
  * Capacity group: one byte budget for several logs, such as the categories of a spool on one small tmpfs.
  */
 
+import { WalError } from "../errors.ts";
+
 /** What a group needs to know of a log. */
 export interface GroupMember {
   /** Bytes that the log holds or is about to write. */
@@ -10,6 +12,8 @@ export interface GroupMember {
   readonly guaranteedBytes: number;
   /** Called when another member has freed space. */
   onSpaceFreed(): void;
+  /** Called when another member has no room: whatever nobody needs of this one should go. */
+  onSpaceWanted(): void;
 }
 
 export interface CapacityGroupOptions {
@@ -48,8 +52,29 @@ export class CapacityGroup {
     return this.maxBytes - taken;
   }
 
-  /** @internal */
+  /**
+   * Bytes that `member` could take if the others held nothing but what they are guaranteed.
+   * @internal
+   */
+  limitBytes(member: GroupMember): number {
+    let taken = 0;
+    for (const other of this.#members) if (other !== member) taken += other.guaranteedBytes;
+    return this.maxBytes - taken;
+  }
+
+  /**
+   * @internal
+   * @throws `WAL_INVALID_OPTION` when more would be guaranteed than there is
+   */
   join(member: GroupMember): void {
+    const leftBytes = this.limitBytes(member);
+    if (member.guaranteedBytes > leftBytes) {
+      throw new WalError(
+        "WAL_INVALID_OPTION",
+        `option guaranteedBytes is ${member.guaranteedBytes}; the group has ${this.maxBytes} bytes, of which ${this.maxBytes - leftBytes} are guaranteed to other logs`,
+        { details: { option: "guaranteedBytes", maxBytes: this.maxBytes } },
+      );
+    }
     this.#members.add(member);
   }
 
@@ -62,5 +87,10 @@ export class CapacityGroup {
   /** @internal */
   spaceFreed(by: GroupMember): void {
     for (const member of this.#members) if (member !== by) member.onSpaceFreed();
+  }
+
+  /** @internal */
+  spaceWanted(by: GroupMember): void {
+    for (const member of this.#members) if (member !== by) member.onSpaceWanted();
   }
 }

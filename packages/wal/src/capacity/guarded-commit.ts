@@ -2,7 +2,8 @@
  * Guarded commit: appends that first ask whether there is room, by budget, by group and by the device's free bytes.
  *
  * Without room the policy decides: refuse, wait until a deadline, drop the oldest segments, or drop what comes. Those who wait are
- * served in the order in which they came, and whoever comes meanwhile waits behind them, so order is kept.
+ * served in the order in which they came, and whoever comes meanwhile waits behind them, so order is kept. What would not fit into
+ * an empty log is refused at once, whatever the policy. See docs/capacity.md.
  */
 import type { AckPoint } from "../commit/group-commit.ts";
 import type { CapacityGroup, GroupMember } from "./capacity-group.ts";
@@ -26,6 +27,12 @@ export interface GuardedCommitOptions {
   readonly commit: CommitTarget;
   /** Bytes that the log holds and those that wait to be written. */
   readonly usedBytes: () => number;
+  /** Those of them that wait to be written: the device does not know of them yet. */
+  readonly pendingBytes: () => number;
+  /** Bytes that an empty log holds. */
+  readonly emptyBytes: number;
+  /** What later appends get once the log has failed. */
+  readonly failure: () => Error | undefined;
   /** Budget of this log in bytes; 0 for none. */
   readonly maxBytes: number;
   readonly group: CapacityGroup | undefined;
@@ -36,9 +43,13 @@ export interface GuardedCommitOptions {
   readonly policy: FullPolicy;
   readonly blockTimeoutMs: number;
   readonly setTimer: (delayMs: number, callback: () => void) => { cancel(): void };
-  /** Drops the oldest closed segment, after closing the active one if there is no other; 0 when nothing could be dropped. */
-  readonly dropOldest: (drops: DropCounter) => Promise<number>;
+  /** Releases what all cursors have passed, the active segment included. */
+  readonly reclaim: () => Promise<void>;
+  /** Drops the oldest closed segment, after closing the active one if there is no other; false when there is none. */
+  readonly dropOldest: (drops: DropCounter) => Promise<boolean>;
   readonly full: (neededBytes: number) => Error;
+  /** For what would not even fit into an empty log. */
+  readonly tooLarge: (neededBytes: number, limitBytes: number) => Error;
 }
 
 /** Bytes that a frame adds to a record at most, for the estimate. */
@@ -63,10 +74,11 @@ export class GuardedCommit implements CommitTarget, GroupMember {
   #freeBytes: number;
   #bytesSinceAsked = 0;
   #asking: Promise<void> | undefined;
-  #isDropping = false;
+  #isMakingRoom = false;
   #recheck: { cancel(): void } | undefined;
   #isClosed = false;
 
+  /** @throws `WAL_INVALID_OPTION` when the group cannot guarantee what is asked of it */
   constructor(options: GuardedCommitOptions, freeBytes: number) {
     this.#options = options;
     this.#freeBytes = freeBytes - options.reserveFreeBytes;
@@ -93,9 +105,10 @@ export class GuardedCommit implements CommitTarget, GroupMember {
   append(head: number, payload: Uint8Array, ack: AckPoint): Promise<number> {
     const neededBytes = payload.byteLength + RECORD_OVERHEAD_BYTES + FRAME_OVERHEAD_BYTES;
     const { commit } = this.#options;
-    if (this.#hasRoom(neededBytes)) return commit.append(head, payload, ack);
+    if (this.#isAdmitted(neededBytes)) return commit.append(head, payload, ack);
+    const refusal = this.#refusal(neededBytes);
+    if (refusal !== undefined) return Promise.reject(refusal);
     if (this.#options.policy === "drop-newest") return this.#dropNewest(1, payload.byteLength, 0);
-    if (this.#options.policy === "reject") return Promise.reject(this.#options.full(neededBytes));
     // Whoever waits must not see what the caller does to the payload meanwhile.
     const copy = Uint8Array.from(payload);
     return this.#wait(neededBytes, () => commit.append(head, copy, ack));
@@ -110,19 +123,25 @@ export class GuardedCommit implements CommitTarget, GroupMember {
     for (const payload of payloads) bytes += payload.byteLength;
     const neededBytes = bytes + payloads.length * RECORD_OVERHEAD_BYTES + FRAME_OVERHEAD_BYTES;
     const { commit } = this.#options;
-    if (this.#hasRoom(neededBytes)) return commit.appendBatch(heads, payloads, ack);
+    if (this.#isAdmitted(neededBytes)) return commit.appendBatch(heads, payloads, ack);
+    const refusal = this.#refusal(neededBytes);
+    if (refusal !== undefined) return Promise.reject(refusal);
     if (this.#options.policy === "drop-newest") {
       return this.#dropNewest(payloads.length, bytes, { firstLsn: 0, lastLsn: 0 });
     }
-    if (this.#options.policy === "reject") return Promise.reject(this.#options.full(neededBytes));
     const copies = payloads.map((payload) => Uint8Array.from(payload));
     return this.#wait(neededBytes, () => commit.appendBatch(heads, copies, ack));
   }
 
   /** To be called when segments have gone, of this log or another of the group. */
   onSpaceFreed(): void {
-    this.#askDevice();
     this.#serve();
+    void this.#askAgain().then(() => this.#serve());
+  }
+
+  /** To be called when another log of the group has no room: what nobody needs of this one can go. */
+  onSpaceWanted(): void {
+    this.#makeRoom();
   }
 
   /** To be called when segments of this log have gone. */
@@ -134,18 +153,34 @@ export class GuardedCommit implements CommitTarget, GroupMember {
   /** Refuses everybody who waits, and leaves the group. */
   close(error: Error): void {
     this.#isClosed = true;
-    this.#recheck?.cancel();
+    this.#stopRecheck();
     this.#options.group?.leave(this);
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const waiting of queue) {
-      waiting.deadline?.cancel();
-      waiting.refuse(error);
-    }
+    this.#refuseAll(error);
   }
 
-  #hasRoom(neededBytes: number): boolean {
-    return this.#queue.length === 0 && this.#fits(neededBytes);
+  /** True when an append can go straight on; a log that has failed says so itself. */
+  #isAdmitted(neededBytes: number): boolean {
+    if (this.#queue.length > 0) return false;
+    return this.#options.failure() !== undefined || this.#fits(neededBytes);
+  }
+
+  /** Why an append without room is refused at once; `undefined` when the policy has another answer. */
+  #refusal(neededBytes: number): Error | undefined {
+    const { policy, full, tooLarge } = this.#options;
+    const limitBytes = this.#limitBytes;
+    // Neither waiting nor dropping would ever help, and both would harm others.
+    if (neededBytes > limitBytes) return tooLarge(neededBytes, limitBytes);
+    if (policy !== "reject" && policy !== "drop-newest") return undefined;
+    // For those who come later.
+    this.#wantRoom();
+    return policy === "reject" ? full(neededBytes) : undefined;
+  }
+
+  /** What an empty log could take. */
+  get #limitBytes(): number {
+    const { maxBytes, group, emptyBytes } = this.#options;
+    const ownBytes = maxBytes === 0 ? Number.MAX_SAFE_INTEGER : maxBytes;
+    return Math.min(ownBytes, group?.limitBytes(this) ?? ownBytes) - emptyBytes;
   }
 
   #fits(neededBytes: number): boolean {
@@ -153,31 +188,35 @@ export class GuardedCommit implements CommitTarget, GroupMember {
     if (maxBytes > 0 && this.usedBytes() + neededBytes > maxBytes) return false;
     if (group !== undefined && group.availableBytes(this) < neededBytes) return false;
     if (reserveFreeBytes === 0) return true;
-    if (this.#freeBytes < neededBytes) {
-      this.#askDevice();
-      return false;
-    }
+    if (this.#freeBytes < neededBytes) return false;
     this.#freeBytes -= neededBytes;
     this.#bytesSinceAsked += neededBytes;
-    if (this.#bytesSinceAsked >= FREE_BYTES_PERIOD) this.#askDevice();
+    if (this.#bytesSinceAsked >= FREE_BYTES_PERIOD) void this.#askDevice();
     return true;
   }
 
-  #askDevice(): void {
-    const { reserveFreeBytes, freeBytes } = this.#options;
-    if (reserveFreeBytes === 0 || this.#asking !== undefined || this.#isClosed) return;
+  /** Resolves when the device has answered a question that was asked after this call. */
+  async #askAgain(): Promise<void> {
+    await this.#asking;
+    await this.#askDevice();
+  }
+
+  /** One question at a time; never rejects. */
+  #askDevice(): Promise<void> {
+    const { reserveFreeBytes, freeBytes, pendingBytes } = this.#options;
+    if (reserveFreeBytes === 0 || this.#isClosed) return Promise.resolve();
     this.#bytesSinceAsked = 0;
-    this.#asking = freeBytes().then(
+    this.#asking ??= freeBytes().then(
       (bytes) => {
         this.#asking = undefined;
-        this.#freeBytes = bytes - reserveFreeBytes;
-        this.#serve();
+        this.#freeBytes = bytes - reserveFreeBytes - pendingBytes();
       },
       () => {
         // The device does not say: the last answer holds, and a write that finds no space says so itself.
         this.#asking = undefined;
       },
     );
+    return this.#asking;
   }
 
   #dropNewest<T>(records: number, bytes: number, result: T): Promise<T> {
@@ -198,65 +237,95 @@ export class GuardedCommit implements CommitTarget, GroupMember {
         waiting.deadline = setTimer(blockTimeoutMs, () => {
           this.#queue = this.#queue.filter((other) => other !== waiting);
           reject(full(neededBytes));
+          // Those behind it may need less.
+          this.#serve();
         });
       }
       this.#queue.push(waiting);
       this.#armRecheck();
-      if (policy === "drop-oldest") this.#makeRoom();
+      this.#wantRoom();
     });
   }
 
   /** Serves those who wait, in order, as far as there is room. */
   #serve(): void {
+    const failure = this.#options.failure();
+    if (failure !== undefined) this.#refuseAll(failure);
     for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
       if (!this.#fits(first.neededBytes)) break;
       this.#queue.shift();
       first.deadline?.cancel();
       first.run();
     }
-    if (this.#queue.length === 0) this.#recheck?.cancel();
-    else if (this.#options.policy === "drop-oldest") this.#makeRoom();
+    if (this.#queue.length === 0) this.#stopRecheck();
   }
 
   /** Others may free space without telling: while somebody waits, look again now and then. */
   #armRecheck(): void {
-    this.#recheck?.cancel();
-    this.#recheck = this.#options.setTimer(RECHECK_MS, () => {
-      this.#askDevice();
+    this.#recheck ??= this.#options.setTimer(RECHECK_MS, () => {
+      this.#recheck = undefined;
       this.#serve();
-      if (this.#queue.length > 0 && !this.#isClosed) this.#armRecheck();
+      if (this.#queue.length === 0 || this.#isClosed) return;
+      this.#wantRoom();
+      this.#armRecheck();
     });
   }
 
-  /** Drops segments, oldest first, until the first who waits fits; refuses them all when nothing is left to drop. */
+  #stopRecheck(): void {
+    this.#recheck?.cancel();
+    this.#recheck = undefined;
+  }
+
+  /** Makes room here, and has the others of the group do so. */
+  #wantRoom(): void {
+    this.#makeRoom();
+    this.#options.group?.spaceWanted(this);
+  }
+
   #makeRoom(): void {
-    if (this.#isDropping) return;
-    this.#isDropping = true;
-    void this.#dropUntilRoom().finally(() => {
-      this.#isDropping = false;
-    });
+    if (this.#isMakingRoom || this.#isClosed) return;
+    this.#isMakingRoom = true;
+    void this.#findRoom();
   }
 
+  /** First what costs nothing: a fresh look at the device, segments that nobody needs. Then what the policy gives up. */
+  async #findRoom(): Promise<void> {
+    const { policy, reclaim } = this.#options;
+    try {
+      await this.#askAgain();
+      this.#serve();
+      await reclaim();
+      await this.#askAgain();
+      this.#serve();
+      if (policy === "drop-oldest") await this.#dropUntilRoom();
+    } catch (error) {
+      this.#refuseAll(error instanceof Error ? error : new Error(String(error)));
+    }
+    this.#isMakingRoom = false;
+    // Whoever came after the last look at the queue has found the flag up.
+    if (policy === "drop-oldest" && this.#queue.length > 0) this.#makeRoom();
+  }
+
+  /** Drops segments, oldest first, until nobody waits; refuses whoever does not fit when nothing is left to drop. */
   async #dropUntilRoom(): Promise<void> {
+    const { dropOldest, full } = this.#options;
     while (this.#queue.length > 0 && !this.#isClosed) {
-      let dropped: number;
-      try {
-        dropped = await this.#options.dropOldest(this.#drops);
-      } catch (error) {
-        this.#refuseAll(error instanceof Error ? error : new Error(String(error)));
-        return;
-      }
+      const hasDropped = await dropOldest(this.#drops);
+      await this.#askAgain();
       const before = this.#queue.length;
       this.#serve();
-      if (dropped === 0 && this.#queue.length === before) {
-        this.#refuseAll(this.#options.full(this.#queue[0]?.neededBytes ?? 0));
-      }
+      if (hasDropped || this.#queue.length < before) continue;
+      const first = this.#queue.shift();
+      first?.refuse(full(first.neededBytes));
     }
   }
 
   #refuseAll(error: Error): void {
     const queue = this.#queue;
     this.#queue = [];
-    for (const waiting of queue) waiting.refuse(error);
+    for (const waiting of queue) {
+      waiting.deadline?.cancel();
+      waiting.refuse(error);
+    }
   }
 }

@@ -37,14 +37,14 @@ export class Retention {
 
   /**
    * Drops the oldest closed segment, whoever still needs it: cursors before its end move up. Closes the active segment when there
-   * is no other. Returns how many records went; 0 when there is nothing to drop.
+   * is no other. False when there is nothing to drop.
    */
   async dropOldest(
     commit: Pick<GroupCommit, "exclusive">,
     drops: DropCounter,
     timeMs: number,
-  ): Promise<number> {
-    let dropped = 0;
+  ): Promise<boolean> {
+    let hasDropped = false;
     await this.#track(async () => {
       if (oldestToDrop(this.#log.state) === undefined) {
         await commit.exclusive(() => this.#log.rotate());
@@ -52,14 +52,36 @@ export class Retention {
       const oldest = oldestToDrop(this.#log.state);
       if (oldest === undefined) return;
       const { firstLsn } = this.#log.state;
-      const behind = await this.#cursors.raiseTo(oldest.lastLsn);
-      await this.#log.release(oldest.lastLsn);
-      dropped = oldest.lastLsn - firstLsn + 1;
+      const { lastLsn } = oldest;
+      const readers = this.#cursors.positions();
+      const behind = await this.#cursors.raiseTo(lastLsn);
+      await this.#log.release(lastLsn);
+      hasDropped = true;
       const cursors = behind.map(({ name }) => name);
-      drops.countOldest({ firstLsn, lastLsn: oldest.lastLsn, timeMs, cursors });
+      // What every cursor had passed is not missed by anybody; without cursors nobody can tell.
+      const hadLsn = readers.length === 0 ? 0 : Math.min(...readers.map((one) => one.ackedLsn));
+      const lostFirstLsn = Math.max(firstLsn, hadLsn + 1);
+      if (lostFirstLsn <= lastLsn) {
+        drops.countOldest({ firstLsn: lostFirstLsn, lastLsn, timeMs, cursors });
+      }
       this.#tell();
     });
-    return dropped;
+    return hasDropped;
+  }
+
+  /**
+   * Releases what all cursors have passed, the active segment included: it is closed for that when everything in it is acknowledged.
+   * A log that is full of records which nobody needs would otherwise stay full.
+   */
+  async reclaim(commit: Pick<GroupCommit, "exclusive">): Promise<void> {
+    await this.#track(async () => {
+      const lowest = this.#cursors.lowestDurableLsn();
+      const { active } = this.#log.state;
+      if (lowest === undefined || active === undefined || active.recordCount === 0) return;
+      if (lowest < active.written.lastLsn || this.#isStopped) return;
+      await commit.exclusive(() => this.#log.rotate());
+      await this.#release();
+    });
   }
 
   /** Moves a cursor forward; resolves when that is durable and what it alone was holding has been released. */

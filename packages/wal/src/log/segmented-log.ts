@@ -37,6 +37,7 @@ export class SegmentedLog {
   #hasBegun = false;
   /** Sum over one list of closed segments; lists are never changed. */
   #closedBytes: { readonly of: LogState["closed"]; readonly bytes: number } | undefined;
+  #unfinishedGroupBytes = 0;
   readonly #factory: SegmentFactory;
   readonly #front: LogFront;
   readonly #listeners = new Set<() => void>();
@@ -118,6 +119,11 @@ export class SegmentedLog {
     return this.#closedBytes.bytes + (active?.written.offset ?? 0);
   }
 
+  /** Bytes in {@link sizeBytes} of a group of which a part is still to be written. */
+  get unfinishedGroupBytes(): number {
+    return this.#unfinishedGroupBytes;
+  }
+
   /** Calls back after each change of `writtenLsn` or `durableLsn`, and on close, until unsubscribed. */
   onProgress(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -132,6 +138,14 @@ export class SegmentedLog {
 
   /** The commit sink: appends buffers in order, rotating where a segment is full. */
   async write(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
+    try {
+      await this.#writeGroup(buffers, durable);
+    } finally {
+      this.#unfinishedGroupBytes = 0;
+    }
+  }
+
+  async #writeGroup(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
     const sync = durable ? this.#options.syncKind : undefined;
     const timeMs = this.#options.nowMs();
     const startedMs = this.#observer.nowMs();
@@ -149,13 +163,9 @@ export class SegmentedLog {
         // One sync for the whole group: the last run's covers all runs before it in the same segment, and
         // a rotation in between syncs what it closes.
         const isLastRun = isLastBuffer && rest.length === 0;
-        writtenBytes += await this.#append(
-          writer,
-          buffer,
-          run,
-          timeMs,
-          isLastRun ? sync : undefined,
-        );
+        const runSync = isLastRun ? sync : undefined;
+        writtenBytes += await this.#append(writer, buffer, run, timeMs, runSync);
+        this.#unfinishedGroupBytes = writtenBytes;
         frames += run.length;
         this.#factory.prepareIfDue(writer.written.offset, buffer.lengthBytes);
       }
