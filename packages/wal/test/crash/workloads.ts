@@ -208,6 +208,14 @@ const WORKLOADS: Readonly<Record<string, Work>> = {
     }
   },
 
+  /** Frames are encrypted: recovery copies them without their key, a cut inside one encrypts what stays. */
+  async encrypted(bench, random) {
+    await runRandomSteps(bench, random);
+    await bench.append([100, 200, 300]);
+    await bench.truncateBack(bench.appendedLsn - 1);
+    await bench.append([100]);
+  },
+
   /** Salvage meets nothing but crashes: there is nothing to salvage. */
   async salvage(bench, random) {
     await runRandomSteps(bench, random);
@@ -222,6 +230,7 @@ const SETTINGS: Readonly<Record<string, WorkloadSetting>> = {
   age: { options: { segmentMaxAgeMs: 60 } },
   interval: { options: { syncIntervalMs: 10_000, syncIntervalBytes: 1024 * 1024 } },
   compressed: { options: { codec: "deflate" } },
+  encrypted: { options: { encryption: { keyId: 1, keys: () => new Uint8Array(32).fill(7) } } },
   salvage: { options: { recovery: "salvage" } },
   "failed-sync": {
     faults: (random) => {
