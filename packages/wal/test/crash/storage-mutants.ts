@@ -4,6 +4,8 @@
  */
 
 import {
+  BLOCK_BYTES,
+  SECTOR_BYTES,
   WrappedStorage,
   type InterceptedParts,
   type SimulatedDisk,
@@ -36,6 +38,28 @@ function skip<T>(): Promise<T> {
 function early<T>(proceed: () => Promise<T>): Promise<T> {
   proceed().catch(() => undefined);
   return skip<T>();
+}
+
+interface InterceptedWrite {
+  readonly file: InterceptedParts["file"] | undefined;
+  readonly buffers: InterceptedParts["buffers"] | undefined;
+}
+
+/** Lets a write through with other bytes or at another place. */
+function rewriteWrite<T>(
+  call: StorageCall,
+  proceed: () => Promise<T>,
+  { file, buffers }: InterceptedWrite,
+  change: (bytes: Uint8Array, offset: number) => { bytes: Uint8Array; offset: number },
+): Promise<T> {
+  const isWrite = call.kind === "write" || call.kind === "writeDurable";
+  if (!isWrite || file === undefined || buffers === undefined) return proceed();
+  const { bytes, offset } = change(Buffer.concat(buffers), call.offsetBytes ?? 0);
+  const changed = [bytes];
+  // Both writes resolve with nothing.
+  return (
+    call.kind === "write" ? file.write(changed, offset) : file.writeDurable(changed, offset)
+  ) as Promise<T>;
 }
 
 /** All mutants. The table in docs/testing.md lists the same names. */
@@ -139,20 +163,61 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "loses-the-last-byte",
     about: "a short write is not continued",
+    intercept: (call, proceed, { file, buffers }) =>
+      rewriteWrite(call, proceed, { file, buffers }, (bytes, offset) => ({
+        bytes: bytes.subarray(0, Math.max(0, bytes.byteLength - 1)),
+        offset,
+      })),
+  },
+  {
+    name: "loses-the-last-sector",
+    about: "of a write, what does not fill a sector is lost",
+    intercept: (call, proceed, { file, buffers }) =>
+      rewriteWrite(call, proceed, { file, buffers }, (bytes, offset) => {
+        const end = Math.floor((offset + bytes.byteLength) / SECTOR_BYTES) * SECTOR_BYTES;
+        return { bytes: bytes.subarray(0, Math.max(0, end - offset)), offset };
+      }),
+  },
+  {
+    name: "writes-elsewhere",
+    about: "a write behind the first block lands one sector further on",
+    intercept: (call, proceed, { file, buffers }) =>
+      rewriteWrite(call, proceed, { file, buffers }, (bytes, offset) => ({
+        bytes,
+        offset: offset < BLOCK_BYTES ? offset : offset + SECTOR_BYTES,
+      })),
+  },
+  {
+    name: "truncates-too-much",
+    about: "a file is cut down to a whole number of sectors",
     intercept<T>(
       call: StorageCall,
       proceed: () => Promise<T>,
-      { file, buffers }: InterceptedParts,
+      { file }: InterceptedParts,
     ): Promise<T> {
-      const isWrite = call.kind === "write" || call.kind === "writeDurable";
-      if (!isWrite || file === undefined || buffers === undefined) return proceed();
-      const bytes = Buffer.concat(buffers);
-      const short = [bytes.subarray(0, Math.max(0, bytes.byteLength - 1))];
-      const offset = call.offsetBytes ?? 0;
-      // Both writes resolve with nothing.
-      return (
-        call.kind === "write" ? file.write(short, offset) : file.writeDurable(short, offset)
-      ) as Promise<T>;
+      if (call.kind !== "truncate" || file === undefined) return proceed();
+      const length = Math.floor((call.lengthBytes ?? 0) / SECTOR_BYTES) * SECTOR_BYTES;
+      // A cut resolves with nothing.
+      return file.truncate(length) as Promise<T>;
+    },
+  },
+  {
+    name: "removes-before-checkpoint",
+    about: "the oldest segment goes before the checkpoint that does without it",
+    async intercept<T>(
+      call: StorageCall,
+      proceed: () => Promise<T>,
+      { storage }: InterceptedParts,
+    ): Promise<T> {
+      if (call.kind !== "rename" || call.to?.endsWith("/CHECKPOINT") !== true)
+        return await proceed();
+      // Before the checkpoint is replaced: the oldest segment goes, as if the release had begun with it.
+      const directory = call.to.slice(0, call.to.lastIndexOf("/"));
+      const names = await storage.listDirectory(directory);
+      const [oldest] = names.filter((name) => name.endsWith(".wal")).toSorted();
+      const isThere = names.includes("CHECKPOINT");
+      if (oldest !== undefined && isThere) await storage.remove(`${directory}/${oldest}`);
+      return await proceed();
     },
   },
 ];
