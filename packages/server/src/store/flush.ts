@@ -7,7 +7,7 @@
  */
 import type { CatalogFile } from "./catalog-record.ts";
 import type { DurableDirectories } from "./durable-directories.ts";
-import { gatherPartition, partitionByHour, type HourPartition } from "./hour-partition.ts";
+import type { HourFacts } from "./hour-partition.ts";
 import {
   hourDirectory,
   parquetFileName,
@@ -15,7 +15,7 @@ import {
   temporaryFileName,
   type LsnRange,
 } from "./parquet-path.ts";
-import type { ParquetWriter } from "./parquet-writer.ts";
+import type { ParquetWriter, StagedRows } from "./parquet-writer.ts";
 import type { RowSet } from "./row-buffer.ts";
 import type { StoreFileSystem } from "./store-file-system.ts";
 import type { TableName } from "./table-name.ts";
@@ -30,6 +30,7 @@ export interface FlushTarget {
 /** What a flush writes. */
 export interface FlushSource extends LsnRange {
   readonly table: TableName;
+  /** The arrays are taken: nobody else may use them afterwards. */
   readonly rows: RowSet;
   /** Different for every try, so that a temporary file is never written twice. */
   readonly attempt: number;
@@ -49,21 +50,34 @@ export async function writeHourFiles(
   target: FlushTarget,
   source: FlushSource,
 ): Promise<readonly CatalogFile[]> {
-  const partitions = partitionByHour(source.rows.timestamps);
+  const staged = await target.writer.stage(source.rows);
+  try {
+    return await writeStaged(target, source, staged);
+  } finally {
+    staged.release();
+  }
+}
+
+async function writeStaged(
+  target: FlushTarget,
+  source: FlushSource,
+  staged: StagedRows,
+): Promise<readonly CatalogFile[]> {
   const written: CatalogFile[] = [];
   const touched = new Set<string>();
   let next = 0;
   const work = async (): Promise<void> => {
     for (;;) {
       const index = next++;
-      const partition = partitions[index];
-      if (partition === undefined) return;
-      const { file, directory } = await writeHourFile(target, source, partition);
+      const hour = staged.hours[index];
+      if (hour === undefined) return;
+      const write = (path: string): Promise<void> => staged.write(index, path);
+      const { file, directory } = await writeHourFile(target, source, { hour, write });
       written[index] = file;
       touched.add(directory);
     }
   };
-  const workers = Array.from({ length: Math.min(CONCURRENT_FILES, partitions.length) }, work);
+  const workers = Array.from({ length: Math.min(CONCURRENT_FILES, staged.hours.length) }, work);
   // All of them, even when one fails: nothing may be written behind the back of the next try.
   const results = await Promise.allSettled(workers);
   for (const result of results) if (result.status === "rejected") throw result.reason;
@@ -79,24 +93,20 @@ interface WrittenFile {
 }
 
 async function writeHourFile(
-  { files, directories, writer }: FlushTarget,
-  { table, rows, attempt, ...range }: FlushSource,
-  partition: HourPartition,
+  { files, directories }: FlushTarget,
+  { table, attempt, firstLsn, lastLsn }: FlushSource,
+  { hour, write }: { readonly hour: HourFacts; readonly write: (path: string) => Promise<void> },
 ): Promise<WrittenFile> {
   const tablePath = tableDirectory(table.database, table.measurement);
-  const relative = `${tablePath}/${hourDirectory(partition.hourStartNs)}`;
+  const relative = `${tablePath}/${hourDirectory(hour.hourStartNs)}`;
   const directory = await directories.ensure(relative);
-  const name = parquetFileName(table.measurement, range);
+  const name = parquetFileName(table.measurement, { firstLsn, lastLsn });
   const temporaryPath = `${directory}/${temporaryFileName(name, attempt)}`;
   try {
-    const bytes = await writeDurably(
-      { files, writer },
-      temporaryPath,
-      gatherPartition(rows, partition),
-    );
+    const bytes = await writeDurably(files, temporaryPath, write);
     // 3. The name. CRASH: flush-3 leaves the temporary or the final name, both unknown to the catalog.
     await files.rename(temporaryPath, `${directory}/${name}`);
-    return { directory, file: describeFile(`${relative}/${name}`, bytes, partition) };
+    return { directory, file: describeFile(`${relative}/${name}`, bytes, hour) };
   } catch (error) {
     // Half a file would hold space on a disk that may be full. If it cannot go now, the next start
     // removes it; the first error is the one to report.
@@ -106,13 +116,13 @@ async function writeHourFile(
 }
 
 async function writeDurably(
-  { files, writer }: Pick<FlushTarget, "files" | "writer">,
+  files: StoreFileSystem,
   temporaryPath: string,
-  rows: RowSet,
+  write: (path: string) => Promise<void>,
 ): Promise<number> {
   // 1. The rows, under a name that nobody reads. CRASH: flush-1 leaves a temporary file, removed at the
   //    next start.
-  await writer.write(temporaryPath, rows);
+  await write(temporaryPath);
   const bytes = await files.fileSizeBytes(temporaryPath);
   if (bytes === undefined) throw new Error(`${temporaryPath} vanished while it was written`);
   // 2. The bytes become durable before the name says that they are there. CRASH: flush-2, as flush-1.
@@ -120,8 +130,8 @@ async function writeDurably(
   return bytes;
 }
 
-function describeFile(path: string, bytes: number, partition: HourPartition): CatalogFile {
-  const { rowCount, minTimeNs, maxTimeNs, hourStartNs } = partition;
+function describeFile(path: string, bytes: number, hour: HourFacts): CatalogFile {
+  const { rowCount, minTimeNs, maxTimeNs, hourStartNs } = hour;
   return {
     path,
     rows: rowCount,

@@ -218,7 +218,10 @@ export class Flusher {
     const [first, last] = [memtables[0], memtables.at(-1)];
     if (first === undefined || last === undefined) return;
     const range = { firstLsn: first.firstLsn, lastLsn: last.lastLsn };
-    const rows = await mergeRows(memtables);
+    const rows = await copyRows(memtables);
+    // The writer takes the arrays: what is said about them is read before.
+    const { rowCount } = rows;
+    const columns = rows.columns.map((column) => column.name);
     const attempt = ++this.#attempts;
     const files = await writeHourFiles(target, { table, rows, attempt, ...range });
     await this.#options.makeLogDurable(range.lastLsn);
@@ -232,7 +235,7 @@ export class Flusher {
         ...range,
         flushedLsn: this.#options.flushedLsnAfter(table, range.lastLsn),
         schema: registry.schema(table.key),
-        columns: rows.columns.map((column) => column.name),
+        columns,
         files,
       }),
       () => {
@@ -242,7 +245,7 @@ export class Flusher {
         this.#stats = {
           ...this.#stats,
           flushes: this.#stats.flushes + 1,
-          flushedRows: this.#stats.flushedRows + rows.rowCount,
+          flushedRows: this.#stats.flushedRows + rowCount,
           flushedFiles: this.#stats.flushedFiles + files.length,
           flushedBytes: this.#stats.flushedBytes + files.reduce((sum, file) => sum + file.bytes, 0),
         };
@@ -293,15 +296,16 @@ function takeMemtables(frozen: readonly Memtable[]): readonly Memtable[] {
   return frozen.slice(0, count);
 }
 
-/** All rows of frozen memtables. Lets the process breathe between two of them: each may take some ms. */
-async function mergeRows(memtables: readonly Memtable[]): Promise<RowSet> {
-  const [only] = memtables;
-  if (only !== undefined && memtables.length === 1) return only.rowSet();
-  const merged = new RowBuffer();
-  merged.reserve(memtables.reduce((total, memtable) => total + memtable.rowCount, 0));
-  for (const memtable of memtables) {
-    merged.append(memtable.rowSet());
-    await nextTurn();
+/**
+ * A copy of all rows of frozen memtables, for the writer to keep: queries go on with the memtables' own.
+ * Lets the process breathe between two of them: each may take some ms.
+ */
+async function copyRows(memtables: readonly Memtable[]): Promise<RowSet> {
+  const copy = new RowBuffer();
+  copy.reserve(memtables.reduce((total, memtable) => total + memtable.rowCount, 0));
+  for (const [index, memtable] of memtables.entries()) {
+    if (index > 0) await nextTurn();
+    for (const part of memtable.parts()) copy.append(part);
   }
-  return merged.rowSet();
+  return copy.rowSet();
 }

@@ -15,12 +15,16 @@ const TWO_POW_32 = 4_294_967_296;
 /** A sort key is 42 bits of time and 22 bits of row in one 64-bit integer. */
 const ROW_BITS = 22;
 
-/** Rows of one hour: which of the source rows, in time order. */
-export interface HourPartition {
+/** An hour that occurs in rows. */
+export interface HourFacts {
   readonly hourStartNs: bigint;
   readonly minTimeNs: bigint;
   readonly maxTimeNs: bigint;
   readonly rowCount: number;
+}
+
+/** Rows of one hour: which of the source rows, in time order. */
+export interface HourPartition extends HourFacts {
   /** Row numbers in time order, or `undefined` when these are all rows as they stand. */
   readonly rows: Uint32Array | undefined;
 }

@@ -50,6 +50,11 @@ export class Memtable {
     return bytes;
   }
 
+  /** All rows, as the sets that they are kept in now. Nothing is copied. */
+  parts(): readonly RowSet[] {
+    return this.#rows.rowCount === 0 ? this.#pending : [this.#rows.rowSet(), ...this.#pending];
+  }
+
   /** All rows as columns. Later inserts do not change the result. */
   rowSet(): RowSet {
     this.#rows.reserve(this.#pendingRows);

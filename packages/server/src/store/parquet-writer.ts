@@ -1,22 +1,34 @@
 /**
- * Writes rows to one Parquet file.
+ * Rows of a flush as Parquet files, one for each UTC hour.
  *
  * Columns: `time` (TIMESTAMP, nanoseconds) and then the table's columns as BIGINT, UBIGINT, DOUBLE, BOOLEAN
- * or VARCHAR, in row order, compressed with ZSTD
- * unless told otherwise, with statistics. The file is complete when `write`
- * resolves, and not durable: DuckDB does not sync. Whatever is at the path is overwritten in place.
+ * or VARCHAR, in time order, compressed with ZSTD unless told otherwise, with statistics. A file is complete
+ * when `write` resolves, and not durable: DuckDB does not sync. Whatever is at the path is overwritten in
+ * place.
  */
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { TIME_COLUMN } from "./column-type.ts";
+import { gatherPartition, partitionByHour, type HourFacts } from "./hour-partition.ts";
 import type { RowSet } from "./row-buffer.ts";
 import { ROW_SCAN_FUNCTION, RowScan } from "./row-scan.ts";
-import { TIME_COLUMN } from "./column-type.ts";
 import { quoteIdentifier, quoteLiteral } from "./sql-identifier.ts";
 
 /** Makes Parquet files of rows. */
 export interface ParquetWriter {
-  /** Writes all rows, in their order. Rejects when it cannot; the file is then undefined. */
-  write(path: string, rows: RowSet): Promise<void>;
-  close(): void;
+  /** Takes the rows of one flush and finds their hours. The arrays are the writer's from then on. */
+  stage(rows: RowSet): Promise<StagedRows>;
+  /** Call it when nothing is staged. */
+  close(): Promise<void>;
+}
+
+/** Rows that a writer holds, by hour. */
+export interface StagedRows {
+  /** Hours that occur in the rows, oldest first. */
+  readonly hours: readonly HourFacts[];
+  /** Writes all rows of one hour, an index into {@link hours}. Rejects when it cannot; the file is then undefined. */
+  write(hour: number, path: string): Promise<void>;
+  /** Forgets the rows. */
+  release(): void;
 }
 
 /** How pages are compressed: "zstd" is smaller, "snappy" faster and understood by every reader. */
@@ -42,22 +54,38 @@ export async function openParquetWriter(
   // One thread: the rows come through callbacks on one thread, and the other cores serve queries.
   const instance = await DuckDBInstance.create(":memory:", { threads: "1", temp_directory: "" });
   const scan = new RowScan(await instance.connect());
-  return {
-    async write(path, rows) {
-      const published = scan.publish(rows);
+  const write = async (path: string, rows: RowSet): Promise<void> => {
+    const published = scan.publish(rows);
+    try {
+      // A connection runs one statement at a time; several flushes may write at once.
+      const connection = await instance.connect();
       try {
-        // A connection runs one statement at a time; several flushes may write at once.
-        const connection = await instance.connect();
-        try {
-          await copyTo(connection, path, { rows, token: published.token, compression });
-        } finally {
-          connection.closeSync();
-        }
+        await copyTo(connection, path, { rows, token: published.token, compression });
       } finally {
-        published.release();
+        connection.closeSync();
       }
+    } finally {
+      published.release();
+    }
+  };
+  return {
+    stage(rows) {
+      const partitions = partitionByHour(rows.timestamps);
+      return Promise.resolve({
+        hours: partitions,
+        write: async (hour, path) => {
+          const partition = partitions[hour];
+          if (partition === undefined) throw new RangeError(`hour ${hour} of ${partitions.length}`);
+          await write(path, gatherPartition(rows, partition));
+        },
+        // The garbage collector takes them when this object goes.
+        release() {},
+      });
     },
-    close: () => instance.closeSync(),
+    close() {
+      instance.closeSync();
+      return Promise.resolve();
+    },
   };
 }
 

@@ -17,7 +17,8 @@ import { DurableDirectories, prepareRoot } from "./durable-directories.ts";
 import { auditFiles, type FileAuditReport } from "./file-audit.ts";
 import { Flusher } from "./flusher.ts";
 import { nearNames } from "./near-names.ts";
-import { openParquetWriter, type ParquetWriter } from "./parquet-writer.ts";
+import { openThreadedParquetWriter } from "./parquet-thread.ts";
+import type { ParquetWriter } from "./parquet-writer.ts";
 import { QueryEngine, type QueryResult as Answer } from "./query-engine.ts";
 import type { TableReference } from "./query-references.ts";
 import { SchemaRegistry, type AdmittedBatch as Admission } from "./schema-registry.ts";
@@ -72,7 +73,7 @@ export async function openTableStore(options: TableStoreOptions): Promise<TableS
           directory: path.join(resolved.directory, "catalog"),
           durability: resolved.catalogDurability,
         }),
-      openParquetWriter: async () => await openParquetWriter(),
+      openParquetWriter: async () => await openThreadedParquetWriter(),
       catalogSnapshotBytes: DEFAULT_SNAPSHOT_BYTES,
     },
     options,
@@ -299,7 +300,7 @@ export class TableStore {
       async () => await this.#flusher.flushAll(this.#tables.values()),
       async () => await this.#flusher.stop(),
       async () => await this.#catalog.close(),
-      async () => this.#writer.close(),
+      async () => await this.#writer.close(),
     ];
     const failures: unknown[] = [];
     for (const step of steps) {

@@ -74,10 +74,16 @@ class CrashPoint {
 /** A Parquet writer that dies before or in the middle of a file. */
 function dyingWriter(point: CrashPoint, real: ParquetWriter): ParquetWriter {
   return {
-    async write(filePath, rowSet) {
-      point.step("flush-1 write");
-      await real.write(filePath, rowSet);
-      point.step("flush-1 written");
+    async stage(rowSet) {
+      const staged = await real.stage(rowSet);
+      return {
+        ...staged,
+        async write(hour, filePath) {
+          point.step("flush-1 write");
+          await staged.write(hour, filePath);
+          point.step("flush-1 written");
+        },
+      };
     },
     close: () => real.close(),
   };

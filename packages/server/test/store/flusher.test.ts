@@ -91,9 +91,9 @@ suite("Flusher", () => {
       openParquetWriter: async () => {
         const writer = await openParquetWriter();
         return {
-          write: async (filePath, rowSet) => {
+          stage: async (rowSet) => {
             await held;
-            await writer.write(filePath, rowSet);
+            return await writer.stage(rowSet);
           },
           close: () => writer.close(),
         };
