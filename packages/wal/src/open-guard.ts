@@ -2,6 +2,7 @@
  * Puts a guard in front of the appends of a log that has limits: a budget, a group, a reserve.
  */
 import { GuardedCommit } from "./capacity/guarded-commit.ts";
+import { overloadedError } from "./commit-failure.ts";
 import type { GroupCommit } from "./commit/group-commit.ts";
 import type { WalEnvironment } from "./environment.ts";
 import { WalError } from "./errors.ts";
@@ -41,11 +42,13 @@ export async function guardOf(
       freeBytes,
       policy: options.whenFull,
       blockTimeoutMs: options.blockTimeoutMs,
+      maxWaitingBytes: options.maxPendingBytes,
       setTimer: (delayMs, callback) => environment.setTimer(delayMs, callback, true),
       reclaim: () => retention.reclaim(commit),
       dropOldest: (drops) => retention.dropOldest(commit, drops, wholeMs(environment)),
       full: (neededBytes) => fullError(options, log.sizeBytes, neededBytes),
       tooLarge: (neededBytes, limitBytes) => neverFits(options, neededBytes, limitBytes),
+      overloaded: (waitingBytes) => overloadedError(options, waitingBytes),
     },
     reserveFreeBytes === 0 ? 0 : await freeBytes(),
   );

@@ -42,6 +42,8 @@ export interface GuardedCommitOptions {
   readonly freeBytes: () => Promise<number>;
   readonly policy: FullPolicy;
   readonly blockTimeoutMs: number;
+  /** Bytes of payloads that may wait for room. */
+  readonly maxWaitingBytes: number;
   readonly setTimer: (delayMs: number, callback: () => void) => { cancel(): void };
   /** Releases what all cursors have passed, the active segment included. */
   readonly reclaim: () => Promise<void>;
@@ -50,6 +52,8 @@ export interface GuardedCommitOptions {
   readonly full: (neededBytes: number) => Error;
   /** For what would not even fit into an empty log. */
   readonly tooLarge: (neededBytes: number, limitBytes: number) => Error;
+  /** When more would wait than may. */
+  readonly overloaded: (waitingBytes: number) => Error;
 }
 
 /** Bytes that a frame adds to a record at most, for the estimate. */
@@ -135,8 +139,7 @@ export class GuardedCommit implements CommitTarget, GroupMember {
 
   /** To be called when segments have gone, of this log or another of the group. */
   onSpaceFreed(): void {
-    this.#serve();
-    void this.#askAgain().then(() => this.#serve());
+    void this.#noteFreed();
   }
 
   /** To be called when another log of the group has no room: what nobody needs of this one can go. */
@@ -144,10 +147,10 @@ export class GuardedCommit implements CommitTarget, GroupMember {
     this.#makeRoom();
   }
 
-  /** To be called when segments of this log have gone. */
-  released(): void {
-    this.onSpaceFreed();
+  /** To be called when segments of this log have gone. When it resolves, what has become free is to be had. */
+  async released(): Promise<void> {
     this.#options.group?.spaceFreed(this);
+    await this.#noteFreed();
   }
 
   /** Refuses everybody who waits, and leaves the group. */
@@ -166,11 +169,15 @@ export class GuardedCommit implements CommitTarget, GroupMember {
 
   /** Why an append without room is refused at once; `undefined` when the policy has another answer. */
   #refusal(neededBytes: number): Error | undefined {
-    const { policy, full, tooLarge } = this.#options;
+    const { policy, full, tooLarge, overloaded, maxWaitingBytes } = this.#options;
     const limitBytes = this.#limitBytes;
     // Neither waiting nor dropping would ever help, and both would harm others.
     if (neededBytes > limitBytes) return tooLarge(neededBytes, limitBytes);
-    if (policy !== "reject" && policy !== "drop-newest") return undefined;
+    if (policy === "block" || policy === "drop-oldest") {
+      const waitingBytes = this.#queue.reduce((sum, waiting) => sum + waiting.neededBytes, 0);
+      const isTooMuch = this.#queue.length > 0 && waitingBytes + neededBytes > maxWaitingBytes;
+      return isTooMuch ? overloaded(waitingBytes) : undefined;
+    }
     // For those who come later.
     this.#wantRoom();
     return policy === "reject" ? full(neededBytes) : undefined;
@@ -193,6 +200,12 @@ export class GuardedCommit implements CommitTarget, GroupMember {
     this.#bytesSinceAsked += neededBytes;
     if (this.#bytesSinceAsked >= FREE_BYTES_PERIOD) void this.#askDevice();
     return true;
+  }
+
+  async #noteFreed(): Promise<void> {
+    this.#serve();
+    await this.#askAgain();
+    this.#serve();
   }
 
   /** Resolves when the device has answered a question that was asked after this call. */

@@ -16,7 +16,7 @@ export class Retention {
   readonly #cursors: CursorSet;
   readonly #log: SegmentedLog;
   readonly #underWay = new Set<Promise<void>>();
-  readonly #released: (() => void)[] = [];
+  readonly #released: (() => void | Promise<void>)[] = [];
   #isStopped = false;
   #failure: string | undefined;
 
@@ -30,8 +30,8 @@ export class Retention {
     return this.#failure;
   }
 
-  /** Calls back after each release, successful or not. */
-  onReleased(callback: () => void): void {
+  /** Calls back after each release, successful or not; whoever has caused it waits for the answer. */
+  onReleased(callback: () => void | Promise<void>): void {
     this.#released.push(callback);
   }
 
@@ -64,7 +64,7 @@ export class Retention {
       if (lostFirstLsn <= lastLsn) {
         drops.countOldest({ firstLsn: lostFirstLsn, lastLsn, timeMs, cursors });
       }
-      this.#tell();
+      await this.#tell();
     });
     return hasDropped;
   }
@@ -106,8 +106,8 @@ export class Retention {
     await Promise.allSettled(this.#underWay);
   }
 
-  #tell(): void {
-    for (const callback of this.#released) callback();
+  async #tell(): Promise<void> {
+    for (const callback of this.#released) await callback();
   }
 
   async #track(run: () => Promise<void>): Promise<void> {
@@ -133,7 +133,7 @@ export class Retention {
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
     }
-    this.#tell();
+    await this.#tell();
   }
 }
 

@@ -21,6 +21,7 @@ export type BenchOptions = Partial<
     | "policy"
     | "blockTimeoutMs"
     | "emptyBytes"
+    | "maxWaitingBytes"
   >
 > & {
   readonly clock?: VirtualClock;
@@ -72,6 +73,7 @@ export class GuardBench {
         freeBytes: () => this.#askDevice(),
         policy: options.policy ?? "reject",
         blockTimeoutMs: options.blockTimeoutMs ?? 1000,
+        maxWaitingBytes: options.maxWaitingBytes ?? 1_000_000,
         setTimer: (delayMs, callback) => this.clock.setTimer(delayMs, callback),
         reclaim: () => this.#reclaim(),
         dropOldest: (counter) => {
@@ -90,6 +92,7 @@ export class GuardBench {
         },
         full: () => new WalError("WAL_NO_SPACE", "full"),
         tooLarge: () => new WalError("WAL_RECORD_TOO_LARGE", "never fits"),
+        overloaded: () => new WalError("WAL_OVERLOADED", "too many wait"),
       },
       this.deviceFree,
     );
@@ -107,7 +110,7 @@ export class GuardBench {
   /** Space goes, and the guard hears of it. */
   free(bytes: number): void {
     this.used -= bytes;
-    this.guard.released();
+    void this.guard.released();
   }
 
   /** Lets the device answer what it was asked. */

@@ -133,6 +133,18 @@ suite("GuardedCommit: block", () => {
     assert.equal(bench.reclaims, 1);
   });
 
+  test("lets no more wait than may, whatever that costs them", async () => {
+    const bench = new GuardBench({ maxBytes: 1000, policy: "block", maxWaitingBytes: 400 });
+    bench.used = 1000;
+    const one = watch(bench.append(400 - 68));
+    const another = watch(bench.append(0));
+    await settle(1);
+    assert.deepEqual([one.state, another.code], ["pending", "WAL_OVERLOADED"]);
+    bench.free(1000);
+    await settle(1);
+    assert.equal(one.state, "resolved");
+  });
+
   test("refuses everybody when the log fails", async () => {
     const bench = new GuardBench({ maxBytes: 1000, policy: "block", blockTimeoutMs: 10_000 });
     bench.used = 1000;
