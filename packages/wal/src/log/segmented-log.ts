@@ -10,7 +10,7 @@ import { SALT_BYTES, type SegmentHeader } from "../format/segment-header.ts";
 import type { WalObserver } from "../observe/wal-observer.ts";
 import type { RecoveryPlan } from "../recovery/recover.ts";
 import { closedAt, type ClosedSegment } from "../segment/segment-info.ts";
-import { SegmentWriter, type SyncKind } from "../segment/segment-writer.ts";
+import { SegmentWriter } from "../segment/segment-writer.ts";
 import { ifThereIsSpace, NoSpaceError } from "../storage/system-error.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
@@ -25,6 +25,7 @@ import {
 } from "./log-state.ts";
 import { sealSegment, unshareSegment } from "./next-segment.ts";
 import type { SegmentedLogOptions } from "./segmented-log-options.ts";
+import { markGroup, rollBack, type GroupMark } from "./roll-back.ts";
 import { SegmentFactory } from "./segment-factory.ts";
 import { findCut } from "./truncation.ts";
 
@@ -138,11 +139,23 @@ export class SegmentedLog {
 
   /** The commit sink: appends buffers in order, rotating where a segment is full. */
   async write(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
+    const mark = markGroup(this.#cell.state);
     try {
       await this.#writeGroup(buffers, durable);
+    } catch (error) {
+      if (error instanceof NoSpaceError) await this.#rollBack(mark);
+      throw error;
     } finally {
       this.#unfinishedGroupBytes = 0;
     }
+  }
+
+  /** The group's appends are rejected as a whole: what was written of it goes, and nothing more into those files. */
+  async #rollBack(mark: GroupMark): Promise<void> {
+    const { storage, directory } = this.#options;
+    await this.#front.serialize(async () => {
+      this.#cell.state = await rollBack(storage, directory, mark, this.#cell.state);
+    });
   }
 
   async #writeGroup(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
@@ -164,7 +177,7 @@ export class SegmentedLog {
         // a rotation in between syncs what it closes.
         const isLastRun = isLastBuffer && rest.length === 0;
         const runSync = isLastRun ? sync : undefined;
-        writtenBytes += await this.#append(writer, buffer, run, timeMs, runSync);
+        writtenBytes += await writer.append(buffer, run, timeMs, runSync);
         this.#unfinishedGroupBytes = writtenBytes;
         frames += run.length;
         this.#factory.prepareIfDue(writer.written.offset, buffer.lengthBytes);
@@ -191,7 +204,9 @@ export class SegmentedLog {
     const active = this.#cell.state.active;
     if (active === undefined || active.isAttested || !active.isFullyDurable) return;
     if (active.recordCount === 0) return;
-    await active.attest(this.#options.nowMs());
+    // Without room for the mark the log is as complete; nothing more goes into a file that ran out of space.
+    const isDone = await ifThereIsSpace(() => active.attest(this.#options.nowMs()));
+    if (!isDone) await this.#closeActive();
   }
 
   /** Closes the active segment and starts the next one, if the active one holds records. */
@@ -314,25 +329,6 @@ export class SegmentedLog {
     const isFull = active.written.offset + bytes > this.#options.segmentSizeBytes;
     if (isFull && active.recordCount > 0) return await this.#startSegment(undefined);
     return active;
-  }
-
-  /**
-   * After a write that found no space nothing more goes into that file: what was written before is made durable and the log
-   * continues, when there is room, in a new segment whose header says where this one ends.
-   */
-  async #append(
-    writer: SegmentWriter,
-    buffer: CommitBuffer,
-    run: readonly FrameSpan[],
-    timeMs: number,
-    sync: SyncKind | undefined,
-  ): Promise<number> {
-    try {
-      return await writer.append(buffer, run, timeMs, sync);
-    } catch (error) {
-      if (error instanceof NoSpaceError) await this.#closeActive();
-      throw error;
-    }
   }
 
   /** Once, before the first segment of this opening: `lastLsn` is the last that the log holds, doubtful ones included. */

@@ -10,6 +10,7 @@ import { encodeMarkFrame, FRAME_KIND } from "../format/frame.ts";
 import { orNoSpace } from "../storage/system-error.ts";
 import type { StorageFile } from "../storage/storage.ts";
 import { encodePackedRun, encodeRun, type EncodeContext } from "./frame-encoder.ts";
+import type { ScanPosition } from "./frame-scanner.ts";
 import { Prewriter } from "./prewriter.ts";
 import type { ClosedSegment, SegmentInfo } from "./segment-info.ts";
 
@@ -86,6 +87,12 @@ export class SegmentWriter {
 
   get durable(): SegmentExtent {
     return this.#durable;
+  }
+
+  /** Where the next frame goes, and what it must agree with. */
+  get position(): ScanPosition {
+    const { offset, lastLsn } = this.#written;
+    return { offset, nextLsn: lastLsn + 1, chain: this.#chain };
   }
 
   get isFullyDurable(): boolean {
