@@ -47,7 +47,7 @@ export async function benchCommand(
     let floor: Floor;
     try {
       progress.report(0, total, "the disk alone");
-      floor = await measureFloor(join(scratch, "floor"), seconds / 3);
+      floor = await measureFloor(scratch, seconds / 3);
       for (const benchCase of BENCH_CASES) {
         progress.report(results.length + 1, total, benchCase.name);
         results.push(await runBenchCase(join(scratch, "log"), benchCase, seconds));
@@ -62,10 +62,10 @@ export async function benchCommand(
   return EXIT_OK;
 }
 
-async function measureFloor(path: string, seconds: number): Promise<Floor> {
+async function measureFloor(directory: string, seconds: number): Promise<Floor> {
   const trial = async (name: string, sizeBytes: number): Promise<SyncTrial> => {
     const methods = SYNC_METHODS.filter((candidate) => candidate.name === name);
-    const [found] = await runSyncTrials(path, methods, sizeBytes, seconds);
+    const [found] = await runSyncTrials(directory, methods, sizeBytes, seconds);
     if (found === undefined) throw new RangeError(`no method ${name}`);
     return found;
   };

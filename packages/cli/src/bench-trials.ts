@@ -35,6 +35,8 @@ export const BENCH_CASES: readonly BenchCase[] = [
 
 const WARM_UP_SHARE = 0.3;
 const RELEASE_MS = 200;
+/** What may wait for the disk is written before a case ends: a small backlog keeps that short. */
+const MAX_PENDING_BYTES = 32 * 1024 * 1024; // 32 MiB
 /** Above so many writers only some calls are timed: the clock would cost more than the append. */
 const TIMED_WRITERS = 16;
 
@@ -50,7 +52,7 @@ export async function runBenchCase(
   seconds: number,
 ): Promise<BenchResult> {
   const { durability, writers, batch, payloadBytes } = benchCase;
-  const wal = await openWal({ directory, durability });
+  const wal = await openWal({ directory, durability, maxPendingBytes: MAX_PENDING_BYTES });
   // The cursor lets segments go, as a running system does; the disk would fill up otherwise.
   const cursor = wal.cursor("bench");
   const releases = new Set<Promise<void>>();

@@ -1,7 +1,6 @@
 /**
  * `walnut fsync-test`: which way of syncing is fastest on this disk, and what that means for the options of a log.
  */
-import { join } from "node:path";
 import { bar } from "./bar-chart.ts";
 import type { CommandContext } from "./command-context.ts";
 import { EXIT_OK } from "./exit-code.ts";
@@ -55,8 +54,7 @@ export async function fsyncTestCommand(
     const total = SYNC_SIZES.length * SYNC_METHODS.length;
     for (const sizeBytes of SYNC_SIZES) {
       progress.report(trials.length, total, formatBytes(sizeBytes));
-      const path = join(scratch, "file");
-      const ofSize = await runSyncTrials(path, SYNC_METHODS, sizeBytes, seconds);
+      const ofSize = await runSyncTrials(scratch, SYNC_METHODS, sizeBytes, seconds);
       trials.push(...ofSize);
       progress.clear();
       if (!isJson) output.line(...sizeLines(ofSize, terminal));

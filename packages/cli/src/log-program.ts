@@ -64,7 +64,7 @@ function addLookingCommands(program: Command, run: RunCommand): void {
   subcommand(program, {
     name: "verify",
     description: "check every frame of every segment, the chain, checkpoint and cursors",
-    examples: `  walnut verify ./data                   exit code 0: nothing is damaged, 3: something is
+    examples: `  walnut verify ./data                   exit code 3: damage was found
   walnut verify ./data --json | jq '.logs[].damage'`,
   })
     .argument("<dir>", DIR_TEXT)
@@ -144,8 +144,8 @@ function addCursorCommands(program: Command, run: RunCommand): void {
     name: "cursors",
     description: "list cursors; move or remove one of a log that nobody writes",
     examples: `  walnut cursors ./data
-  walnut cursors ack ./log reader 1200   its owner has no more need of records up to 1200
-  walnut cursors rm ./log reader         nobody will ask for its records again
+  walnut cursors ack ./log reader 1200   records up to 1200 may go
+  walnut cursors rm ./log reader         nobody will ask for its records
 
 Moving or removing a cursor releases the segments that it alone was holding:
 their records are gone.`,
@@ -213,7 +213,7 @@ function addMeasuringCommands(program: Command, run: RunCommand): void {
   subcommand(program, {
     name: "bench",
     description: "measure appends at each durability level on a disk",
-    examples: `  walnut bench                           in the system's directory for temporary files
+    examples: `  walnut bench                           in the directory for temporary files
   walnut bench /var/lib/walnut --seconds 3
 
 Writes to a directory of its own, which is removed. Takes about ten seconds.`,

@@ -2,6 +2,7 @@
  * Ways to get bytes onto the device, each measured at several sizes: what a disk can do before any log is involved.
  */
 import * as fs from "node:fs";
+import { join } from "node:path";
 import { latenciesOf, type Latencies } from "./latencies.ts";
 
 /** One way to make a write durable. */
@@ -54,9 +55,13 @@ export function methodOfWalnut(sizeBytes: number): SyncMethod | undefined {
   );
 }
 
-/** Measures methods at one size, each for about `seconds`. They take turns, because a shared disk has moods. */
+/**
+ * Measures methods at one size, each for about `seconds`. They take turns, because a shared disk has moods.
+ *
+ * @param directory - an existing one, for two files that are left there for the next call
+ */
 export async function runSyncTrials(
-  path: string,
+  directory: string,
   methods: readonly SyncMethod[],
   sizeBytes: number,
   seconds: number,
@@ -64,7 +69,7 @@ export async function runSyncTrials(
   const micros = methods.map((): number[] => []);
   for (let round = 0; round < ROUNDS; round++) {
     for (const [index, method] of methods.entries()) {
-      micros[index]?.push(...(await timesOf(path, method, sizeBytes, seconds / ROUNDS)));
+      micros[index]?.push(...(await timesOf(directory, method, sizeBytes, seconds / ROUNDS)));
     }
   }
   return methods.map((method, index) => ({
@@ -74,9 +79,9 @@ export async function runSyncTrials(
   }));
 }
 
-/** Microseconds of each write. The file is removed. */
+/** Microseconds of each write. */
 async function timesOf(
-  path: string,
+  directory: string,
   method: SyncMethod,
   sizeBytes: number,
   seconds: number,
@@ -84,7 +89,9 @@ async function timesOf(
   const { O_CREAT, O_RDWR, O_TRUNC, O_DSYNC } = fs.constants;
   // Not every system has the flag; there the descriptor is an ordinary one and the sync is a call.
   const dsync = method.sync === "O_DSYNC" ? (O_DSYNC ?? 0) : 0;
-  if (method.isZeroFilled) fillWithZeros(path);
+  const path = join(directory, method.isZeroFilled ? "filled" : "growing");
+  // Blocks that were written before are as good as zeros: one file serves all.
+  if (method.isZeroFilled && !fs.existsSync(path)) fillWithZeros(path);
   const flags = O_CREAT | O_RDWR | dsync | (method.isZeroFilled ? 0 : O_TRUNC);
   const fd = fs.openSync(path, flags, 0o600);
   try {
@@ -106,7 +113,6 @@ async function timesOf(
     return micros;
   } finally {
     fs.closeSync(fd);
-    fs.rmSync(path, { force: true });
   }
 }
 
