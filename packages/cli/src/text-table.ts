@@ -63,7 +63,9 @@ export function wrap(text: string, width: number): string[] {
 export function fit(text: string, width: number, terminal: Terminal): string {
   if (text.length <= width) return text;
   const { dots } = terminal.glyphs;
-  return width <= dots.length ? text.slice(0, width) : text.slice(0, width - dots.length) + dots;
+  const mark = width <= dots.length ? "" : dots;
+  // Not in the middle of a character that takes two code units.
+  return text.slice(0, width - mark.length).replace(/[\ud800-\udbff]$/, "") + mark;
 }
 
 function lineOf(
