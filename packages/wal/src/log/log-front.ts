@@ -26,6 +26,8 @@ export interface LogFrontOptions {
 
 export class LogFront {
   readonly #options: LogFrontOptions;
+  /** Files that have left the log and are still there: disposing of them has failed, and is tried again at the next release. */
+  #undisposed: readonly string[] = [];
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(options: LogFrontOptions) {
@@ -50,7 +52,7 @@ export class LogFront {
    * 1. checkpoint replaced: files that no longer belong to the log; the next open disposes of them (CRASH: release-1)
    * 2. some files gone: the same (CRASH: release-2)
    *
-   * A failed release leaves the log as it was, or with files that the next open disposes of.
+   * A failed release leaves the log as it was, or with files that the next release or the next open disposes of.
    */
   release(lsn: number): Promise<void> {
     return this.serialize(() => this.#releaseNow(lsn));
@@ -77,11 +79,15 @@ export class LogFront {
     await this.#writeCheckpoint(state, state.firstLsn);
   }
 
-  /** Disposes of a file that has left the log: a released segment, or what a crash kept of one. */
-  async dispose(path: string): Promise<void> {
+  /** Disposes of files that have left the log: released segments, or what a crash kept of them. */
+  async disposeOf(paths: readonly string[]): Promise<void> {
     const { storage, archive } = this.#options;
-    if (archive === undefined) await removeIfThere(storage, path);
-    else await archive.take(path);
+    this.#undisposed = [...this.#undisposed, ...paths];
+    for (let path = this.#undisposed[0]; path !== undefined; path = this.#undisposed[0]) {
+      if (archive === undefined) await removeIfThere(storage, path);
+      else await archive.take(path);
+      this.#undisposed = this.#undisposed.slice(1);
+    }
   }
 
   async #releaseNow(lsn: number): Promise<void> {
@@ -91,7 +97,7 @@ export class LogFront {
     await this.#writeCheckpoint(next, next.firstLsn);
     // The commit loop may have rotated meanwhile: the same segments leave whatever the state is now.
     cell.state = withoutSegmentsUpTo(cell.state, lsn).next;
-    for (const segment of released) await this.dispose(segment.path);
+    await this.disposeOf(released.map(({ path }) => path));
     await archive?.clean();
     const segmentIds = released.map(({ segmentId }) => segmentId);
     observer.segmentsReleased(segmentIds, cell.state.firstLsn);

@@ -84,7 +84,8 @@ export class SegmentedLog {
     if (!this.#hasCheckpoint && plan.closed.length > 0) {
       await ifThereIsSpace(() => this.#writeCheckpoint());
     }
-    for (const path of plan.releasedPaths) await this.#front.dispose(path);
+    // Without room in the archive they stay for now: a log opens without free space.
+    await ifThereIsSpace(() => this.#front.disposeOf(plan.releasedPaths));
     for (const path of [...plan.supersededPaths, ...plan.temporaryPaths]) {
       await removeIfThere(storage, path);
     }
