@@ -3,7 +3,7 @@
  */
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isWalError, openWal, type DurabilityLevel } from "@walnut/wal";
+import { openWal, type DurabilityLevel } from "@walnut/wal";
 import { latenciesOf, type Latencies } from "./latencies.ts";
 
 /** One way to use a log. */
@@ -30,13 +30,10 @@ export const BENCH_CASES: readonly BenchCase[] = [
   { ...appendCase("fdatasync", 8), name: "fdatasync, 8 writers, 1000 a batch", batch: 1000 },
   appendCase("interval", 1024),
   appendCase("async", 1024),
-  appendCase("memory", 1024),
 ];
 
 const WARM_UP_SHARE = 0.3;
 const RELEASE_MS = 200;
-/** What may wait for the disk is written before a case ends: a small backlog keeps that short. */
-const MAX_PENDING_BYTES = 32 * 1024 * 1024; // 32 MiB
 /** Above so many writers only some calls are timed: the clock would cost more than the append. */
 const TIMED_WRITERS = 16;
 
@@ -52,7 +49,7 @@ export async function runBenchCase(
   seconds: number,
 ): Promise<BenchResult> {
   const { durability, writers, batch, payloadBytes } = benchCase;
-  const wal = await openWal({ directory, durability, maxPendingBytes: MAX_PENDING_BYTES });
+  const wal = await openWal({ directory, durability });
   // The cursor lets segments go, as a running system does; the disk would fill up otherwise.
   const cursor = wal.cursor("bench");
   const releases = new Set<Promise<void>>();
@@ -68,14 +65,7 @@ export async function runBenchCase(
     for (let call = writer; !run.isOver; call++) {
       const isTimed = writers <= TIMED_WRITERS || call % 64 === 0;
       const startMs = isTimed ? performance.now() : 0;
-      try {
-        await (batch === 1 ? wal.append(payload) : wal.appendBatch(payloads));
-      } catch (error) {
-        // Level "memory" takes more than the disk can write: then a caller waits, and so do we.
-        if (!isWalError(error, "WAL_OVERLOADED")) throw error;
-        await sleep(1);
-        continue;
-      }
+      await (batch === 1 ? wal.append(payload) : wal.appendBatch(payloads));
       if (!run.isWarm) continue;
       run.records += batch;
       if (isTimed) micros.push((performance.now() - startMs) * 1000);

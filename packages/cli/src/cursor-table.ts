@@ -13,7 +13,7 @@ export function cursorLines(
   nowMs: number,
   terminal: Terminal,
 ): string[] {
-  if (cursors.length === 0) return ["no cursors: nothing is ever released"];
+  if (cursors.length === 0) return ["no cursor on disk: nothing is released"];
   const canRelease = segments.length > 1;
   const rows = cursors.map((cursor): TableCell[] => {
     const { name, ackedLsn, heldRecords, heldBytes, movedAtMs, isLowest } = cursor;

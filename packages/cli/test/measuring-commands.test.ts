@@ -13,7 +13,7 @@ suite("walnut bench", () => {
     const { code, environment } = await run(["bench", directory, "--seconds", "0.03", "--json"]);
     assert.equal(code, EXIT_OK);
     const { results, floor } = environment.json;
-    assert.ok(results.length >= 6);
+    assert.ok(results.length >= 5);
     // On a busy machine nothing may come through in so short a time.
     for (const { recordsPerSecond, benchCase } of results)
       assert.ok(recordsPerSecond >= 0, benchCase.name);

@@ -295,6 +295,56 @@ suite("verifyLog", () => {
     );
   });
 
+  test("agrees with strict recovery on every flipped bit, cut and missing file", async () => {
+    const original = await closedLog(2, 3);
+    // The last group of the second segment has nothing that vouches for it.
+    const wal = await original.open({ attestDelayMs: 0 });
+    await appendNumbered(wal, 1);
+    await appendNumbered(wal, 1);
+    const image = original.disk.snapshot();
+    const restored = (): Machine => {
+      const machine = new Machine();
+      for (const [path, bytes] of image) {
+        if (bytes !== undefined) machine.disk.plant(path, Uint8Array.from(bytes));
+      }
+      return machine;
+    };
+    const disagreements: string[] = [];
+    const seen = { damaged: 0, whole: 0 };
+    const compare = async (what: string, machine: Machine): Promise<void> => {
+      const { damage } = await verify(machine);
+      const isRefused = await machine.open({ recovery: "strict" }).then(
+        async (opened) => {
+          await opened.close();
+          return false;
+        },
+        (error: unknown) => isWalError(error, "WAL_CORRUPT"),
+      );
+      seen[isRefused ? "damaged" : "whole"]++;
+      if (isRefused !== damage.length > 0) disagreements.push(`${what}: recovery ${isRefused}`);
+    };
+    for (const [path, bytes] of image) {
+      if (bytes === undefined || !/\.wal$|CHECKPOINT$/.test(path)) continue;
+      for (let offset = 0; offset < bytes.byteLength; offset += 3) {
+        const machine = restored();
+        const changed = Uint8Array.from(bytes);
+        changed[offset] = (changed[offset] ?? 0) ^ (1 << (offset % 8));
+        await machine.replace(path, changed);
+        await compare(`${path} flipped at ${offset}`, machine);
+        if (offset % 9 !== 0) continue;
+        const shorter = restored();
+        await shorter.replace(path, bytes.slice(0, offset));
+        await compare(`${path} cut at ${offset}`, shorter);
+      }
+      const without = restored();
+      await without.disk.remove(path);
+      await compare(`${path} removed`, without);
+    }
+    assert.deepEqual(disagreements, []);
+    assert.ok(seen.damaged > 100 && seen.whole > 20, JSON.stringify(seen));
+    await wal.close();
+  });
+
   test("finds every flipped bit of a segment with a successor", async () => {
     const machine = await closedLog(2, 3);
     const original = machine.bytesOf(segmentPath(1)).slice();
