@@ -100,7 +100,7 @@ export async function fuzzFormat(options: FuzzOptions): Promise<FuzzReport> {
 
 /** A few random changes: bits, bytes, interesting numbers, ranges moved, cut or repeated. */
 export function mutated(bytes: Uint8Array, random: SeededRandom): Uint8Array {
-  let result = bytes.slice();
+  let result: Uint8Array = bytes.slice();
   for (
     let count = random.pick([0, 1, 1, 1, 2, 3, 8]);
     count > 0 && result.byteLength > 0;
@@ -328,7 +328,7 @@ const SCANNER: FuzzTarget = {
     const disk = new SimulatedDisk();
     disk.plant("/segment", bytes);
     const file = await disk.openFile("/segment", "read");
-    const copy = await findHeaderCopy(file, bytes.byteLength, random.between(1, 3));
+    const copy = await findHeaderCopy(file, random.between(1, 3));
     const result = decodeSegmentHeader(bytes);
     const header = result.kind === "valid" ? result.header : copy;
     if (header === undefined) return false;

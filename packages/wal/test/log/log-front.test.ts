@@ -34,7 +34,7 @@ suite("LogFront", () => {
     calls.length = 0;
     await wal.cursor("reader").ack(4);
     const order = calls
-      .filter(({ kind, path, to }) => kind === "remove" || /CHECKPOINT$/.test(to ?? path))
+      .filter(({ kind, path, to }) => kind === "remove" || (to ?? path).endsWith("CHECKPOINT"))
       .filter(({ path }) => !path.endsWith(".tmp") || path.endsWith("CHECKPOINT.tmp"))
       .map(({ kind, path, to }) => `${kind} ${(to ?? path).slice(5)}`);
     const renamed = order.indexOf("rename CHECKPOINT");

@@ -241,7 +241,10 @@ suite("SegmentArchive.take", () => {
         "000000000001.wal.recovered",
       ]);
       const sizes = (await archive.list()).map(({ sizeBytes }) => sizeBytes);
-      assert.deepEqual(sizes.sort(), [101, 102, 103]);
+      assert.deepEqual(
+        sizes.toSorted((a, b) => a - b),
+        [101, 102, 103],
+      );
     });
 
     test(`${how}: takes the same segment again when a crash came before it had left the log`, async () => {

@@ -68,7 +68,7 @@ async function planOf(
 }
 
 /** What a plan does, without the bytes and the words. */
-function outline(plan: SalvagePlan): unknown[] {
+function outline(plan: SalvagePlan): readonly (readonly unknown[])[] {
   return plan.actions.map(({ kind, path, damaged, lost }) => [
     kind,
     path.slice(LOG_DIRECTORY.length + 1),
