@@ -67,7 +67,7 @@ function gather(target) {
       // tsx tells versions of a file apart by a query.
       const bare = url.split("?")[0];
       const map = maps[url];
-      if (map?.data == null) continue;
+      if (map === undefined || map.data === null) continue;
       const file = files.get(bare) ?? newFile(map);
       files.set(bare, file);
       count(file, functions);

@@ -7,7 +7,7 @@ const BAR_CELLS = 24;
 const REDRAW_MS = { terminal: 100, other: 15_000 } as const;
 
 export class ProgressLine {
-  readonly #isTerminal: boolean = process.stdout.isTTY === true;
+  readonly #isTerminal: boolean = process.stdout.isTTY;
   #drawnMs = performance.now();
   #isDrawn = false;
 
