@@ -16,7 +16,7 @@ const PARENT_CHECK_INTERVAL_MS = 100;
 const SAME_SIGNAL_MS = 500;
 
 ensureBuilt();
-const program = join(ROOT, "packages", "cli", "dist", "walnut.js");
+const program = join(ROOT, "packages", "cli", "dist", "launch.cjs");
 if (!existsSync(program)) fail(`the build made no ${program}.`);
 if (process.env["npm_lifecycle_event"] === "start") {
   dieWithNpm();

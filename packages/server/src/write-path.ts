@@ -12,12 +12,14 @@
 import { isWalError } from "@walnut/wal";
 import { ServerError } from "./errors.ts";
 import { encodeIngestBatch } from "./ingest/batch-codec.ts";
+import { ReusedMemory } from "./ingest/reused-memory.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
 
 /** The part of the log that writing needs. */
 export interface BatchLog {
   /** False at level "off": the log keeps nothing, so nothing is encoded for it. */
   readonly keepsPayloads: boolean;
+  /** Copies the payload before it returns: its memory is used again. */
   append(payload: Uint8Array): Promise<number>;
 }
 
@@ -45,6 +47,7 @@ export interface WritePathOptions<Admitted extends IngestBatch> {
 /** Makes batches durable and visible. */
 export class WritePath<Admitted extends IngestBatch> {
   readonly #options: WritePathOptions<Admitted>;
+  readonly #recordMemory = new ReusedMemory();
   #activeWrites = 0;
   #isStopped = false;
   #onIdle: (() => void)[] = [];
@@ -92,7 +95,10 @@ export class WritePath<Admitted extends IngestBatch> {
     const admitted = store.admit(batch);
     let lsn: number;
     try {
-      lsn = await log.append(log.keepsPayloads ? encodeIngestBatch(admitted) : NO_PAYLOAD);
+      // The log copies the record before `append` returns.
+      lsn = await log.append(
+        log.keepsPayloads ? encodeIngestBatch(admitted, this.#recordMemory) : NO_PAYLOAD,
+      );
     } catch (error) {
       store.abandon(admitted);
       throw asWriteError(error);

@@ -1,6 +1,7 @@
 /** Every route of a real server on a loopback port, as clients use them. */
 import assert from "node:assert/strict";
 import { readdir, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -403,6 +404,40 @@ suite("management routes", () => {
     const closed = await startServer(context, { publicMetrics: false });
     assert.equal((await fetch(`${closed.url}/metrics`)).status, 401);
     assert.equal((await send(closed, "/metrics")).status, 200);
+  });
+});
+
+suite("bodies that share memory", () => {
+  test("are never mixed up, whole or broken off", async (context) => {
+    const server = await startServer(context);
+    const lineCount = 2_000;
+    const bodyOf = (id: number, seed: string): string =>
+      Array.from({ length: lineCount - (id % 7) * 100 }, (_, row) => {
+        return `m,id=${id} text="${seed.repeat(20)}${id}",row=${row}i ${row + 1}`;
+      }).join("\n");
+    const expected: [string, number, number][] = [];
+    for (let round = 0; round < 3; round++) {
+      const ids = Array.from({ length: 6 }, (_, index) => round * 10 + index);
+      // Broken off in the middle: its memory goes to a later body, which is shorter.
+      const broken = connect(server.port, "127.0.0.1");
+      const body = bodyOf(999, "x");
+      broken.write(
+        `POST /write?db=d&p=${TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`,
+      );
+      broken.write(body.slice(0, body.length - 10));
+      const answers = await Promise.all(
+        ids.map((id) => write(server, "/write?db=d", bodyOf(id, "abc"))),
+      );
+      broken.destroy();
+      for (const answer of answers) assert.equal(answer.status, 204, answer.text);
+      for (const id of ids) {
+        expected.push([String(id), lineCount - (id % 7) * 100, lineCount - (id % 7) * 100]);
+      }
+    }
+    const sql =
+      "SELECT id, count(*), count(*) FILTER (text = repeat('abc', 20) || id) FROM d.m " +
+      "GROUP BY id ORDER BY id::INTEGER";
+    assert.deepEqual(await rows(server, sql), expected);
   });
 });
 

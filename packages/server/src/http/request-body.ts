@@ -1,13 +1,14 @@
 /**
  * The body of a request, collected within limits.
  *
- * Chunks are kept as they come and joined once at the end; a body of one chunk is not copied at all.
- * Memory is taken from the shared budget: at once when the client declares a length, otherwise as bytes
- * arrive. Nothing is allocated on the word of a client.
+ * Chunks are put together as they come when the client declares a length, otherwise joined at the end; a body
+ * of one chunk is not copied at all. Memory is taken from the shared budget: at once when the client declares
+ * a length, otherwise as bytes arrive. Nothing is allocated before the first byte is there.
  */
 import type { IncomingMessage } from "node:http";
 import type { ByteLease } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
+import type { BodyMemoryLoan } from "./body-memory.ts";
 
 const EMPTY: Uint8Array = new Uint8Array(0);
 
@@ -17,6 +18,8 @@ export interface BodyLimits {
   readonly maxBytes: number;
   /** Where the memory is accounted. The caller releases it. */
   readonly lease: ByteLease;
+  /** Where the body is put, if it is of a size for that. The caller releases it, after the last look. */
+  readonly loan?: BodyMemoryLoan;
 }
 
 /**
@@ -43,19 +46,22 @@ export function readBody(
   limits: BodyLimits,
 ): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
+    const declaredBytes = Number(request.headers["content-length"] ?? 0);
     const chunks: Uint8Array[] = [];
+    let lent: Uint8Array | undefined;
     let receivedBytes = 0;
 
     function onData(chunk: Uint8Array): void {
+      const position = receivedBytes;
       receivedBytes += chunk.byteLength;
       if (receivedBytes > limits.maxBytes) return stop(tooLarge(limits.maxBytes));
       if (!limits.lease.growTo(receivedBytes)) return stop(overloaded());
-      chunks.push(chunk);
+      if (position === 0 && receivedBytes < declaredBytes) lent = limits.loan?.take(declaredBytes);
+      if (lent === undefined) chunks.push(chunk);
+      else lent.set(chunk, position);
     }
     function onEnd(): void {
-      const only = chunks[0];
-      if (only === undefined) resolve(EMPTY);
-      else resolve(chunks.length === 1 ? only : Buffer.concat(chunks, receivedBytes));
+      resolve(lent === undefined ? joined(chunks, receivedBytes) : lent.subarray(0, receivedBytes));
     }
     // "close" follows "end" as well; a promise that is settled stays as it is.
     function onClose(): void {
@@ -71,6 +77,12 @@ export function readBody(
     request.on("close", onClose);
     request.on("error", onClose);
   });
+}
+
+function joined(chunks: readonly Uint8Array[], totalBytes: number): Uint8Array {
+  const [only] = chunks;
+  if (only === undefined) return EMPTY;
+  return chunks.length === 1 ? only : Buffer.concat(chunks, totalBytes);
 }
 
 /**

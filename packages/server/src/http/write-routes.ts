@@ -13,6 +13,7 @@ import { decodeMessagePack } from "../ingest/messagepack.ts";
 import { parsePrecision } from "../ingest/precision.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
+import { BodyMemory, type BodyMemoryLoan } from "./body-memory.ts";
 import { decodeContent } from "./content-decoding.ts";
 import type { AnswerHeaders, Exchange } from "./exchange.ts";
 import { checkDeclaredLength, readBody } from "./request-body.ts";
@@ -57,23 +58,18 @@ interface WriteTarget {
 
 /** The four write routes. */
 export function writeRoutes(context: WriteRoutesOptions): readonly Route[] {
+  const bodyMemory = new BodyMemory();
   const headers: AnswerHeaders = { "X-Walnut-Durability": context.options.durability };
 
   async function serve(exchange: Exchange, target: WriteTarget): Promise<void> {
     context.writer.assertCapacity();
     const lease = context.budget.lease();
     try {
-      const body = await receive(exchange, context.options, lease);
-      if (body === undefined) return; // The client is gone; nobody is waiting for an answer.
-      if (body.byteLength === 0 && !target.acceptsEmptyBody) {
-        throw new ServerError(
-          "SERVER_INVALID_REQUEST",
-          "the body is empty; writing requires points",
-        );
-      }
-      const batch = decode(exchange, target, body, BigInt(context.nowMs()) * NS_PER_MS);
+      const received = await receiveBatch(exchange, target, { context, bodyMemory, lease });
+      if (received === undefined) return; // The client is gone; nobody is waiting for an answer.
+      const { batch, bodyBytes } = received;
       if (batch.rowCount > 0) await context.writer.write(batch);
-      context.observer.observeWrite(target.protocol, batch.rowCount, body.byteLength);
+      context.observer.observeWrite(target.protocol, batch.rowCount, bodyBytes);
       exchange.noContent(headers);
     } finally {
       lease.release();
@@ -129,12 +125,40 @@ function databaseOf(exchange: Exchange, parameter: "db" | "bucket" | undefined):
   return name;
 }
 
+/** The body is looked at here and nowhere else: what is decoded from it does not refer to it. */
+async function receiveBatch(
+  exchange: Exchange,
+  target: WriteTarget,
+  {
+    context,
+    bodyMemory,
+    lease,
+  }: {
+    readonly context: WriteRoutesOptions;
+    readonly bodyMemory: BodyMemory;
+    readonly lease: ByteLease;
+  },
+): Promise<{ readonly batch: IngestBatch; readonly bodyBytes: number } | undefined> {
+  const loan = bodyMemory.loan();
+  try {
+    const body = await receive(exchange, context.options, { lease, loan });
+    if (body === undefined) return undefined;
+    if (body.byteLength === 0 && !target.acceptsEmptyBody) {
+      throw new ServerError("SERVER_INVALID_REQUEST", "the body is empty; writing requires points");
+    }
+    const batch = decode(exchange, target, body, BigInt(context.nowMs()) * NS_PER_MS);
+    return { batch, bodyBytes: body.byteLength };
+  } finally {
+    loan.release();
+  }
+}
+
 async function receive(
   exchange: Exchange,
   options: ResolvedServerOptions,
-  lease: ByteLease,
+  { lease, loan }: { readonly lease: ByteLease; readonly loan: BodyMemoryLoan },
 ): Promise<Uint8Array | undefined> {
-  const limits = { maxBytes: options.maxBodyBytes, lease };
+  const limits = { maxBytes: options.maxBodyBytes, lease, loan };
   checkDeclaredLength(exchange.request, limits);
   exchange.continueBody();
   const sent = await readBody(exchange.request, limits);

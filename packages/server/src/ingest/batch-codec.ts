@@ -14,6 +14,7 @@
 import { ServerError } from "../errors.ts";
 import { RecordReader } from "./record-reader.ts";
 import { RecordWriter } from "./record-writer.ts";
+import type { ReusedMemory } from "./reused-memory.ts";
 import type {
   Column,
   ColumnType,
@@ -52,11 +53,12 @@ type CodeBytes = 1 | 2 | 4;
 /**
  * Encodes a batch. Strings must be well-formed (no lone surrogates), which decoders guarantee.
  *
- * The result is a new array that the caller owns; the batch is not referred to.
+ * The batch is not referred to. Without `memory` the result is a new array that the caller owns; with it, the
+ * result is only good until the memory is taken again.
  *
  * @throws {ServerError} `SERVER_TOO_LARGE` when the record would be 4 GiB or more
  */
-export function encodeIngestBatch(batch: IngestBatch): Uint8Array {
+export function encodeIngestBatch(batch: IngestBatch, memory?: ReusedMemory): Uint8Array {
   const parts = batch.tables.map((table) => planTable(table));
   const totalBytes = parts.reduce((sum, part) => sum + part.bytes, INGEST_HEADER_BYTES);
   if (totalBytes > 0xffff_ffff) {
@@ -68,7 +70,7 @@ export function encodeIngestBatch(batch: IngestBatch): Uint8Array {
       },
     );
   }
-  const writer = new RecordWriter(totalBytes);
+  const writer = new RecordWriter(memory?.take(totalBytes) ?? new Uint8Array(totalBytes));
   writer.u8s([INGEST_RECORD_VERSION, 0, 0, 0]);
   writer.u32s([batch.tables.length, batch.rowCount, totalBytes]);
   for (const part of parts) writeTable(writer, part);

@@ -1,7 +1,7 @@
 /**
  * Writes the parts of a record into one array of a size known in advance (see batch-codec.ts).
  *
- * Whole arrays are copied with `set`. Padding is zero because the array starts as zeros.
+ * Whole arrays are copied with `set`. Every byte is written, padding as zeros: the memory may be used again.
  */
 
 /** Arrays are copied as they are in memory, which is the format's byte order only on such hosts. */
@@ -21,10 +21,12 @@ export class RecordWriter {
   readonly #buffer: Buffer;
   #at = 0;
 
-  constructor(totalBytes: number) {
+  /** @param bytes - memory of exactly the record's size, at the start of its buffer */
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
     if (!IS_LITTLE_ENDIAN) throw new Error("ingest records need a little-endian host");
-    this.bytes = new Uint8Array(totalBytes);
-    this.#buffer = Buffer.from(this.bytes.buffer);
+    if (bytes.byteOffset !== 0) throw new RangeError("a record starts where its memory starts");
+    this.bytes = bytes;
+    this.#buffer = Buffer.from(bytes.buffer);
   }
 
   u8s(values: readonly number[]): void {
@@ -56,7 +58,8 @@ export class RecordWriter {
 
   /** Skips to the next multiple of 8. */
   pad(): void {
-    this.#at = Math.ceil(this.#at / 8) * 8;
+    const end = Math.ceil(this.#at / 8) * 8;
+    while (this.#at < end) this.bytes[this.#at++] = 0;
   }
 
   assertFull(): void {

@@ -3,17 +3,16 @@
  *
  * Rows with equal times keep their order of arrival. The work is done on the two 32-bit halves of each
  * timestamp, as plain numbers: differences inside an hour are below 2^42 ns and exact, and no bigint is
- * made per row (measured: 50,000 shuffled rows sort in about 5 ms, sorted ones are recognised in 0.1 ms).
+ * made per row.
  * Pure. Times before 1970 belong to the hour that contains them: hours are floors, not truncations.
  */
 import type { Column } from "../ingest/table-batch.ts";
 import { gatherBits } from "./bitmap.ts";
 import type { RowSet } from "./row-buffer.ts";
+import { timeOrder } from "./time-order.ts";
 
 const HOUR_NS = 3_600_000_000_000;
 const TWO_POW_32 = 4_294_967_296;
-/** A sort key is 42 bits of time and 22 bits of row in one 64-bit integer. */
-const ROW_BITS = 22;
 
 /** An hour that occurs in rows. */
 export interface HourFacts {
@@ -31,12 +30,15 @@ export interface HourPartition extends HourFacts {
 
 /** Hours that occur in `timestamps`, oldest first. */
 export function partitionByHour(timestamps: BigInt64Array): readonly HourPartition[] {
-  const hours = collectHours(timestamps);
-  const partitions: HourPartition[] = [];
-  for (const hour of hours) {
-    const rows = hours.length === 1 ? undefined : hour.rows();
-    partitions.push(orderByTime(hour.startNs, timestamps, rows));
+  const [first] = timestamps;
+  if (first === undefined) return [];
+  const firstHourNs = hourOf(first);
+  if (isWithinHour(timestamps, firstHourNs)) {
+    return [orderByTime(firstHourNs, timestamps, undefined)];
   }
+  const partitions = collectHours(timestamps).map((hour) =>
+    orderByTime(hour.startNs, timestamps, hour.rows()),
+  );
   return partitions.sort((a, b) => (a.hourStartNs < b.hourStartNs ? -1 : 1));
 }
 
@@ -86,6 +88,19 @@ class HourRows {
   }
 }
 
+/** The usual case, found out without collecting anything. */
+function isWithinHour(timestamps: BigInt64Array, startNs: bigint): boolean {
+  const { high, low } = halves(timestamps);
+  const startHigh = Number(startNs >> 32n);
+  const startLow = Number(startNs & 0xffff_ffffn);
+  for (let word = 0; word < timestamps.length * 2; word += 2) {
+    const since =
+      ((high[word] as number) - startHigh) * TWO_POW_32 + ((low[word] as number) - startLow);
+    if (since < 0 || since >= HOUR_NS) return false;
+  }
+  return true;
+}
+
 function collectHours(timestamps: BigInt64Array): readonly HourRows[] {
   const { high, low } = halves(timestamps);
   const byStart = new Map<bigint, HourRows>();
@@ -121,17 +136,12 @@ function orderByTime(
   const startLow = Number(hourStartNs & 0xffff_ffffn);
   const rowCount = rows === undefined ? timestamps.length : rows.length;
   const sinceNs = new Float64Array(rowCount);
-  let isSorted = true;
-  let previous = -1;
   for (let index = 0; index < rowCount; index++) {
     const row = rows === undefined ? index : (rows[index] ?? 0);
-    const since =
+    sinceNs[index] =
       ((high[row * 2] ?? 0) - startHigh) * TWO_POW_32 + ((low[row * 2] ?? 0) - startLow);
-    sinceNs[index] = since;
-    if (since < previous) isSorted = false;
-    previous = since;
   }
-  const order = isSorted ? undefined : sortedOrder(sinceNs);
+  const order = timeOrder(sinceNs);
   const ordered = order === undefined ? rows : applyOrder(order, rows);
   const at = (index: number): bigint =>
     hourStartNs + BigInt(sinceNs[order === undefined ? index : (order[index] ?? 0)] ?? 0);
@@ -142,32 +152,6 @@ function orderByTime(
     rowCount,
     rows: ordered,
   };
-}
-
-/** Positions in order of `sinceNs`; equal ones stay in order. */
-function sortedOrder(sinceNs: Float64Array): Uint32Array {
-  const count = sinceNs.length;
-  if (count > 2 ** ROW_BITS) {
-    return Uint32Array.from(sinceNs.keys()).sort(
-      (a, b) => (sinceNs[a] ?? 0) - (sinceNs[b] ?? 0) || a - b,
-    );
-  }
-  // One native sort of 64-bit keys (time, then position) instead of a comparator in JavaScript.
-  const lowBits = 32 - ROW_BITS;
-  const keys = new BigUint64Array(count);
-  const words = new Uint32Array(keys.buffer);
-  for (let index = 0; index < count; index++) {
-    const since = sinceNs[index] ?? 0;
-    const upper = Math.floor(since / 2 ** lowBits);
-    words[index * 2 + HIGH_WORD] = upper;
-    words[index * 2 + LOW_WORD] = (since - upper * 2 ** lowBits) * 2 ** ROW_BITS + index;
-  }
-  keys.sort();
-  const order = new Uint32Array(count);
-  for (let index = 0; index < count; index++) {
-    order[index] = (words[index * 2 + LOW_WORD] ?? 0) & (2 ** ROW_BITS - 1);
-  }
-  return order;
 }
 
 function applyOrder(order: Uint32Array, rows: Uint32Array | undefined): Uint32Array {
