@@ -2,15 +2,17 @@
  * How many rows a second the server acknowledges: line protocol and columnar MessagePack, with the log off,
  * at async and at fdatasync.
  *
- *     npm run bench -- server [--quick] [--seconds N] [--rounds N] [--connections N] [--directory DIR]
+ *     npm run bench -- server [--quick] [--rounds N] [--seconds N] [--connections N] [--directory DIR]
+ *                             [--only line] [--levels off,fdatasync] [--flags="--flush-rows 1"] [--profile]
  *
- * The server is the built command in its own process, this process is the load. Every round starts a new
- * server on an empty directory and ends with a count by SQL, which must equal the acknowledged rows. Rounds
- * of all levels are interleaved, because the machine is noisy; each line is the median of its rounds.
+ * The server is the built command in its own process, this process is the load. Every level does the same
+ * work: the same requests, and the clock of "to Parquet" stops when the last row is in a file and in the
+ * catalog. The rate of acknowledgements alone would flatter a level that puts its flushes off. Every round
+ * starts a new server on an empty directory and ends with a count by SQL. Rounds of all levels are
+ * interleaved, because the machine is noisy; each line is the median of its rounds, and CPU seconds are the
+ * steadiest column.
  *
- * Flushes to Parquet run beside the writes and share the CPU with them. A fast level puts more of them off
- * than a slow one, so compare the column "flushed" before the rates; `--flags "--flush-rows 4000000
- * --flush-age-ms 3600000 --max-memory-bytes 8000000000"` (as `--flags=…`) leaves flushes out of the picture.
+ * "--profile" prints where the main thread's time went in one more round of each line, which is slower.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -18,6 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { hottestFunctions } from "./cpu-profile.ts";
 import { generateLoad, type LoadResult } from "./load-generator.ts";
 import {
   BENCH_DATABASE,
@@ -36,6 +39,7 @@ const { values: settings } = parseArgs({
     levels: { type: "string", default: "off,async,fdatasync" },
     only: { type: "string", default: "" },
     flags: { type: "string", default: "" },
+    profile: { type: "boolean", default: false },
   },
 });
 
@@ -43,87 +47,129 @@ const TOKEN = "bench-token";
 const CLI = fileURLToPath(new URL("../../cli/dist/launch.cjs", import.meta.url));
 const LEVELS = settings.levels.split(",");
 const ROUNDS = settings.quick ? 1 : Number(settings.rounds);
-const MEASURED_MS = settings.quick ? 1_000 : Number(settings.seconds) * 1_000;
-const WARM_UP_MS = settings.quick ? 500 : 1_500;
-const WORKLOADS = [lineProtocolWorkload(5_000, TOKEN), messagePackWorkload(10_000, TOKEN)].filter(
-  (workload) => workload.name.toLowerCase().includes(settings.only.toLowerCase()),
-);
+const SECONDS = settings.quick ? 1 : Number(settings.seconds);
+/** The server's `flushRows`: multiples of it leave no row waiting for the age of its memtable. */
+const FLUSH_ROWS = 50_000;
+const WARM_UP_ROWS = 10 * FLUSH_ROWS;
+const POLL_INTERVAL_MS = 25;
+const FLUSH_LIMIT_MS = 120_000;
+const PROFILE_LINES = 15;
+/** Rows a second are the aims: a round of the right size takes about as long as was asked for. */
+const CASES = [
+  { workload: lineProtocolWorkload(5_000, TOKEN), aimRowsPerSecond: 400_000 },
+  { workload: messagePackWorkload(10_000, TOKEN), aimRowsPerSecond: 2_000_000 },
+].filter(({ workload }) => workload.name.toLowerCase().includes(settings.only.toLowerCase()));
 
 interface Figures {
-  readonly rowsPerSecond: number;
+  readonly acknowledgedPerSecond: number;
+  /** Rows a second until the last of them is in Parquet. */
+  readonly flushedPerSecond: number;
   readonly megabytesPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly refused: number;
-  /** CPU time of the server, flushes to Parquet included: steadier than rates on a busy machine. */
-  readonly cpuUsPerRow: number;
-  /** Share of the rows that were in Parquet already when the load ended: the rest is work put off. */
-  readonly flushedShare: number;
+  /** CPU seconds for a million rows, from the socket to the Parquet file. */
+  readonly serverCpu: number;
+  readonly loadCpu: number;
 }
 
 const results = new Map<string, Figures[]>();
 for (let round = 0; round < ROUNDS; round++) {
-  for (const workload of WORKLOADS) {
+  for (const { workload, aimRowsPerSecond } of CASES) {
     // Each round begins with another level, so that none always follows the same one.
     for (let index = 0; index < LEVELS.length; index++) {
       const level = LEVELS[(index + round) % LEVELS.length] ?? "off";
       const key = `${workload.name}/${level}`;
-      const figures = await measure(workload, level);
+      const figures = await measure(workload, level, aimRowsPerSecond * SECONDS);
       results.set(key, [...(results.get(key) ?? []), figures]);
     }
   }
 }
-for (const workload of WORKLOADS) printWorkload(workload);
+for (const { workload } of CASES) printWorkload(workload);
+if (settings.profile) {
+  for (const { workload, aimRowsPerSecond } of CASES) {
+    for (const level of LEVELS) await printProfile(workload, level, aimRowsPerSecond * SECONDS);
+  }
+}
 
-async function measure(workload: Workload, level: string): Promise<Figures> {
+async function measure(
+  workload: Workload,
+  level: string,
+  aimRows: number,
+  profileDirectory?: string,
+): Promise<Figures> {
   const directory = await mkdtemp(join(settings.directory, "walnut-bench-"));
-  const server = await startServer(directory, level);
+  const server = await startServer(directory, level, profileDirectory);
+  const { port } = server;
+  const rows = Math.ceil(aimRows / FLUSH_ROWS) * FLUSH_ROWS;
+  const load = (count: number): Promise<LoadResult> => {
+    const requests = count / workload.rowsPerRequest;
+    return generateLoad({ port, workload, connections: Number(settings.connections), requests });
+  };
   try {
-    const connections = Number(settings.connections);
-    const target = { port: server.port, workload, connections };
     // The compiler's work at the start is no cost of a row.
-    const warmUp = await generateLoad({ ...target, durationMs: WARM_UP_MS });
-    const cpuBeforeSeconds = await cpuSeconds(server.port);
-    const load = await generateLoad({ ...target, durationMs: MEASURED_MS });
-    const usedCpuSeconds = (await cpuSeconds(server.port)) - cpuBeforeSeconds;
-    const flushedRows = await metric(server.port, "walnut_flushed_rows_total");
-    const acknowledged = warmUp.acknowledged + load.acknowledged;
-    await verifyCount(server.port, workload, acknowledged);
-    const flushedShare = flushedRows / (acknowledged * workload.rowsPerRequest);
-    return figuresOf(workload, load, { usedCpuSeconds, flushedShare });
+    await load(WARM_UP_ROWS);
+    await untilFlushed(port, WARM_UP_ROWS);
+    const serverCpuBefore = await metric(port, "walnut_cpu_seconds_total");
+    const loadCpuBefore = process.cpuUsage();
+    const startedMs = performance.now();
+    const result = await load(rows);
+    const loadCpu = process.cpuUsage(loadCpuBefore);
+    await untilFlushed(port, WARM_UP_ROWS + rows);
+    const flushedSeconds = (performance.now() - startedMs) / 1_000;
+    const serverCpu = (await metric(port, "walnut_cpu_seconds_total")) - serverCpuBefore;
+    await verifyCount(port, workload, WARM_UP_ROWS + rows);
+    const sorted = result.latenciesMs.toSorted((a, b) => a - b);
+    const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
+    return {
+      acknowledgedPerSecond: rows / result.seconds,
+      flushedPerSecond: rows / flushedSeconds,
+      megabytesPerSecond: result.bytes / result.seconds / 1e6,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+      refused: result.refused,
+      serverCpu: (serverCpu * 1e6) / rows,
+      loadCpu: (loadCpu.user + loadCpu.system) / rows,
+    };
   } finally {
-    server.child.kill("SIGKILL");
+    // A profile is written by a process that ends by itself.
+    server.child.kill(profileDirectory === undefined ? "SIGKILL" : "SIGTERM");
     await new Promise((resolve) => server.child.once("close", resolve));
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-function figuresOf(
-  workload: Workload,
-  load: LoadResult,
-  server: { readonly usedCpuSeconds: number; readonly flushedShare: number },
-): Figures {
-  const acknowledgedRows = load.acknowledged * workload.rowsPerRequest;
-  const sorted = load.latenciesMs.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
-  return {
-    rowsPerSecond: (load.requests * workload.rowsPerRequest) / load.seconds,
-    megabytesPerSecond: load.bytes / load.seconds / 1e6,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-    refused: load.refused,
-    cpuUsPerRow: (server.usedCpuSeconds * 1e6) / acknowledgedRows,
-    flushedShare: server.flushedShare,
-  };
+async function untilFlushed(port: number, rows: number): Promise<void> {
+  const limitMs = performance.now() + FLUSH_LIMIT_MS;
+  while ((await metric(port, "walnut_flushed_rows_total")) < rows) {
+    if (performance.now() > limitMs) throw new Error(`${rows} rows are not in Parquet`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
+  }
+}
+
+async function printProfile(workload: Workload, level: string, aimRows: number): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "walnut-profile-"));
+  try {
+    await measure(workload, level, aimRows, directory);
+    console.log(`\n${workload.name}, ${level}: where the main thread's time went`);
+    for (const { place, share } of await hottestFunctions(directory, PROFILE_LINES)) {
+      console.log(`${(share * 100).toFixed(1).padStart(6)} %  ${place}`);
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 async function startServer(
   directory: string,
   level: string,
+  profileDirectory: string | undefined,
 ): Promise<{ readonly child: ChildProcess; readonly port: number }> {
+  const nodeFlags =
+    profileDirectory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDirectory}`];
   const flags = settings.flags === "" ? [] : settings.flags.split(" ");
   const words = ["serve", "--port", "0", "--data-dir", join(directory, "data"), ...flags];
-  const child = spawn(process.execPath, [CLI, ...words, "--durability", level], {
+  const child = spawn(process.execPath, [...nodeFlags, CLI, ...words, "--durability", level], {
     env: { ...process.env, WALNUT_TOKEN: TOKEN },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -140,7 +186,7 @@ async function startServer(
 }
 
 /** Everything acknowledged must be there, and nothing else. */
-async function verifyCount(port: number, workload: Workload, requests: number): Promise<void> {
+async function verifyCount(port: number, workload: Workload, expected: number): Promise<void> {
   const sql = `SELECT count(*) FROM ${BENCH_DATABASE}.${workload.measurement}`;
   const response = await fetch(`http://127.0.0.1:${port}/api/v1/query`, {
     method: "POST",
@@ -148,14 +194,9 @@ async function verifyCount(port: number, workload: Workload, requests: number): 
     body: JSON.stringify({ sql }),
   });
   const answer = (await response.json()) as { data?: [[number]]; error?: string };
-  const expected = requests * workload.rowsPerRequest;
   if (answer.data?.[0][0] !== expected) {
     throw new Error(`expected ${expected} rows, found ${JSON.stringify(answer)}`);
   }
-}
-
-function cpuSeconds(port: number): Promise<number> {
-  return metric(port, "walnut_cpu_seconds_total");
 }
 
 async function metric(port: number, name: string): Promise<number> {
@@ -167,36 +208,33 @@ function printWorkload(workload: Workload): void {
   const megabytes = (workload.requests[0]?.byteLength ?? 0) / 1e6;
   console.log(
     `\n${workload.name}: ${workload.rowsPerRequest} rows and ${megabytes.toFixed(2)} MB a request, ` +
-      `${settings.connections} connections, median of ${ROUNDS} rounds of ${MEASURED_MS / 1_000} s`,
+      `${settings.connections} connections, median of ${ROUNDS} rounds`,
   );
   console.log(
-    "level       rows/s (spread)                 MB/s   p50 ms   p99 ms   refused  CPU us/row  flushed   to off",
+    "level      acknowledged rows/s (spread)   to Parquet rows/s   MB/s  p50 ms  p99 ms  refused" +
+      "  CPU s/M rows (load)  vs first: rate, CPU",
   );
-  const off = median((results.get(`${workload.name}/off`) ?? []).map((one) => one.rowsPerSecond));
+  const firstFigures = results.get(`${workload.name}/${LEVELS[0]}`) ?? [];
   for (const level of LEVELS) {
     const figures = results.get(`${workload.name}/${level}`) ?? [];
-    const rates = figures.map((one) => one.rowsPerSecond);
-    const rate = median(rates);
+    const of = (key: keyof Figures): number => median(figures.map((one) => one[key]));
+    const toFirst = (key: keyof Figures): string => {
+      const percent = (of(key) / median(firstFigures.map((one) => one[key]))) * 100;
+      return `${percent.toFixed(0)} %`;
+    };
+    const rates = figures.map((one) => one.acknowledgedPerSecond);
     const spread = `${thousands(Math.min(...rates))} to ${thousands(Math.max(...rates))}`;
     console.log(
       [
         level.padEnd(10),
-        `${thousands(rate)} (${spread})`.padEnd(30),
-        median(figures.map((one) => one.megabytesPerSecond))
-          .toFixed(0)
-          .padStart(5),
-        median(figures.map((one) => one.p50Ms))
-          .toFixed(1)
-          .padStart(8),
-        median(figures.map((one) => one.p99Ms))
-          .toFixed(1)
-          .padStart(8),
-        String(figures.reduce((sum, one) => sum + one.refused, 0)).padStart(9),
-        median(figures.map((one) => one.cpuUsPerRow))
-          .toFixed(2)
-          .padStart(11),
-        `${(median(figures.map((one) => one.flushedShare)) * 100).toFixed(0).padStart(6)} %`,
-        off > 0 ? `${((rate / off) * 100).toFixed(1).padStart(6)} %` : "",
+        `${thousands(of("acknowledgedPerSecond"))} (${spread})`.padEnd(30),
+        thousands(of("flushedPerSecond")).padStart(17),
+        of("megabytesPerSecond").toFixed(0).padStart(6),
+        of("p50Ms").toFixed(1).padStart(7),
+        of("p99Ms").toFixed(1).padStart(7),
+        String(figures.reduce((sum, one) => sum + one.refused, 0)).padStart(8),
+        `${of("serverCpu").toFixed(2)} (${of("loadCpu").toFixed(2)})`.padStart(20),
+        `${toFirst("flushedPerSecond")}, ${toFirst("serverCpu")}`.padStart(24),
       ].join(" "),
     );
   }
