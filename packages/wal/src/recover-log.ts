@@ -65,11 +65,11 @@ export async function recoverLog(
       nowMs,
       randomBytes,
       archive: options.released === "archive" ? archiveOf(environment, options) : undefined,
-      // Before anything is appended: LSNs of records that a power loss has taken are about to be given out again.
-      beforeFirstSegment: (lastLsn) => cursors.clampTo(lastLsn),
+      beforeFirstSegment: () => cursors.persistClamped(),
     },
     plan,
   );
+  await cursors.clampOnOpen(log.nextLsn - 1);
   await assertKeysFit(storage, log, parts.codecs, parts.keyring);
   const durationMs = environment.monotonicMs() - startedMs;
   return {

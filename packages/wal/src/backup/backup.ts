@@ -47,6 +47,13 @@ export async function writeBackup(
   nowMs: number,
   onProgress?: BackupProgress,
 ): Promise<BackupReport> {
+  if (source.segments.length === 0) {
+    throw new WalError(
+      "WAL_INVALID_OPTION",
+      "the log holds nothing that is durable yet: there is nothing to back up",
+      { details: { path: target } },
+    );
+  }
   await storage.ensureDirectory(target);
   const present = await storage.listDirectory(target);
   if (present.length > 0) {

@@ -56,6 +56,9 @@ export class CodecRegistry {
   }
 }
 
+/** A byte of an lz4 block stands for at most 255 bytes: a longer claim is not worth the memory. */
+const LZ4_MAX_RATIO = 255;
+
 const DEFLATE: Codec = {
   id: 1,
   name: "deflate",
@@ -129,7 +132,7 @@ async function loadLz4(id: number): Promise<Codec> {
     compress: (body) => lz4.compressSync(body),
     compressAsync: async (body) => await lz4.compress(body),
     decompress: (stored, rawBytes) =>
-      lz4ClaimedBytes(stored) === rawBytes
+      lz4ClaimedBytes(stored) === rawBytes && rawBytes <= stored.byteLength * LZ4_MAX_RATIO
         ? guarded(rawBytes, () => lz4.uncompressSync(stored))
         : undefined,
   };

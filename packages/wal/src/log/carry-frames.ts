@@ -7,6 +7,7 @@
 import type { FrameEncryptor } from "../encryption/frame-cipher.ts";
 import { ENCRYPTION_OVERHEAD_BYTES } from "../format/encrypted-body.ts";
 import {
+  encodeGapFrame,
   FRAME_FLAG_ENCRYPTED,
   FRAME_HEADER_BYTES,
   FRAME_KIND,
@@ -14,7 +15,7 @@ import {
   sealFrame,
 } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
-import { FrameScanner, type ScanPosition } from "../segment/frame-scanner.ts";
+import { FrameScanner, type ScannedFrame, type ScanPosition } from "../segment/frame-scanner.ts";
 import { firstPosition, type SegmentInfo } from "../segment/segment-info.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 
@@ -121,14 +122,13 @@ async function copyDoubtful(
     for (;;) {
       const frame = await scanner.next();
       if (frame === undefined) break;
-      if (frame.header.kind !== FRAME_KIND.data) continue;
-      const start = frame.bodyStart - FRAME_HEADER_BYTES;
-      const bytes = Uint8Array.from(frame.bytes.subarray(start, start + frame.lengthBytes));
+      // Marks of the old segment mean nothing in the new one; a gap does: its LSNs are gone there as well.
+      if (frame.header.recordCount === 0) continue;
       target.index.note(offset, nextLsn, chain);
-      const header = { ...frame.header, chain, durableOffset: SEGMENT_HEADER_BYTES };
-      chain = sealFrame(bytes, 0, header, (target.saltSeed ^ offset) >>> 0);
-      await targetFile.write([bytes], offset);
-      offset += frame.lengthBytes;
+      const carried = carryFrame(frame, chain, (target.saltSeed ^ offset) >>> 0);
+      await targetFile.write([carried.bytes], offset);
+      chain = carried.chain;
+      offset += carried.bytes.byteLength;
       nextLsn += frame.header.recordCount;
     }
     if (scanner.position.offset !== doubtful.endOffset) {
@@ -140,4 +140,32 @@ async function copyDoubtful(
     await source.close();
   }
   return { offset, nextLsn, chain };
+}
+
+/** One frame under another chain and seed, and the chain value that the next one carries. */
+function carryFrame(
+  frame: ScannedFrame,
+  chain: number,
+  seed: number,
+): { readonly bytes: Uint8Array; readonly chain: number } {
+  const { header } = frame;
+  if (header.kind === FRAME_KIND.gap) {
+    // What was lost has no bytes to be carried: the smallest gap says as much.
+    const bytes = encodeGapFrame(
+      {
+        lengthBytes: FRAME_HEADER_BYTES,
+        firstLsn: header.firstLsn,
+        lostRecords: header.recordCount,
+        resumeChain: 0,
+        chain,
+        timeMs: header.timeMs,
+      },
+      seed,
+    );
+    return { bytes, chain: 0 };
+  }
+  const start = frame.bodyStart - FRAME_HEADER_BYTES;
+  const bytes = Uint8Array.from(frame.bytes.subarray(start, start + frame.lengthBytes));
+  const carried = { ...header, chain, durableOffset: SEGMENT_HEADER_BYTES };
+  return { bytes, chain: sealFrame(bytes, 0, carried, seed) };
 }

@@ -9,6 +9,7 @@ import { decodeCursorFile, encodeCursorFile } from "../format/cursor-file.ts";
 import { CURSOR_DIRECTORY, CURSOR_SUFFIX, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import { keepReserve, readSmallFile, removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
+import { ifThereIsSpace } from "../storage/system-error.ts";
 
 interface CursorState {
   ackedLsn: number;
@@ -33,6 +34,8 @@ export class CursorSet {
   readonly #directory: string;
   readonly #nowMs: () => number;
   readonly #cursors = new Map<string, CursorState>();
+  /** Cursors that had a file when the log was opened. */
+  readonly #loaded = new Set<string>();
   #hasDirectory = false;
 
   constructor(storage: Storage, logDirectory: string, nowMs: () => number) {
@@ -152,6 +155,30 @@ export class CursorSet {
     return clamped;
   }
 
+  /**
+   * As {@link clampTo}, for an opening: cursors stand where the log ends at once, as far as anybody can see. Without space for their
+   * files that is made good by {@link persistClamped}.
+   */
+  async clampOnOpen(lastLsn: number): Promise<void> {
+    for (const cursor of this.#cursors.values()) {
+      if (cursor.durableLsn <= lastLsn) continue;
+      cursor.ackedLsn = lastLsn;
+      cursor.durableLsn = lastLsn;
+      cursor.isOnDisk = false;
+    }
+    await ifThereIsSpace(() => this.persistClamped());
+  }
+
+  /**
+   * To be awaited before anything is appended: LSNs of records that a power loss has taken are about to be given out again, and no
+   * cursor file may still claim them.
+   */
+  async persistClamped(): Promise<void> {
+    for (const [name, cursor] of this.#cursors) {
+      if (!cursor.isOnDisk && this.#loaded.has(name)) await this.#writeOnce(name, cursor);
+    }
+  }
+
   /** Moves cursors that stand before `lsn` up to it: what they held is being dropped on purpose. Durable when it resolves. */
   async raiseTo(lsn: number): Promise<readonly CursorPosition[]> {
     const raised: CursorPosition[] = [];
@@ -212,6 +239,7 @@ export class CursorSet {
       );
     }
     const { ackedLsn, writtenAtMs } = result.cursor;
+    this.#loaded.add(name);
     this.#cursors.set(name, {
       ackedLsn,
       durableLsn: ackedLsn,

@@ -5,7 +5,7 @@
  * it until it meets a file that has been released.
  */
 import type { ClosedSegment } from "../segment/segment-info.ts";
-import type { SegmentWriter } from "../segment/segment-writer.ts";
+import type { SegmentExtent, SegmentWriter } from "../segment/segment-writer.ts";
 
 export interface LogState {
   /** Ascending; each begins where the one before ended. */
@@ -59,18 +59,42 @@ export interface BackupSource {
   readonly lastLsn: number;
 }
 
-export function backupSource(state: LogState): BackupSource {
-  const { closed, active, firstLsn } = state;
-  const segments = closed.map(({ segmentId, path, endOffset }, index) => ({
-    segmentId,
-    path,
-    endOffset,
-    // The last closed segment without a successor gets its mark only when there is one.
-    isImmutable: active !== undefined || index < closed.length - 1,
-  }));
-  if (active === undefined) return { segments, firstLsn, lastLsn: nextLsnOf(state) - 1 };
+/** A log between two groups: what it was when the group that is now being written began. */
+export interface BetweenGroups {
+  readonly state: LogState;
+  /** How far the active segment was durable. */
+  readonly durable: SegmentExtent | undefined;
+}
+
+export function betweenGroups(state: LogState): BetweenGroups {
+  return { state, durable: state.active?.durable };
+}
+
+/**
+ * What a backup now consists of.
+ *
+ * @param before - while a group is being written: nothing of that group may be in a backup, because it may yet be taken back, and the
+ * files with it
+ */
+export function backupSource(now: LogState, before: BetweenGroups | undefined): BackupSource {
+  const { state, durable } = before ?? betweenGroups(now);
+  const { active } = state;
+  const firstSegmentId = now.closed[0]?.segmentId ?? now.active?.info.segmentId ?? 0;
+  const segments = state.closed
+    // Others have been released since.
+    .filter(({ segmentId }) => segmentId >= firstSegmentId)
+    .map(({ segmentId, path, endOffset }, index, all) => ({
+      segmentId,
+      path,
+      endOffset,
+      // The last closed segment without a successor gets its mark only when there is one.
+      isImmutable: active !== undefined || index < all.length - 1,
+    }));
+  const { firstLsn } = now;
+  if (active === undefined || durable === undefined) {
+    return { segments, firstLsn, lastLsn: nextLsnOf(state) - 1 };
+  }
   const { segmentId, path } = active.info;
-  const { offset, lastLsn } = active.durable;
-  const last = { segmentId, path, endOffset: offset, isImmutable: false };
-  return { segments: [...segments, last], firstLsn, lastLsn };
+  const last = { segmentId, path, endOffset: durable.offset, isImmutable: false };
+  return { segments: [...segments, last], firstLsn, lastLsn: durable.lastLsn };
 }

@@ -6,12 +6,11 @@
  */
 import { encodeMarkFrame, FRAME_KIND } from "../format/frame.ts";
 import type { SegmentHeader } from "../format/segment-header.ts";
-import { formatSegmentName, PREWRITE_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
+import { formatSegmentName, PREWRITE_NAME } from "../format/segment-name.ts";
 import type { ScanPosition } from "../segment/frame-scanner.ts";
 import { writeZeros } from "../segment/prewriter.ts";
 import { segmentInfo, type ClosedSegment, type SegmentInfo } from "../segment/segment-info.ts";
 import { orNoSpace } from "../storage/system-error.ts";
-import { copyFile } from "../storage/copy-file.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import { carryNothing, type CarryFrames } from "./carry-frames.ts";
@@ -128,21 +127,4 @@ export async function sealSegment(
   } finally {
     await file.close();
   }
-}
-
-/**
- * Gives a segment a file of its own before it is cut: a backup may hold the same file under another name. A crash leaves the old file or
- * an equal new one, and a leftover that the next open removes.
- */
-export async function unshareSegment(
-  storage: Storage,
-  directory: string,
-  segment: ClosedSegment,
-): Promise<void> {
-  if (storage.link === undefined) return;
-  const copyPath = segment.path + TEMPORARY_SUFFIX;
-  await removeIfThere(storage, copyPath);
-  await copyFile(storage, segment.path, copyPath, { fromOffset: 0, endOffset: segment.endOffset });
-  await storage.rename(copyPath, segment.path);
-  await storage.syncDirectory(directory);
 }

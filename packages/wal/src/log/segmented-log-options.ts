@@ -25,6 +25,6 @@ export interface SegmentedLogOptions {
   readonly randomBytes: (length: number) => Uint8Array;
   /** Keeps released segments instead of removing them. */
   readonly archive: SegmentArchive | undefined;
-  /** Awaited before the first segment of this opening, with the last LSN that the log holds. */
-  readonly beforeFirstSegment: (lastLsn: number) => Promise<unknown>;
+  /** Awaited before the first segment that takes appends of this opening. */
+  readonly beforeFirstSegment: () => Promise<void>;
 }

@@ -12,18 +12,21 @@ import type { RecoveryPlan } from "../recovery/recover.ts";
 import { closedAt, type ClosedSegment } from "../segment/segment-info.ts";
 import { SegmentWriter } from "../segment/segment-writer.ts";
 import { ifThereIsSpace, NoSpaceError } from "../storage/system-error.ts";
+import { unshareFile } from "../storage/copy-file.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
 import { batchUnit, runThatFits } from "./frame-runs.ts";
 import { LogFront, type StateCell } from "./log-front.ts";
 import {
   backupSource,
+  betweenGroups,
   nextLsnOf,
   withLastClosed,
   type LogState,
   type BackupSource,
+  type BetweenGroups,
 } from "./log-state.ts";
-import { sealSegment, unshareSegment } from "./next-segment.ts";
+import { sealSegment } from "./next-segment.ts";
 import type { SegmentedLogOptions } from "./segmented-log-options.ts";
 import { markGroup, rollBack, type GroupMark } from "./roll-back.ts";
 import { SegmentFactory } from "./segment-factory.ts";
@@ -35,10 +38,12 @@ export class SegmentedLog {
   readonly #cell: StateCell;
   #lastSegmentId: number;
   #hasCheckpoint: boolean;
-  #hasBegun = false;
+  /** Recovery is over: what comes now are appends. */
+  #isOpen = false;
   /** Sum over one list of closed segments; lists are never changed. */
   #closedBytes: { readonly of: LogState["closed"]; readonly bytes: number } | undefined;
-  #unfinishedGroupBytes = 0;
+  /** What the log was when the group that is being written began, and how much of it is in {@link sizeBytes}. */
+  #group: (BetweenGroups & { writtenBytes: number }) | undefined;
   readonly #factory: SegmentFactory;
   readonly #front: LogFront;
   readonly #listeners = new Set<() => void>();
@@ -76,7 +81,7 @@ export class SegmentedLog {
     await storage.syncDirectory(directory);
     for (const segment of plan.unsealed) {
       await ifThereIsSpace(async () => {
-        await unshareSegment(storage, directory, segment);
+        await unshareFile(storage, directory, segment.path, segment.endOffset);
         await sealSegment(storage, segment, nowMs());
       });
     }
@@ -90,6 +95,7 @@ export class SegmentedLog {
       await removeIfThere(storage, path);
     }
     await this.#factory.removeLeftovers();
+    this.#isOpen = true;
   }
 
   get state(): LogState {
@@ -123,7 +129,7 @@ export class SegmentedLog {
 
   /** Bytes in {@link sizeBytes} of a group of which a part is still to be written. */
   get unfinishedGroupBytes(): number {
-    return this.#unfinishedGroupBytes;
+    return this.#group?.writtenBytes ?? 0;
   }
 
   /** Calls back after each change of `writtenLsn` or `durableLsn`, and on close, until unsubscribed. */
@@ -141,13 +147,14 @@ export class SegmentedLog {
   /** The commit sink: appends buffers in order, rotating where a segment is full. */
   async write(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
     const mark = markGroup(this.#cell.state);
+    this.#group = { ...betweenGroups(this.#cell.state), writtenBytes: 0 };
     try {
       await this.#writeGroup(buffers, durable);
     } catch (error) {
       if (error instanceof NoSpaceError) await this.#rollBack(mark);
       throw error;
     } finally {
-      this.#unfinishedGroupBytes = 0;
+      this.#group = undefined;
     }
   }
 
@@ -179,7 +186,7 @@ export class SegmentedLog {
         const isLastRun = isLastBuffer && rest.length === 0;
         const runSync = isLastRun ? sync : undefined;
         writtenBytes += await writer.append(buffer, run, timeMs, runSync);
-        this.#unfinishedGroupBytes = writtenBytes;
+        if (this.#group !== undefined) this.#group.writtenBytes = writtenBytes;
         frames += run.length;
         this.#factory.prepareIfDue(writer.written.offset, buffer.lengthBytes);
       }
@@ -240,7 +247,7 @@ export class SegmentedLog {
     const last = closedAt(segment, position);
     this.#cell.state = withLastClosed(before, at, last);
     try {
-      await unshareSegment(storage, this.#options.directory, last);
+      await unshareFile(storage, this.#options.directory, last.path, last.endOffset);
       await this.#startSegment(head === undefined ? undefined : carryHead(head, encryptor));
     } catch (error) {
       this.#cell.state = before;
@@ -265,11 +272,9 @@ export class SegmentedLog {
     return this.#options.nowMs() - active.info.createdAtMs;
   }
 
-  /**
-   * Runs `use` on the durable state of the log while no segment can leave it; appends go on meanwhile.
-   */
+  /** Runs `use` on the durable state of the log while no segment can leave it; appends go on meanwhile. */
   withSnapshot<T>(use: (source: BackupSource) => Promise<T>): Promise<T> {
-    return this.#front.serialize(() => use(backupSource(this.#cell.state)));
+    return this.#front.serialize(() => use(backupSource(this.#cell.state, this.#group)));
   }
 
   /** Removes (or archives) closed segments whose records are all at or below `lsn`; see `LogFront.release`. */
@@ -312,7 +317,6 @@ export class SegmentedLog {
     const last = this.#cell.state.closed.at(-1);
     if (last === undefined) return;
     try {
-      await this.#begin(end.nextLsn - 1);
       const doubtfulFrames = { segment: last, from, endOffset: end.offset };
       await this.#startSegment(carryDoubtful(this.#options.storage, doubtfulFrames));
     } catch (error) {
@@ -332,18 +336,12 @@ export class SegmentedLog {
     return active;
   }
 
-  /** Once, before the first segment of this opening: `lastLsn` is the last that the log holds, doubtful ones included. */
-  async #begin(lastLsn: number): Promise<void> {
-    if (this.#hasBegun) return;
-    await this.#options.beforeFirstSegment(lastLsn);
-    this.#hasBegun = true;
-  }
-
   async #startSegment(carry: CarryFrames | undefined): Promise<SegmentWriter> {
     const { storage, nowMs } = this.#options;
     const startedMs = this.#observer.nowMs();
     const previous = await this.#closeActive();
-    await this.#begin(this.nextLsn - 1);
+    // Not for frames that recovery carries over: they have their LSNs already.
+    if (this.#isOpen) await this.#options.beforeFirstSegment();
     const header: SegmentHeader = {
       segmentId: this.#lastSegmentId + 1,
       firstLsn: nextLsnOf(this.#cell.state),

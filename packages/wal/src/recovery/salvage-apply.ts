@@ -8,7 +8,7 @@
  */
 import { encodeCheckpoint } from "../format/checkpoint-file.ts";
 import { CHECKPOINT_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
-import { copyFile } from "../storage/copy-file.ts";
+import { copyFile, unshareFile } from "../storage/copy-file.ts";
 import { removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import type { SalvageAction, SalvagePlan } from "./salvage-action.ts";
@@ -69,8 +69,23 @@ export async function applySalvage(
     report: report.name,
   };
   await writeReport(storage, quarantine, written);
+  await unshareChanged(options, plan);
   for (const action of plan.actions) await applyAction(options, plan, action);
   return written;
+}
+
+/** A backup keeps its segments as they are: those that are about to be changed in place stop sharing their files with it. */
+async function unshareChanged(options: ApplyOptions, plan: SalvagePlan): Promise<void> {
+  const { storage, directory } = options;
+  const inPlace: readonly SalvageAction["kind"][] = [
+    "patch-range",
+    "restore-header",
+    "remove-seal",
+  ];
+  const changed = plan.actions.filter(({ kind }) => inPlace.includes(kind));
+  for (const path of new Set(changed.map((action) => action.path))) {
+    await unshareFile(storage, directory, path);
+  }
 }
 
 /** A name that no earlier report has; unfinished reports of a crash are removed on the way. */

@@ -1,6 +1,7 @@
 /**
- * Copies bytes of a file into a new one.
+ * Copies bytes of a file into a new one, or puts a copy in the file's own place.
  */
+import { removeIfThere, TEMPORARY_SUFFIX } from "./replace-file.ts";
 import type { Storage, StorageFile } from "./storage.ts";
 
 const CHUNK_BYTES = 1024 * 1024; // 1 MiB
@@ -30,6 +31,27 @@ export async function copyFile(
   } finally {
     await source.close();
   }
+}
+
+/**
+ * Gives a name a file of its own before the file is changed in place: a backup may hold the same file under another name. A crash
+ * leaves the old file or an equal new one, and a leftover that the next open removes.
+ *
+ * @param endOffset - where the copy ends; what lies behind is no longer wanted
+ */
+export async function unshareFile(
+  storage: Storage,
+  directory: string,
+  path: string,
+  endOffset: number = Number.MAX_SAFE_INTEGER,
+): Promise<void> {
+  // Where there are no links nothing is shared.
+  if (storage.link === undefined) return;
+  const copyPath = path + TEMPORARY_SUFFIX;
+  await removeIfThere(storage, copyPath);
+  await copyFile(storage, path, copyPath, { fromOffset: 0, endOffset });
+  await storage.rename(copyPath, path);
+  await storage.syncDirectory(directory);
 }
 
 async function copyBytes(

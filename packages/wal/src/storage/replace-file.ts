@@ -4,7 +4,8 @@
 import { isErrno, isNoSpace } from "./system-error.ts";
 import { joinPath, type Storage } from "./storage.ts";
 
-const TEMPORARY_SUFFIX = ".tmp";
+/** Behind the name of a file that is about to take another one's place. */
+export const TEMPORARY_SUFFIX = ".tmp";
 
 /**
  * A small file full of zeros that gives its space to a replacement when the disk is full. Without it a full log could not be

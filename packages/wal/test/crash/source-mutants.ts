@@ -205,9 +205,9 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
     caughtBy: ["cursors"],
     edits: [
       {
-        file: SEGMENTED_LOG,
-        find: "await this.#begin(end.nextLsn - 1);",
-        replace: "await this.#begin(this.nextLsn - 1);",
+        file: "recover-log.ts",
+        find: "await cursors.clampOnOpen(log.nextLsn - 1);",
+        replace: "await cursors.clampOnOpen((plan.doubtful?.from.nextLsn ?? log.nextLsn) - 1);",
       },
     ],
   },
@@ -218,8 +218,8 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
     edits: [
       {
         file: "recover-log.ts",
-        find: "beforeFirstSegment: (lastLsn) => cursors.clampTo(lastLsn),",
-        replace: "beforeFirstSegment: (lastLsn) => Promise.resolve(lastLsn),",
+        find: "await cursors.clampOnOpen(log.nextLsn - 1);",
+        replace: "await Promise.resolve();",
       },
     ],
   },

@@ -46,18 +46,14 @@ suite("fuzzing the format", () => {
 });
 
 suite("decompression of a hostile block, still to do", () => {
-  test(
-    "lz4 uses no memory for a length that so few bytes cannot hold",
-    { todo: "engine" },
-    async () => {
-      const rawBytes = 192 * 1024 * 1024;
-      const stored = Uint8Array.of(0, 0, 0, 0, 0x1f, 65, 1, 0, 255, 255, 255);
-      new DataView(stored.buffer).setUint32(0, rawBytes, true);
-      const codec = await new CodecRegistry().load("lz4");
-      const before = process.resourceUsage().maxRSS;
-      assert.equal(codec.decompress(stored, rawBytes), undefined);
-      const grownMiB = (process.resourceUsage().maxRSS - before) / 1024;
-      assert.ok(grownMiB < 100, `${Math.round(grownMiB)} MiB`);
-    },
-  );
+  test("lz4 uses no memory for a length that so few bytes cannot hold", async () => {
+    const rawBytes = 192 * 1024 * 1024;
+    const stored = Uint8Array.of(0, 0, 0, 0, 0x1f, 65, 1, 0, 255, 255, 255);
+    new DataView(stored.buffer).setUint32(0, rawBytes, true);
+    const codec = await new CodecRegistry().load("lz4");
+    const before = process.resourceUsage().maxRSS;
+    assert.equal(codec.decompress(stored, rawBytes), undefined);
+    const grownMiB = (process.resourceUsage().maxRSS - before) / 1024;
+    assert.ok(grownMiB < 100, `${Math.round(grownMiB)} MiB`);
+  });
 });

@@ -12,9 +12,9 @@ import { buildSegment } from "../segment-builder.ts";
 
 /** A closed segment of these LSNs. */
 function closed(segmentId: number, firstLsn: number, lastLsn: number): ClosedSegment {
-  const { infoFor } = buildSegment({ header: { segmentId, firstLsn } });
+  const segment = buildSegment({ header: { segmentId, firstLsn } });
   const end = { offset: 64, nextLsn: lastLsn + 1, chain: segmentId };
-  return closedAt(infoFor(segmentPath(segmentId)), end);
+  return closedAt(segment.infoFor(segmentPath(segmentId)), end);
 }
 
 const THREE: LogState = {

@@ -230,3 +230,14 @@ suite("salvage, still to do", () => {
     );
   });
 });
+
+suite("salvage of a damaged last segment whose successor is missing", () => {
+  // Without the seal nothing vouches for the frames any more; they are copied into a new segment, the gap with them.
+  test("keeps the gap where frames behind it are copied", async () => {
+    const golden = loadGolden("codec-deflate");
+    const steps = [flip(segment(2), 135), { kind: "remove", name: segment(3) }] as const;
+    const { survey, files } = await surveyOf(golden, steps);
+    const { gaps, lastLsn } = await salvageAndJudge(golden.expected.records, survey, files);
+    assert.deepEqual([gaps, lastLsn], [[{ firstLsn: 26, lastLsn: 27 }], 30]);
+  });
+});

@@ -30,6 +30,7 @@ suite("examineRest", () => {
     for (const zeroBytes of [0, 1, 8, 4096, 3 * 1024 * 1024]) {
       const segment = buildSegment({ frames: [RECORD], zeroBytes });
       assert.deepEqual(await examine(segment, segment.bytes, segment.endOffset), {
+        fromOffset: segment.endOffset,
         hasBytes: false,
         endOffset: segment.endOffset,
         vouchedBy: undefined,
@@ -42,6 +43,7 @@ suite("examineRest", () => {
     for (const at of [0, 1, 7, 8, 100, 4095]) {
       const bytes = flipBit(segment.bytes, segment.endOffset + at, 3);
       assert.deepEqual(await examine(segment, bytes, segment.endOffset), {
+        fromOffset: segment.endOffset,
         hasBytes: true,
         endOffset: segment.endOffset + at + 1,
         vouchedBy: undefined,
