@@ -24,7 +24,7 @@ export async function copyLog(
   target: string,
   onProgress?: BackupProgress,
 ): Promise<void> {
-  const names = await storage.listDirectory(source);
+  const names = await namesIn(storage, source);
   const segments = names.filter((name) => parseSegmentName(name) !== undefined).sort();
   if (segments.length === 0 || !names.includes(CHECKPOINT_NAME)) {
     throw new WalError(
@@ -52,6 +52,18 @@ export async function copyLog(
   const checkpoint = joinPath(source, CHECKPOINT_NAME);
   await copyFile(storage, checkpoint, joinPath(target, CHECKPOINT_NAME), WHOLE_FILE);
   await storage.syncDirectory(target);
+}
+
+async function namesIn(storage: Storage, source: string): Promise<readonly string[]> {
+  try {
+    return await storage.listDirectory(source);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT") && !isErrno(error, "ENOTDIR")) throw error;
+    throw new WalError("WAL_INVALID_OPTION", `${source} is not a directory`, {
+      details: { path: source },
+      cause: error,
+    });
+  }
 }
 
 async function copyCursors(storage: Storage, source: string, target: string): Promise<void> {

@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import {
   combineSeeds,
   FaultyStorage,
-  SimulatedDisk,
+  type SimulatedDisk,
   StorageError,
   WrappedStorage,
   type SimulatedEnvironment,

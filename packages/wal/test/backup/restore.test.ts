@@ -21,10 +21,10 @@ class Place {
   readonly backup: string;
   readonly target: string;
 
-  constructor(readonly_directory: string) {
-    this.log = join(readonly_directory, "log");
-    this.backup = join(readonly_directory, "backup");
-    this.target = join(readonly_directory, "restored");
+  constructor(directory: string) {
+    this.log = join(directory, "log");
+    this.backup = join(directory, "backup");
+    this.target = join(directory, "restored");
   }
 
   static async make(context: TestContext): Promise<Place> {
@@ -114,9 +114,7 @@ suite("restoreWal", () => {
   test("with encryption: to an LSN inside a frame with the keys, and not at all with others", async (context) => {
     const place = await Place.make(context);
     const key = new Uint8Array(32).fill(7);
-    const encryption = { keys: () => ({ keyId: 1, key }) };
     const options = await encryptedOptions(place, key);
-    void encryption;
     const wal = await openWal({ ...QUIET_OPTIONS, ...options, directory: place.log });
     await wal.appendBatch(["r1", "r2", "r3"].map(textBytes));
     await wal.backup(place.backup);
@@ -167,7 +165,7 @@ suite("restoreWal", () => {
 
 async function encryptedOptions(place: Place, key: Uint8Array): Promise<Partial<WalOptions>> {
   const keyFile = `${place.log}-keys`;
-  await writeFile(keyFile, `1 ${Buffer.from(key).toString("hex")}\n`, { mode: 0o600 });
+  await writeFile(keyFile, `1:${Buffer.from(key).toString("base64")}\n`, { mode: 0o600 });
   return { encryption: { keyFile } };
 }
 
