@@ -8,6 +8,8 @@ export {
   type ServerErrorCode,
   type ServerErrorDetails,
 } from "./errors.ts";
+export { decodeIngestBatch } from "./ingest/batch-codec.ts";
+export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";
 export { WALNUT_VERSION } from "./package-version.ts";
 export { openServer, type WalnutServer } from "./server.ts";
 export {
