@@ -141,7 +141,7 @@ class CrashedSalvage {
         lastStamp = stamp;
         for (const [name, image] of imagesOf(simulation.disk, combineSeeds(seed, moment))) {
           await this.#judge(image(), `${depth}: before event ${moment}, ${name}`, life.acked);
-          if (depth > 0 || !random.chance(0.02 * SAMPLES)) continue;
+          if (depth > 0 || !random.chance(0.01 * SAMPLES)) continue;
           await this.explore(image(), combineSeeds(seed, moment, name), depth + 1, life.acked);
         }
         return false;
@@ -166,7 +166,9 @@ class CrashedSalvage {
       assertRight(old, this.#written);
       assertLossesAreNamed(old, this.#written, this.#survey, reportsOn(disk));
       assertNothingVanished(disk, this.#files, this.#survey);
-      await assertGoesOn(disk, wal, delivered);
+      // Three more openings: for a share of the lives.
+      if (SAMPLES > 1 || this.lives % 3 === 0) await assertGoesOn(disk, wal, delivered);
+      else await wal.close();
     } catch (error) {
       throw new Error(`life ${where}: ${String(error)}`, { cause: error });
     }

@@ -10,7 +10,7 @@ import { damaged, formatStep, randomDamage } from "./damage.ts";
 import { salvageAndJudge } from "./salvaged-log.ts";
 import { DamageSurvey, surveyLog } from "./segment-survey.ts";
 
-const RUNS = Number(process.env["WALNUT_SALVAGE_RUNS"] ?? "120");
+const RUNS = Number(process.env["WALNUT_SALVAGE_RUNS"] ?? "80");
 
 suite("salvage of random damage", () => {
   for (const name of ["small", "plain", "released", "crashed", "codec-deflate"]) {
