@@ -10,6 +10,7 @@ import { openWal, type Wal } from "@walnut/wal";
 import { durabilityText } from "./durability-text.ts";
 import { ServerError } from "./errors.ts";
 import { FlushCursor } from "./flush-cursor.ts";
+import { DEFAULT_INGEST_LIMITS } from "./ingest/ingest-limits.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
 import { continueLogAfter } from "./log-continuity.ts";
 import { NO_ROWS, replayLog, type ReplayCounts } from "./log-replay.ts";
@@ -28,11 +29,11 @@ export const WAL_DIRECTORY_NAME = "wal/worker-1";
 /** Number of the worker that owns the log. */
 export const WORKER_ID = 1;
 
-/**
- * Largest record of the log: room for what a body of `maxDecodedBodyBytes` becomes as columns. The most the
- * engine allows; a request beyond it is answered 413.
- */
-const MAX_RECORD_BYTES = 268_435_455;
+/** Largest record of the log: every batch that the decoders let through fits. */
+export const MAX_RECORD_BYTES: number = DEFAULT_INGEST_LIMITS.maxBatchBytes;
+
+/** Requests under load are hundreds of kilobytes: room for several in one write and one sync. */
+const LOG_BUFFER_BYTES = 4 * 1024 * 1024; // 4 MiB
 
 /** Name of the log's cursor that follows the flushes. */
 const CURSOR_NAME = "parquet";
@@ -106,6 +107,7 @@ async function openLog({ options, directory, onProgress }: StorageOptions): Prom
     segmentMaxAgeMs: options.segmentMaxAgeMs,
     syncIntervalMs: options.syncIntervalMs,
     maxRecordBytes: MAX_RECORD_BYTES,
+    bufferSizeBytes: LOG_BUFFER_BYTES,
     recovery: options.recovery,
     onRecoveryProgress: ({ segmentsDone, bytesDone }) =>
       onProgress({ phase: "scan", segments: segmentsDone, records: 0, rows: 0, bytes: bytesDone }),
@@ -163,11 +165,10 @@ async function passUsedLsns(
 ): Promise<void> {
   const { appendedLsn } = wal.positions;
   const usedLsn = Math.max(store.highestFlushedLsn, appendedLsn);
-  // At level "off" the log counts from 1 again, whatever it holds.
-  const lastLsn = durability === "off" ? 0 : appendedLsn;
-  const added = await continueLogAfter(wal, { lsn: usedLsn, lastLsn });
+  const added = await continueLogAfter(wal, { lsn: usedLsn, lastLsn: appendedLsn });
   if (added === 0) return;
   store.insert(usedLsn, NO_ROWS);
+  // At level "off" that is every start: the log keeps nothing.
   if (durability === "off") return;
   logger.warn(`the log ended ${added} records before what Parquet holds; it goes on after it`);
 }

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { WalError, type WalErrorCode } from "@walnut/wal";
+import { openWal, WalError, type WalErrorCode } from "@walnut/wal";
 import { ServerError, type ServerErrorCode } from "../src/errors.ts";
-import { decodeIngestBatch } from "../src/ingest/batch-codec.ts";
+import { decodeIngestBatch, encodeIngestBatch } from "../src/ingest/batch-codec.ts";
+import { DEFAULT_INGEST_LIMITS } from "../src/ingest/ingest-limits.ts";
 import type { IngestBatch } from "../src/ingest/table-batch.ts";
+import { MAX_RECORD_BYTES } from "../src/server-storage.ts";
 import { WritePath } from "../src/write-path.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
 
 const BATCH: IngestBatch = {
   rowCount: 1,
@@ -148,4 +151,36 @@ suite("WritePath", () => {
       assert.deepEqual(calls, ["admit", "append", "abandon"]);
     });
   }
+
+  test("a batch at the limit of the decoders is a record that the log takes, one word more is refused", async (context) => {
+    const wal = await openWal({
+      directory: await temporaryDirectory(),
+      durability: "memory",
+      maxRecordBytes: MAX_RECORD_BYTES,
+    });
+    context.after(() => wal.close());
+    const append = (payload: Uint8Array): Promise<number> => wal.append(payload);
+    const { path } = setUp({ append });
+    const { maxBatchBytes } = DEFAULT_INGEST_LIMITS;
+    const largest = batchOfBytes(maxBatchBytes);
+    assert.equal(encodeIngestBatch(largest).byteLength, maxBatchBytes);
+    assert.equal(await path.write(largest), 1);
+    await assert.rejects(
+      path.write(batchOfBytes(maxBatchBytes + 8)),
+      (error: unknown) => error instanceof ServerError && error.code === "SERVER_TOO_LARGE",
+    );
+    assert.equal(await path.write(largest), 2, "a refused record leaves no gap");
+  });
 });
+
+/** A batch whose record has exactly this many bytes, a multiple of 8. */
+function batchOfBytes(bytes: number): IngestBatch {
+  const empty = encodeIngestBatch(batchOfRows(0)).byteLength;
+  return batchOfRows((bytes - empty) / 8);
+}
+
+function batchOfRows(rowCount: number): IngestBatch {
+  const timestamps = new BigInt64Array(rowCount);
+  const table = { database: "d", measurement: "m", rowCount, timestamps, columns: [] };
+  return { tables: [table], rowCount };
+}

@@ -1,13 +1,13 @@
 /**
  * The real command line in a process of its own, for tests that kill it.
  *
- * Runs from source, so that no build is needed; the port is chosen by the system and read from the banner.
+ * As built and installed, launcher and threads included: `npm test` builds first. The port is chosen by the
+ * system and read from the banner.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const ENTRY = fileURLToPath(new URL("../../../cli/src/walnut.ts", import.meta.url));
-const NODE_ARGUMENTS = ["--conditions=@walnut/source", "--import", "tsx"];
+const LAUNCHER = fileURLToPath(new URL("../../../cli/dist/launch.cjs", import.meta.url));
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -50,13 +50,7 @@ export class ServerProcess {
   static start(options: ServerProcessOptions): ServerProcess {
     const variables = Object.entries(process.env).filter(([name]) => !name.startsWith("WALNUT_"));
     const words = ["serve", "--data-dir", options.dataDirectory, "--port", "0"];
-    const program = [
-      process.execPath,
-      ...NODE_ARGUMENTS,
-      ENTRY,
-      ...words,
-      ...(options.flags ?? []),
-    ];
+    const program = [process.execPath, LAUNCHER, ...words, ...(options.flags ?? [])];
     const limit = options.maxFileKib === undefined ? "" : `ulimit -f ${options.maxFileKib} && `;
     const child = spawn("bash", ["-c", `${limit}exec "$@"`, "bash", ...program], {
       env: { ...Object.fromEntries(variables), ...options.variables },
