@@ -68,6 +68,11 @@ const WAL_LAYERS: Readonly<Record<string, Layer>> = {
       "log",
     ],
   },
+  // What an operator does to a log that is somebody else's: an entry of its own, so it brings disk and clock as opening does.
+  repair: {
+    uses: ["errors", "format", "storage", "recovery", "inspect", "backup", "surface"],
+    usesTypesOf: ["environment"],
+  },
   // The files beside the folders: the public class, its options, cursor and status. Nothing below knows them.
   surface: {
     uses: [

@@ -53,6 +53,17 @@ export {
   type VerifyOptions,
 } from "./inspect/verify-log.ts";
 export type { Damage, DamageKind } from "./inspect/damage.ts";
+export { backupLog, type BackupLogOptions } from "./repair/backup-log.ts";
+export type { CopiedDirectory } from "./repair/copy-directory.ts";
+export {
+  planRepair,
+  repairWal,
+  type PlannedPlace,
+  type PlanRepairOptions,
+  type RepairOptions,
+  type RepairPlan,
+  type RepairReport,
+} from "./repair/repair.ts";
 export { isWalError, WalError } from "./errors.ts";
 export type { WalErrorCode, WalErrorDetails } from "./errors.ts";
 export { NodeStorage } from "./storage/node-storage.ts";

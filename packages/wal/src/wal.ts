@@ -292,9 +292,7 @@ export class Wal {
         writeBackup(
           environment.storage,
           { ...source, cursors: cursors.positions() },
-          directory,
-          wholeMs(environment),
-          onProgress,
+          { target: directory, nowMs: wholeMs(environment), onProgress },
         ),
       );
     } catch (error) {

@@ -34,55 +34,64 @@ export interface BackupReport {
 }
 
 /** Told after each segment. */
-export type BackupProgress = (done: { readonly segments: number; readonly bytes: number }) => void;
+export type BackupProgress = (done: {
+  readonly segments: number;
+  readonly bytes: number;
+  readonly segmentsTotal: number;
+  readonly bytesTotal: number;
+}) => void;
+
+export interface WriteBackupOptions {
+  /** An empty or a missing directory. */
+  readonly target: string;
+  readonly nowMs: number;
+  readonly onProgress?: BackupProgress | undefined;
+  /** Called when all segments are there and nothing says yet that they are a log; its failure is the backup's. */
+  readonly onSegmentsWritten?: (() => Promise<void>) | undefined;
+}
 
 /**
- * Writes the backup into `target`, which must be empty or missing. Everything is durable when it resolves. A crash before that leaves an
- * unfinished directory: without `CHECKPOINT`, which is written last, and so refused by nobody but useless; remove it.
+ * Writes the backup. Everything is durable when it resolves. A crash before that leaves an unfinished directory without `CHECKPOINT`,
+ * which is written last: a restore refuses it. Remove it.
  */
 export async function writeBackup(
   storage: Storage,
   source: BackupParts,
-  target: string,
-  nowMs: number,
-  onProgress?: BackupProgress,
+  options: WriteBackupOptions,
 ): Promise<BackupReport> {
-  if (source.segments.length === 0) {
+  const { target, nowMs, onProgress, onSegmentsWritten } = options;
+  const { firstLsn, lastLsn, segments } = source;
+  const first = segments[0];
+  if (first === undefined) {
     throw new WalError(
       "WAL_INVALID_OPTION",
       "the log holds nothing that is durable yet: there is nothing to back up",
       { details: { path: target } },
     );
   }
-  await storage.ensureDirectory(target);
-  const present = await storage.listDirectory(target);
-  if (present.length > 0) {
-    throw new WalError(
-      "WAL_INVALID_OPTION",
-      `${target} holds ${present.length} files; a backup goes into an empty or a new directory`,
-      { details: { path: target } },
-    );
-  }
+  await makeTarget(storage, target);
+  const bytesTotal = segments.reduce((total, { endOffset }) => total + endOffset, 0);
   let linkedBytes = 0;
   let copiedBytes = 0;
-  for (const [index, segment] of source.segments.entries()) {
+  for (const [index, segment] of segments.entries()) {
     const path = joinPath(target, formatSegmentName(segment.segmentId));
     if (segment.isImmutable && (await link(storage, segment.path, path))) {
       linkedBytes += segment.endOffset;
     } else {
       copiedBytes += await copySegment(storage, segment, path);
     }
-    onProgress?.({ segments: index + 1, bytes: linkedBytes + copiedBytes });
+    onProgress?.({
+      segments: index + 1,
+      bytes: linkedBytes + copiedBytes,
+      segmentsTotal: segments.length,
+      bytesTotal,
+    });
   }
+  await onSegmentsWritten?.();
   await writeCursors(storage, source, target, nowMs);
   await storage.syncDirectory(target);
-  const first = source.segments[0];
-  if (first !== undefined) {
-    const checkpoint = { firstSegmentId: first.segmentId, firstLsn: source.firstLsn };
-    const bytes = encodeCheckpoint({ ...checkpoint, writtenAtMs: nowMs });
-    await replaceFile(storage, target, CHECKPOINT_NAME, bytes);
-  }
-  const { firstLsn, lastLsn, segments } = source;
+  const checkpoint = { firstSegmentId: first.segmentId, firstLsn, writtenAtMs: nowMs };
+  await replaceFile(storage, target, CHECKPOINT_NAME, encodeCheckpoint(checkpoint));
   return {
     directory: target,
     firstLsn,
@@ -91,6 +100,17 @@ export async function writeBackup(
     linkedBytes,
     copiedBytes,
   };
+}
+
+async function makeTarget(storage: Storage, target: string): Promise<void> {
+  await storage.ensureDirectory(target);
+  const present = await storage.listDirectory(target);
+  if (present.length === 0) return;
+  throw new WalError(
+    "WAL_INVALID_OPTION",
+    `${target} holds ${present.length} files; a backup goes into an empty or a new directory`,
+    { details: { path: target } },
+  );
 }
 
 /** An immutable segment is copied with its closing mark; of the others only what belongs to the log. */

@@ -43,15 +43,33 @@ export async function copyLog(
       },
     );
   }
+  const bytesTotal = await sizeOf(storage, source, segments);
   let bytes = 0;
   for (const [index, name] of segments.entries()) {
     bytes += await copyFile(storage, joinPath(source, name), joinPath(target, name), WHOLE_FILE);
-    onProgress?.({ segments: index + 1, bytes });
+    onProgress?.({ segments: index + 1, bytes, segmentsTotal: segments.length, bytesTotal });
   }
   await copyCursors(storage, source, target);
   const checkpoint = joinPath(source, CHECKPOINT_NAME);
   await copyFile(storage, checkpoint, joinPath(target, CHECKPOINT_NAME), WHOLE_FILE);
   await storage.syncDirectory(target);
+}
+
+async function sizeOf(
+  storage: Storage,
+  directory: string,
+  names: readonly string[],
+): Promise<number> {
+  let bytes = 0;
+  for (const name of names) {
+    const file = await storage.openFile(joinPath(directory, name), "read");
+    try {
+      bytes += await file.size();
+    } finally {
+      await file.close();
+    }
+  }
+  return bytes;
 }
 
 async function namesIn(storage: Storage, source: string): Promise<readonly string[]> {

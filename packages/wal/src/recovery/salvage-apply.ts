@@ -193,7 +193,8 @@ async function copyDamaged(
   return name;
 }
 
-function placeOf(action: SalvageAction, quarantined: string | null): SalvagedPlace {
+/** An action as a report tells of it. Pure. */
+export function placeOf(action: SalvageAction, quarantined: string | null): SalvagedPlace {
   return {
     action: action.kind,
     path: action.path,
