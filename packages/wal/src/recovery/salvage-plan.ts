@@ -141,8 +141,9 @@ class SalvagePlanner {
     while (id > 0 && (firstId === undefined || id >= firstId)) {
       ids.unshift(id);
       const segment = this.#known.get(id);
-      // Without a header the predecessor is guessed to be the segment before.
-      id = segment === undefined ? id - 1 : segment.header.previousSegmentId;
+      // Without a header, or with one that names itself or a later one, the predecessor is taken to be the segment before.
+      const named = segment?.header.previousSegmentId ?? id;
+      id = named < id ? named : id - 1;
       if (segment === undefined && firstId === undefined && !this.#hasBefore(id)) break;
     }
     return ids;

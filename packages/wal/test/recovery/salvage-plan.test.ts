@@ -308,16 +308,12 @@ suite("planSalvage", () => {
   });
 });
 
-suite("planSalvage, still to do", () => {
-  test(
-    "ends when a header names a later segment, or itself, as the one before",
-    { todo: "engine" },
-    () => {
-      // In a process of its own: what never ends cannot be stopped from within.
-      const program = fileURLToPath(new URL("endless-chain.ts", import.meta.url));
-      const flags = ["--conditions=@walnut/source", "--import", "tsx"];
-      const run = spawnSync(process.execPath, [...flags, program], { timeout: 5_000 });
-      assert.equal(run.status, 0, `ended by ${String(run.signal)}: ${String(run.stderr)}`);
-    },
-  );
+suite("planSalvage, given headers of a broken writer", () => {
+  test("ends when a header names a later segment, or itself, as the one before", () => {
+    // In a process of its own: what never ends cannot be stopped from within.
+    const program = fileURLToPath(new URL("endless-chain.ts", import.meta.url));
+    const flags = ["--conditions=@walnut/source", "--import", "tsx"];
+    const run = spawnSync(process.execPath, [...flags, program], { timeout: 5_000 });
+    assert.equal(run.status, 0, `ended by ${String(run.signal)}: ${String(run.stderr)}`);
+  });
 });
