@@ -17,10 +17,16 @@ import { verifyCommand } from "./verify-command.ts";
 /** Runs the work of a command with its context; the result is the exit code. */
 export type RunCommand = (work: (context: CommandContext) => Promise<number>) => Promise<void>;
 
-const DIR_TEXT = "directory of a log, or data directory of a server";
-const JSON_FLAG = ["--json", "print JSON"] as const;
-const KEY_FLAG = ["--key-file <path>", "keys of an encrypted log"] as const;
-const LOG_FLAG = ["--log <name>", "which log of a server: worker-1, catalog"] as const;
+export const DIR_TEXT: string = "directory of a log, or data directory of a server";
+export const JSON_FLAG: readonly [string, string] = ["--json", "print JSON"];
+export const KEY_FLAG: readonly [string, string] = [
+  "--key-file <path>",
+  "keys of an encrypted log",
+];
+export const LOG_FLAG: readonly [string, string] = [
+  "--log <name>",
+  "which log of a server: worker-1, catalog",
+];
 
 /** Adds the commands to the program. */
 export function addLogCommands(program: Command, run: RunCommand): void {
@@ -32,14 +38,15 @@ export function addLogCommands(program: Command, run: RunCommand): void {
   addCompletionCommand(program, run);
 }
 
-interface SubcommandText {
+export interface SubcommandText {
   readonly name: string;
   readonly description: string;
   readonly examples: string;
   readonly isDefault?: boolean;
 }
 
-function subcommand(program: Command, text: SubcommandText): Command {
+/** A command with examples in its help. */
+export function subcommand(program: Command, text: SubcommandText): Command {
   return program
     .command(text.name, { isDefault: text.isDefault ?? false })
     .copyInheritedSettings(program)

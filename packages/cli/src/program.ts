@@ -4,6 +4,7 @@
 import { Command } from "commander";
 import { cliVersion } from "./cli-version.ts";
 import { addLogCommands, type RunCommand } from "./log-program.ts";
+import { addRepairCommands } from "./repair-program.ts";
 
 const MAIN_EXAMPLES = `
 Examples:
@@ -44,5 +45,6 @@ export function buildProgram(run: RunCommand, output: ProgramOutput): Command {
     .addHelpText("after", MAIN_EXAMPLES);
   program.command("serve").copyInheritedSettings(program).description(SERVE_TEXT).exitOverride();
   addLogCommands(program, run);
+  addRepairCommands(program, run);
   return program;
 }

@@ -17,6 +17,9 @@ const COMMANDS = [
   "tail",
   "cursors",
   "cleanup",
+  "repair",
+  "backup",
+  "restore",
   "bench",
   "fsync-test",
   "completion",
@@ -60,6 +63,7 @@ async function dataDirectory(context: Parameters<typeof temporaryDirectory>[0]):
     const wal = await openLog(join(data, name), { segments: 1, records: 3 });
     await wal.appendBatch(Array.from({ length: 1300 }, () => new Uint8Array(1)));
     await wal.cursor("reader").ack(2);
+    if (name === "log") await wal.backup(join(data, "backup"));
     await wal.close();
   }
   await mkdir(join(data, "archive"));
