@@ -59,9 +59,7 @@ function gather(target) {
   /** @type {Map<string, SourceFile>} */
   const files = new Map();
   for (const name of readdirSync(target)) {
-    const { result, "source-map-cache": maps = {} } = JSON.parse(
-      readFileSync(join(target, name), "utf8"),
-    );
+    const { result, "source-map-cache": maps = {} } = countsIn(join(target, name));
     for (const { url, functions } of result) {
       if (!url.startsWith(SOURCE_URL)) continue;
       // tsx tells versions of a file apart by a query.
@@ -74,6 +72,20 @@ function gather(target) {
     }
   }
   return files;
+}
+
+/**
+ * What one process counted; nothing when it was killed while it wrote that down.
+ *
+ * @param {string} path
+ */
+function countsIn(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError) return { result: [] };
+    throw error;
+  }
 }
 
 /**
