@@ -68,8 +68,8 @@ export interface WalOptions {
    */
   readonly attestDelayMs?: number | undefined;
   /**
-   * Most bytes that the log may hold on disk; 0 for no limit. Counts frames, not zeros ahead of them. Default 0. Range 64 KiB
-   * and more.
+   * Most bytes that the log may hold on disk; 0 for no limit. Counts frames, not zeros ahead of them. Default 0. Range
+   * `segmentSizeBytes` and more. See docs/capacity.md.
    */
   readonly maxLogBytes?: number | undefined;
   /** A budget shared with other logs; their guaranteed bytes are not to be had. */
