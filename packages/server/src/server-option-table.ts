@@ -136,6 +136,14 @@ export const SERVER_OPTION_TABLE: readonly ServerOptionSpec[] = [
     "time an idle connection is kept",
   ),
   integer("maxHeaderBytes", "max-header-bytes", "bytes", KIB, MIB, "largest request head"),
+  integer(
+    "maxConnections",
+    "max-connections",
+    "connections",
+    1,
+    1_000_000,
+    "connections open at one time",
+  ),
   integer("queryTimeoutMs", "query-timeout-ms", "ms", 10, HOUR_MS, "longest run of a query"),
   integer(
     "queryMemoryBytes",

@@ -118,6 +118,11 @@ export interface ServerOptions {
   readonly keepAliveTimeoutMs?: number | undefined;
   /** Largest request head, in bytes. More is answered 431. Default 16 KiB. Range 1 KiB to 1 MiB. */
   readonly maxHeaderBytes?: number | undefined;
+  /**
+   * Connections open at one time; further ones are closed at once. Log and files need descriptors as well.
+   * Default 2,000. Range 1 to 1,000,000.
+   */
+  readonly maxConnections?: number | undefined;
   /** Longest time a query may run, in milliseconds. Default 30,000. Range 10 to 3,600,000. */
   readonly queryTimeoutMs?: number | undefined;
   /** Memory that all queries together may use, in bytes. Default 512 MiB. Range 64 MiB to 1 TiB. */
@@ -165,6 +170,7 @@ export const DEFAULT_SERVER_OPTIONS: Filled<Omit<ServerOptions, keyof OpenOption
     headersTimeoutMs: 10_000,
     keepAliveTimeoutMs: 65_000,
     maxHeaderBytes: 16 * KIB,
+    maxConnections: 2_000,
     queryTimeoutMs: 30_000,
     queryMemoryBytes: 512 * MIB,
     shutdownTimeoutMs: 30_000,

@@ -3,18 +3,21 @@
  *
  * Small bodies are decompressed in place, which is twice as fast as a trip to the thread pool; large ones
  * go there so that other requests do not wait (measured: 32 against 20 thousand requests a second at 4 KB,
- * p99 47 against 27 ms at 512 KB).
+ * p99 47 against 27 ms at 512 KB). What a body claims about its size is not believed: one that grows beyond
+ * its claim is accounted as it grows.
  */
-import { promisify } from "node:util";
-import { gunzip, gunzipSync } from "node:zlib";
+import { createGunzip, gunzipSync } from "node:zlib";
 import type { ByteLease } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
 
 /** Compressed bodies up to this size are decompressed synchronously, in bytes. */
 export const SYNC_GUNZIP_MAX_BYTES = 65_536; // 64 KiB
 
+/** Longest output that is made synchronously: a small body can hold a thousand times its size. */
+const SYNC_OUTPUT_MAX_BYTES = 1024 * 1024; // 1 MiB
+
+const OUTPUT_CHUNK_BYTES = 128 * 1024; // 128 KiB
 const GZIP_TRAILER_BYTES = 4;
-const gunzipAsync = promisify(gunzip);
 
 /** What the decompressed body may cost. */
 export interface DecodedLimits {
@@ -40,8 +43,8 @@ export function decodeContent(
     if (body.byteLength > limits.maxBytes) throw tooLarge(limits.maxBytes);
     return body;
   }
-  if (body.byteLength <= SYNC_GUNZIP_MAX_BYTES) return decodeNow(body, limits);
-  return decodeElsewhere(body, limits);
+  const isSmall = body.byteLength <= SYNC_GUNZIP_MAX_BYTES;
+  return (isSmall ? decodeNow(body, limits) : undefined) ?? decodeElsewhere(body, limits);
 }
 
 function isGzip(body: Uint8Array, encoding: string | undefined): boolean {
@@ -56,11 +59,14 @@ function isGzip(body: Uint8Array, encoding: string | undefined): boolean {
   );
 }
 
-function decodeNow(body: Uint8Array, limits: DecodedLimits): Uint8Array {
+/** The decoded body, or `undefined` when it is too long to be made here. */
+function decodeNow(body: Uint8Array, limits: DecodedLimits): Uint8Array | undefined {
+  const maxOutputLength = Math.min(limits.maxBytes, SYNC_OUTPUT_MAX_BYTES);
   let decoded: Uint8Array;
   try {
-    decoded = gunzipSync(body, { maxOutputLength: limits.maxBytes });
+    decoded = gunzipSync(body, { maxOutputLength });
   } catch (error) {
+    if (isTooLong(error) && maxOutputLength < limits.maxBytes) return undefined;
     throw asServerError(error, limits.maxBytes);
   }
   account(limits.lease, body.byteLength + decoded.byteLength);
@@ -68,18 +74,24 @@ function decodeNow(body: Uint8Array, limits: DecodedLimits): Uint8Array {
 }
 
 async function decodeElsewhere(body: Uint8Array, limits: DecodedLimits): Promise<Uint8Array> {
-  // The trailer claims the length modulo 2^32. It may lie, so it only serves to refuse early; the true
-  // length is accounted afterwards and bounded by maxOutputLength meanwhile.
+  // The trailer claims the length modulo 2^32. It may lie, so it only serves to refuse early.
   const claimedBytes = Math.min(claimedLength(body), limits.maxBytes);
   account(limits.lease, body.byteLength + claimedBytes);
-  let decoded: Uint8Array;
+  const gunzip = createGunzip({ chunkSize: OUTPUT_CHUNK_BYTES });
+  gunzip.end(body);
+  const chunks: Uint8Array[] = [];
+  let decodedBytes = 0;
   try {
-    decoded = await gunzipAsync(body, { maxOutputLength: limits.maxBytes });
+    for await (const chunk of gunzip as AsyncIterable<Uint8Array>) {
+      decodedBytes += chunk.byteLength;
+      if (decodedBytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
+      account(limits.lease, body.byteLength + decodedBytes);
+      chunks.push(chunk);
+    }
   } catch (error) {
     throw asServerError(error, limits.maxBytes);
   }
-  account(limits.lease, body.byteLength + decoded.byteLength);
-  return decoded;
+  return Buffer.concat(chunks, decodedBytes);
 }
 
 function claimedLength(body: Uint8Array): number {
@@ -95,10 +107,13 @@ function account(lease: ByteLease, bytes: number): void {
   );
 }
 
+function isTooLong(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+}
+
 function asServerError(error: unknown, maxBytes: number): ServerError {
-  if (error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE") {
-    return tooLarge(maxBytes);
-  }
+  if (error instanceof ServerError) return error;
+  if (isTooLong(error)) return tooLarge(maxBytes);
   const reason = error instanceof Error ? error.message : String(error);
   return new ServerError("SERVER_INVALID_REQUEST", `the gzip body is damaged: ${reason}`, {
     details: { reason },

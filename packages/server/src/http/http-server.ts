@@ -1,7 +1,7 @@
 /**
  * The listening socket: node:http with its limits set, and nothing of ours in between.
  *
- * Limits against slow and large clients (header bytes, header time, request time, idle time) are those of
+ * Limits against slow and large clients (connections, header bytes, header time, request time, idle time) are those of
  * node:http, which answers 408 and 431 by itself. Knows nothing of routes.
  */
 import { createServer, type Server } from "node:http";
@@ -40,6 +40,8 @@ export async function listenHttp(
     connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, options.headersTimeoutMs),
     noDelay: true,
   });
+  // Before descriptors run out: the log could not begin a new segment then.
+  server.maxConnections = options.maxConnections;
   server.on("request", (request, response) => void handler.handle(request, response, false));
   server.on("checkContinue", (request, response) => void handler.handle(request, response, true));
   await listen(server, options);

@@ -8,6 +8,7 @@
  * Pure.
  */
 import { ServerError } from "../errors.ts";
+import { QueryWeight } from "./query-weight.ts";
 import type { TableName } from "./table-name.ts";
 
 /** A table named in a query, as it is written there. */
@@ -64,6 +65,7 @@ interface Findings {
 
 function collect(root: unknown): readonly TableReference[] {
   const findings: Findings = { references: [], unqualified: [], commonTableNames: new Set() };
+  const weight = new QueryWeight();
   // An explicit stack: the depth of the tree is the client's choice.
   const stack: unknown[] = [root];
   while (stack.length > 0) {
@@ -72,7 +74,8 @@ function collect(root: unknown): readonly TableReference[] {
       for (const item of node) stack.push(item);
     } else if (isRecord(node)) {
       inspect(node, findings);
-      for (const value of Object.values(node)) {
+      weight.add(node);
+      for (const value of partsOf(node)) {
         if (typeof value === "object" && value !== null) stack.push(value);
       }
     }
@@ -84,6 +87,13 @@ function collect(root: unknown): readonly TableReference[] {
     });
   }
   return findings.references;
+}
+
+/** What is below a node. A function in FROM makes rows one by one: only its arguments weigh something. */
+function partsOf(node: Readonly<Record<string, unknown>>): readonly unknown[] {
+  const call = node["function"];
+  if (node["type"] !== "TABLE_FUNCTION" || !isRecord(call)) return Object.values(node);
+  return [...Object.values({ ...node, function: undefined }), call["children"]];
 }
 
 function inspect(node: Readonly<Record<string, unknown>>, findings: Findings): void {

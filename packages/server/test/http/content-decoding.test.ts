@@ -77,6 +77,32 @@ suite("decodeContent", () => {
     await assert.rejects(decode(bomb, "gzip", 1_000_000), hasCode("SERVER_TOO_LARGE"));
   });
 
+  test("accounts what grows beyond its claim while it grows", async () => {
+    const members = [gzipSync(Buffer.alloc(72 * 1024 * 1024)), gzipSync("the end")];
+    const small = Buffer.concat(members);
+    assert.ok(small.byteLength > SYNC_GUNZIP_MAX_BYTES);
+    await assert.rejects(
+      decode(small, "gzip", ROOMY, 2 * 1024 * 1024),
+      hasCode("SERVER_OVERLOADED"),
+    );
+    assert.equal((await decode(small, "gzip")).byteLength, 72 * 1024 * 1024 + 7);
+  });
+
+  test("does not inflate more than a little while others wait", async () => {
+    const body = gzipSync(Buffer.alloc(32 * 1024 * 1024));
+    assert.ok(body.byteLength < SYNC_GUNZIP_MAX_BYTES);
+    const decoding = decode(body, "gzip");
+    let turns = 0;
+    let isDone = false;
+    void decoding.then(() => (isDone = true));
+    while (!isDone) {
+      await new Promise(setImmediate);
+      turns++;
+    }
+    assert.equal((await decoding).byteLength, 32 * 1024 * 1024);
+    assert.ok(turns > 3, `${turns} turns of the event loop`);
+  });
+
   test("refuses other encodings", async () => {
     for (const encoding of ["br", "deflate", "zstd", "gzip, gzip"]) {
       await assert.rejects(decode(SMALL, encoding), hasCode("SERVER_UNSUPPORTED_ENCODING"));

@@ -1,5 +1,6 @@
 /** The dispatcher, the body reader and the authenticator behind a real port, with routes made for the test. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { suite, test, type TestContext } from "node:test";
@@ -342,5 +343,34 @@ suite("listenHttp", () => {
     const harness = await startHarness(context, { maxHeaderBytes: 1_024 });
     const head = `GET /open HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(2_000)}\r\n\r\n`;
     assert.match(await exchangeRaw(harness.port, head), /^HTTP\/1\.1 431 /);
+  });
+
+  test("ends connections that never send anything", async (context) => {
+    const harness = await startHarness(context, { headersTimeoutMs: 100, requestTimeoutMs: 100 });
+    const answer = await exchangeRaw(harness.port, "");
+    assert.match(answer, /^(HTTP\/1\.1 408 |$)/);
+  });
+
+  test("closes connections beyond its limit at once and serves the others", async (context) => {
+    const harness = await startHarness(context, { maxConnections: 3 });
+    const open = await Promise.all(
+      Array.from({ length: 3 }, async () => {
+        const socket = connect(harness.port, "127.0.0.1");
+        context.after(() => socket.destroy());
+        await once(socket, "connect");
+        socket.write("GET /open HTTP/1.1\r\nHost: x\r\n\r\n");
+        await once(socket, "data");
+        return socket;
+      }),
+    );
+    const request = "GET /open HTTP/1.1\r\nHost: x\r\n\r\n";
+    // A reset, when the request was on its way already.
+    const refused = await exchangeRaw(harness.port, request).catch(() => "");
+    assert.equal(refused, "");
+    const [first] = open;
+    assert.ok(first !== undefined);
+    first.write("GET /open HTTP/1.1\r\nHost: x\r\n\r\n");
+    const [answer] = await once(first, "data");
+    assert.match(String(answer), /^HTTP\/1\.1 200 /);
   });
 });
