@@ -237,7 +237,10 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
       `must be at least bufferSizeBytes (${resolved.bufferSizeBytes})`,
     );
   }
-  const { maxLogBytes, segmentSizeBytes } = resolved;
+  const { maxLogBytes, segmentSizeBytes, guaranteedBytes, capacityGroup } = resolved;
+  if (guaranteedBytes > 0 && capacityGroup === undefined) {
+    throw invalid("guaranteedBytes", "is a share of a capacityGroup, and there is none");
+  }
   if (maxLogBytes > 0 && maxLogBytes < segmentSizeBytes) {
     // Only whole segments can be released: with less than one there would never be room again.
     throw invalid("maxLogBytes", `must be at least segmentSizeBytes (${segmentSizeBytes})`);

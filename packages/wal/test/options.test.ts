@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import {
+  CapacityGroup,
   CODEC_NAMES,
   DEFAULT_WAL_OPTIONS,
   DURABILITY_LEVELS,
@@ -46,7 +47,13 @@ const NUMBERS: readonly {
     max: MAX,
     byDefault: 0,
   },
-  { name: "guaranteedBytes", min: 0, max: MAX, byDefault: 0 },
+  {
+    name: "guaranteedBytes",
+    min: 0,
+    max: MAX,
+    byDefault: 0,
+    with: { capacityGroup: new CapacityGroup({ maxBytes: MAX }) },
+  },
   { name: "reserveFreeBytes", min: 0, max: MAX, byDefault: 0 },
   { name: "blockTimeoutMs", min: 1, max: HOUR_MS, byDefault: 30_000 },
   { name: "archiveMaxAgeMs", min: 0, max: MAX, byDefault: 0 },

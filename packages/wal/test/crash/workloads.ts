@@ -266,10 +266,10 @@ const STEPS: Readonly<Record<string, Work>> = {
   rotate: (bench) => bench.rotate(),
   sync: (bench) => bench.sync(),
   ack: (bench, random) => {
-    // What is only in the buffer cannot have been read; see cursor-clamp.test.ts for who acknowledges it all the same.
-    const { writtenLsn } = bench.wal.positions;
-    if (writtenLsn === 0) return Promise.resolve();
-    return bench.ack(random.pick(["a", "b"]), random.between(1, writtenLsn));
+    // Also what is not written yet.
+    const { appendedLsn } = bench;
+    if (appendedLsn === 0) return Promise.resolve();
+    return bench.ack(random.pick(["a", "b"]), random.between(1, appendedLsn));
   },
   read: (bench) => bench.readAll(),
   wait: (bench, random) => bench.wait(random.pick([1, 12, 60, 150])),
