@@ -10,7 +10,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { openWal, type Wal, type WalOptions } from "@walnut/wal";
-import { measureFloors, type Floors } from "./floor.ts";
+import { measureFloors, SMALL_BYTES, type Floors } from "./floor.ts";
 import { formatCount, formatRate, formatTable, median, percentile } from "./table.ts";
 
 const { values: args } = parseArgs({
@@ -198,7 +198,7 @@ function print(
   floors: Floors,
 ): void {
   console.log(
-    `floors: write + fdatasync of ${312} B, zero-filled file: p50 ${floors.asyncUs.p50.toFixed(0)} us, p99 ${floors.asyncUs.p99.toFixed(0)} us (blocking calls: ${floors.blockingUs.p50.toFixed(0)} us);` +
+    `floors: write + fdatasync of ${SMALL_BYTES} B, zero-filled file: p50 ${floors.asyncUs.p50.toFixed(0)} us, p99 ${floors.asyncUs.p99.toFixed(0)} us (blocking calls: ${floors.blockingUs.p50.toFixed(0)} us);` +
       ` sequential write ${formatRate(floors.sequentialBytesPerSecond)}; 64 KiB write + fdatasync ${formatRate(floors.synced64KiBBytesPerSecond)}\n`,
   );
   const rows = [

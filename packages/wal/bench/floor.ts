@@ -16,7 +16,7 @@ export interface Floors {
   readonly synced64KiBBytesPerSecond: number;
 }
 
-const SMALL_BYTES = 312; // A frame with one 256-byte record.
+export const SMALL_BYTES = 312; // A frame with one 256-byte record.
 
 export async function measureFloors(directory: string, seconds: number): Promise<Floors> {
   const file = path.join(directory, "floor");
@@ -42,7 +42,8 @@ async function smallWrites(
   const bytes = Buffer.alloc(SMALL_BYTES, 7);
   const micros: number[] = [];
   let offset = 0;
-  for (let untilMs = performance.now() + seconds * 1000; performance.now() < untilMs;) {
+  const untilMs = performance.now() + seconds * 1000;
+  while (performance.now() < untilMs) {
     const start = performance.now();
     await writeAndSync(fd, bytes, offset % (zeroBytes - SMALL_BYTES));
     micros.push((performance.now() - start) * 1000);

@@ -42,6 +42,8 @@ export async function listenHttp(
   });
   // Before descriptors run out: the log could not begin a new segment then.
   server.maxConnections = options.maxConnections;
+  // A client that takes nothing of its answer: longer than anything else may take without a byte moving.
+  server.timeout = options.requestTimeoutMs + options.queryTimeoutMs;
   server.on("request", (request, response) => void handler.handle(request, response, false));
   server.on("checkContinue", (request, response) => void handler.handle(request, response, true));
   await listen(server, options);

@@ -50,8 +50,8 @@ export interface QueryEngineOptions {
   readonly clock: StoreClock;
 }
 
-/** Longest SQL text, in UTF-16 units. */
-const MAX_SQL_LENGTH = 1024 * 1024; // 1 MiB
+/** Longest SQL text, in UTF-16 units. Its syntax tree is 100 times as large, and read on the main thread. */
+const MAX_SQL_LENGTH = 256 * 1024; // 256 Ki
 const MAX_WAITING_QUERIES = 64;
 
 interface Engine {

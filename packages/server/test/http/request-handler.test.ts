@@ -18,6 +18,9 @@ import { ServerState } from "../../src/server-state.ts";
 const TOKEN = "correct-horse";
 const MAX_BODY_BYTES = 2_000;
 
+/** More than the sockets of both ends hold. */
+const LARGE_ANSWER_BYTES = 32 * 1024 * 1024; // 32 MiB
+
 interface Harness {
   readonly port: number;
   readonly url: string;
@@ -50,6 +53,9 @@ async function startHarness(context: TestContext, options: ServerOptions = {}): 
       }
     }),
     route("open", "GET", "public", "always", (exchange) => exchange.json(200, "1")),
+    route("large", "GET", "public", "always", (exchange) =>
+      exchange.json(200, "1".repeat(LARGE_ANSWER_BYTES)),
+    ),
     route("wait", "GET", "public", "ready", async (exchange) => {
       await new Promise<void>((resolve) => waiting.push(resolve));
       exchange.noContent();
@@ -343,6 +349,24 @@ suite("listenHttp", () => {
     const harness = await startHarness(context, { maxHeaderBytes: 1_024 });
     const head = `GET /open HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(2_000)}\r\n\r\n`;
     assert.match(await exchangeRaw(harness.port, head), /^HTTP\/1\.1 431 /);
+  });
+
+  test("cuts off a client that does not take its answer", async (context) => {
+    const limits = { headersTimeoutMs: 100, requestTimeoutMs: 100, queryTimeoutMs: 100 };
+    const harness = await startHarness(context, limits);
+    const socket = connect(harness.port, "127.0.0.1");
+    context.after(() => socket.destroy());
+    let closed = false;
+    socket.on("error", () => undefined);
+    socket.on("close", () => (closed = true));
+    socket.write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    await once(socket, "readable");
+    // Nothing is read while the server's patience runs out; then what is in the sockets, and the end.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    let receivedBytes = 0;
+    socket.on("data", (chunk: Buffer) => (receivedBytes += chunk.byteLength));
+    while (!closed) await new Promise(setImmediate);
+    assert.ok(receivedBytes < LARGE_ANSWER_BYTES, `${receivedBytes} bytes`);
   });
 
   test("ends connections that never send anything", async (context) => {
