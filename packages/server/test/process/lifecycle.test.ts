@@ -140,7 +140,7 @@ suite("walnut serve", () => {
     const second = startServer(context, { dataDirectory });
     assert.deepEqual(await second.ended, { code: 1, signal: null });
     assert.match(second.stderr, /WAL_LOCKED/);
-    assert.match(second.stderr, /--data-dir/);
+    assert.match(second.stderr, /another directory/);
     assert.equal((await fetch(`${url}/ready`)).status, 200, "the owner goes on");
   });
 
