@@ -5,6 +5,7 @@
  */
 import { parentPort } from "node:worker_threads";
 import type { HourFacts } from "./hour-partition.ts";
+import { unpackRows } from "./packed-rows.ts";
 import type { ThreadAnswer, ThreadMessage, ThreadRequest } from "./parquet-thread.ts";
 import { openParquetWriter, type StagedRows } from "./parquet-writer.ts";
 
@@ -34,7 +35,7 @@ async function serve(message: ThreadMessage): Promise<ThreadAnswer> {
 async function perform(request: ThreadRequest): Promise<readonly HourFacts[] | undefined> {
   switch (request.kind) {
     case "stage": {
-      const staged = await (await opened).stage(request.rows);
+      const staged = await (await opened).stage(unpackRows(request.rows));
       stages.set(request.stage, staged);
       // Only facts: row numbers of partitions stay here.
       return staged.hours.map(({ hourStartNs, minTimeNs, maxTimeNs, rowCount }) => {

@@ -11,12 +11,13 @@
  */
 import { Worker } from "node:worker_threads";
 import type { HourFacts } from "./hour-partition.ts";
+import { buffersOf, packRows, type PackedRows } from "./packed-rows.ts";
 import { openParquetWriter, type ParquetWriter, type StagedRows } from "./parquet-writer.ts";
 import type { RowSet } from "./row-buffer.ts";
 
 /** What the main thread asks for. `stage` numbers the rows of one flush. */
 export type ThreadRequest =
-  | { readonly kind: "stage"; readonly stage: number; readonly rows: RowSet }
+  | { readonly kind: "stage"; readonly stage: number; readonly rows: PackedRows }
   | {
       readonly kind: "write";
       readonly stage: number;
@@ -76,7 +77,12 @@ class ParquetThread implements ParquetWriter {
   async stage(rows: RowSet): Promise<StagedRows> {
     const worker = this.#running();
     const stage = this.#nextId;
-    const hours = await this.#ask(worker, { kind: "stage", stage, rows }, buffersOf(rows));
+    const packed = packRows(rows);
+    const hours = await this.#ask(
+      worker,
+      { kind: "stage", stage, rows: packed },
+      buffersOf(packed),
+    );
     return {
       hours: hours ?? [],
       write: async (hour, path) => {
@@ -142,16 +148,6 @@ class ParquetThread implements ParquetWriter {
     this.#waiters.clear();
     for (const waiter of waiters) waiter.reject(threadEnded(failure));
   }
-}
-
-/** The memory behind all columns, each once. They were allocated for this flush and are not shared. */
-function buffersOf(rows: RowSet): readonly ArrayBuffer[] {
-  const buffers = new Set([rows.timestamps.buffer]);
-  for (const column of rows.columns) {
-    buffers.add("values" in column ? column.values.buffer : column.codes.buffer);
-    if (column.validity !== undefined) buffers.add(column.validity.buffer);
-  }
-  return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
 function threadEnded(failure: unknown): Error {
