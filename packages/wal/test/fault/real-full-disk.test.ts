@@ -136,6 +136,8 @@ for (const kind of VOLUME_KINDS) {
 
       const full = await openOn(volume);
       await assertHolds(full, { firstLsn: 1, lastLsn });
+      // Opening gives back what a crash or a close had left.
+      volume.fill();
       await rejectsForSpace(full.append(record(lastLsn + 1)));
       volume.drain();
       const next = full.positions.appendedLsn + 1;
