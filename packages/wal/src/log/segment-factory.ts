@@ -6,6 +6,7 @@
 import { encodeCheckpoint } from "../format/checkpoint-file.ts";
 import type { SegmentHeader } from "../format/segment-header.ts";
 import { CHECKPOINT_NAME, PREWRITE_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
+import { SMALL_GROUP_BYTES } from "../segment/prewriter.ts";
 import { NoSpaceError } from "../storage/system-error.ts";
 import { keepReserve, removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
@@ -24,9 +25,6 @@ export interface SegmentFactoryOptions {
   readonly prewriteStepBytes: number;
   readonly nowMs: () => number;
 }
-
-/** Groups up to this size are worth zeros ahead of them. */
-const SMALL_GROUP_BYTES = 64 * 1024; // 64 KiB
 
 export class SegmentFactory {
   readonly #options: SegmentFactoryOptions;

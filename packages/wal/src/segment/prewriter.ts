@@ -18,7 +18,7 @@ export interface PrewriterOptions {
 }
 
 /** Groups up to this size are worth zeros ahead of them. */
-const SMALL_GROUP_BYTES = 64 * 1024; // 64 KiB
+export const SMALL_GROUP_BYTES: number = 64 * 1024; // 64 KiB
 const ZERO_CHUNK_BYTES = 256 * 1024; // 256 KiB
 
 /** Zero-fills `[fromOffset, toOffset)`; not synced. */
