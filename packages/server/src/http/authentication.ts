@@ -6,20 +6,31 @@
  * first form that is present decides; a wrong one is not saved by a right one further down.
  */
 import { timingSafeEqual } from "node:crypto";
+import { ACCESS_RIGHTS, type AccessGrant } from "../access/access-right.ts";
 import type { Exchange } from "./exchange.ts";
 
+const FIRST_GRANT: AccessGrant = { id: "first", name: "first", rights: ACCESS_RIGHTS };
+
+/** Recognises callers. */
+export interface CallerRecognition {
+  /** Whom the request's token stands for, or `undefined` when there is none or it is wrong. */
+  recognise(exchange: Exchange): AccessGrant | undefined;
+}
+
 /** Checks requests against the one token of the server. */
-export class Authenticator {
+export class Authenticator implements CallerRecognition {
   readonly #expected: Buffer;
 
   constructor(token: string) {
     this.#expected = Buffer.from(token, "utf8");
   }
 
-  /** True when the request carries the token. */
-  accepts(exchange: Exchange): boolean {
+  recognise(exchange: Exchange): AccessGrant | undefined {
     const candidate = findToken(exchange);
-    if (candidate === undefined) return false;
+    return candidate !== undefined && this.#accepts(candidate) ? FIRST_GRANT : undefined;
+  }
+
+  #accepts(candidate: string): boolean {
     const found = Buffer.from(candidate, "utf8");
     if (found.byteLength !== this.#expected.byteLength) {
       // The time must not depend on the content; the length of the token is no secret.

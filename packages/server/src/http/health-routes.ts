@@ -62,7 +62,7 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
   return [
     route("health", "/health", "public", health),
     route("ready", "/ready", "public", ready),
-    route("metrics", "/metrics", context.publicMetrics ? "public" : "token", metrics),
+    route("metrics", "/metrics", context.publicMetrics ? "public" : "read", metrics),
   ];
 }
 

@@ -57,7 +57,7 @@ export function influxRoutes(context: InfluxRoutesOptions): readonly Route[] {
 
   const queryRoute = {
     path: "/query",
-    access: "token",
+    access: "read",
     availability: "ready",
     handle: query,
   } as const;

@@ -46,7 +46,7 @@ export function queryRoutes(runner: QueryRunner): readonly Route[] {
       name: "query",
       method: "POST",
       path: "/api/v1/query",
-      access: "token",
+      access: "read",
       availability: "ready",
       handle: query,
     },

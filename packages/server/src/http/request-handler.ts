@@ -7,10 +7,11 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { inspect } from "node:util";
+import { grantAllows, type AccessGrant, type AccessRight } from "../access/access-right.ts";
 import { ServerError } from "../errors.ts";
 import type { ServerLogger } from "../server-options.ts";
 import type { ServerState } from "../server-state.ts";
-import type { Authenticator } from "./authentication.ts";
+import type { CallerRecognition } from "./authentication.ts";
 import { errorAnswer, toServerError } from "./error-answer.ts";
 import { Exchange } from "./exchange.ts";
 import { discardBody } from "./request-body.ts";
@@ -25,7 +26,7 @@ export interface RequestObserver {
 /** What the dispatcher needs. */
 export interface RequestHandlerOptions {
   readonly router: Router;
-  readonly authenticator: Authenticator;
+  readonly authenticator: CallerRecognition;
   readonly state: ServerState;
   readonly observer: RequestObserver;
   readonly logger: ServerLogger;
@@ -85,11 +86,10 @@ export class RequestHandler {
   #admit(exchange: Exchange, route: Route): void {
     const { state, authenticator } = this.#options;
     if (state.phase === "stopping") exchange.response.shouldKeepAlive = false;
-    if (route.access === "token" && !authenticator.accepts(exchange)) {
-      throw new ServerError(
-        "SERVER_UNAUTHORIZED",
-        "a valid token is required: Authorization: Bearer TOKEN (or Token, Basic, x-api-key, p=)",
-      );
+    if (route.access !== "public") {
+      const grant = authenticator.recognise(exchange);
+      if (grant === undefined) throw unauthorized();
+      if (!grantAllows(grant, route.access)) throw forbidden(grant, route.access);
     }
     if (route.availability === "ready" && state.phase !== "ready") throw notReady(state);
   }
@@ -131,6 +131,22 @@ function wrongMethod(exchange: Exchange, allow: string): ServerError {
     "SERVER_METHOD_NOT_ALLOWED",
     `${exchange.path} does not answer ${exchange.method}; it answers ${allow}`,
     { details: { path: exchange.path, method: exchange.method, allow } },
+  );
+}
+
+function unauthorized(): ServerError {
+  return new ServerError(
+    "SERVER_UNAUTHORIZED",
+    "a valid token is required: Authorization: Bearer TOKEN (or Token, Basic, x-api-key, p=)",
+  );
+}
+
+function forbidden(grant: AccessGrant, right: AccessRight): ServerError {
+  const rights = grant.rights.join(",");
+  return new ServerError(
+    "SERVER_FORBIDDEN",
+    `the token "${grant.name}" (${grant.id}) may not do this: it has ${rights}, and ${right} is needed`,
+    { details: { token: grant.id, rights, needed: right } },
   );
 }
 

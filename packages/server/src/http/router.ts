@@ -4,6 +4,7 @@
  * A route says who may call it and in which phases, so that the dispatcher checks both before any byte of
  * a body is read.
  */
+import type { RouteAccess } from "../access/access-right.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** Answers one request. Throws a ServerError to have it answered as one. */
@@ -13,9 +14,10 @@ export type RouteHandler = (exchange: Exchange) => void | Promise<void>;
 export interface Route {
   /** Label in metrics: a name of ours, never the client's text. */
   readonly name: string;
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
-  readonly access: "public" | "token";
+  /** The right that a caller needs; checked before a byte of the body is read. */
+  readonly access: RouteAccess;
   /** "ready": only after recovery and before a stop; "always": in every phase. */
   readonly availability: "ready" | "always";
   readonly handle: RouteHandler;

@@ -65,7 +65,7 @@ export function walRoutes(context: WalRoutesOptions): readonly Route[] {
 }
 
 function route(name: string, path: string, handle: Route["handle"]): Route {
-  return { name, path, handle, method: "GET", access: "token", availability: "ready" };
+  return { name, path, handle, method: "GET", access: "read", availability: "ready" };
 }
 
 /** Facts of files; those that were released meanwhile are left out. */

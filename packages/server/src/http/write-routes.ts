@@ -81,7 +81,7 @@ export function writeRoutes(context: WriteRoutesOptions): readonly Route[] {
       name,
       path,
       method: "POST",
-      access: "token",
+      access: "write",
       availability: "ready",
       handle: (exchange) => serve(exchange, locate(exchange)),
     };

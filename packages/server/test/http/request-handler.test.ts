@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { suite, test, type TestContext } from "node:test";
+import type { AccessRight } from "../../src/access/access-right.ts";
 import { ByteBudget } from "../../src/byte-budget.ts";
 import { ServerError } from "../../src/errors.ts";
-import { Authenticator } from "../../src/http/authentication.ts";
+import { Authenticator, type CallerRecognition } from "../../src/http/authentication.ts";
 import { listenHttp } from "../../src/http/http-server.ts";
 import { checkDeclaredLength, readBody } from "../../src/http/request-body.ts";
 import { RequestHandler } from "../../src/http/request-handler.ts";
@@ -33,14 +34,25 @@ interface Harness {
   release(): void;
 }
 
-async function startHarness(context: TestContext, options: ServerOptions = {}): Promise<Harness> {
+async function startHarness(
+  context: TestContext,
+  options: ServerOptions = {},
+  rights: readonly AccessRight[] = ["read", "write", "admin"],
+): Promise<Harness> {
+  const authenticator = new Authenticator(TOKEN);
+  const recognition: CallerRecognition = {
+    recognise: (exchange) => {
+      const grant = authenticator.recognise(exchange);
+      return grant === undefined ? undefined : { id: "id", name: "test", rights };
+    },
+  };
   const state = new ServerState(0);
   const budget = new ByteBudget(3_000);
   const observed: string[] = [];
   const errors: string[] = [];
   const waiting: (() => void)[] = [];
   const routes: Route[] = [
-    route("echo", "POST", "token", "ready", async (exchange) => {
+    route("echo", "POST", "write", "ready", async (exchange) => {
       const lease = budget.lease();
       try {
         const limits = { maxBytes: MAX_BODY_BYTES, lease };
@@ -53,6 +65,8 @@ async function startHarness(context: TestContext, options: ServerOptions = {}): 
       }
     }),
     route("open", "GET", "public", "always", (exchange) => exchange.json(200, "1")),
+    route("read", "GET", "read", "always", (exchange) => exchange.json(200, "1")),
+    route("admin", "GET", "admin", "always", (exchange) => exchange.json(200, "1")),
     route("large", "GET", "public", "always", (exchange) =>
       exchange.json(200, "1".repeat(LARGE_ANSWER_BYTES)),
     ),
@@ -69,7 +83,7 @@ async function startHarness(context: TestContext, options: ServerOptions = {}): 
   ];
   const handler = new RequestHandler({
     router: new Router(routes),
-    authenticator: new Authenticator(TOKEN),
+    authenticator: recognition,
     state,
     observer: {
       observeRequest: (name, status) => void observed.push(`${name} ${status}`),
@@ -173,6 +187,24 @@ suite("RequestHandler", () => {
       assert.equal(await codeOf(response), "SERVER_UNAUTHORIZED");
     }
     assert.equal((await fetch(`${harness.url}/echo`, { method: "POST", body: "x" })).status, 401);
+  });
+
+  test("answers 403 with the right that is missing, before the body; admin has every right", async (context) => {
+    const harness = await startHarness(context, {}, ["write"]);
+    harness.state.becomeReady();
+    assert.equal((await post(harness, "x")).status, 200);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    for (const needed of ["read", "admin"]) {
+      const refused = await fetch(`${harness.url}/${needed}`, { headers });
+      assert.equal(refused.status, 403);
+      const body = (await refused.json()) as { code: string; details: Record<string, unknown> };
+      assert.equal(body.code, "SERVER_FORBIDDEN");
+      assert.deepEqual(body.details, { token: "id", rights: "write", needed });
+    }
+    const admin = await startHarness(context, {}, ["admin"]);
+    for (const path of ["read", "admin"]) {
+      assert.equal((await fetch(`${admin.url}/${path}`, { headers })).status, 200);
+    }
   });
 
   test("refuses what needs readiness until recovery has ended, with progress and Retry-After", async (context) => {
