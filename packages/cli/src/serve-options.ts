@@ -8,6 +8,7 @@
 import {
   SERVER_OPTION_TABLE,
   ServerError,
+  variableOf,
   type ServerOptionName,
   type ServerOptionSpec,
   type ServerOptions,
@@ -15,11 +16,6 @@ import {
 
 const VARIABLE_PREFIX = "WALNUT_";
 const WHOLE_NUMBER = /^\d{1,16}$/;
-
-/** Name of the environment variable that sets an option. */
-export function variableOf(spec: ServerOptionSpec): string {
-  return VARIABLE_PREFIX + spec.flag.replaceAll("-", "_").toUpperCase();
-}
 
 /**
  * Reads the options of the server.

@@ -4,13 +4,12 @@
  * Loading this loads the server, so it is done for this command only.
  */
 import {
-  DEFAULT_SERVER_OPTIONS,
   SERVER_OPTION_TABLE,
+  variableOf,
   type ServerOptionName,
   type ServerOptionSpec,
 } from "@walnut/server";
 import { Option, type Command } from "commander";
-import { variableOf } from "./serve-options.ts";
 
 /** Flags as given, by the option's name. */
 export type ServeFlags = Readonly<Partial<Record<ServerOptionName, string>>>;
@@ -58,7 +57,7 @@ function descriptionOf(spec: ServerOptionSpec): string {
   const parts: string[] = [];
   if (spec.kind === "choice") parts.push(spec.choices.join(", "));
   if (spec.kind === "integer" && spec.unit !== "") parts.push(spec.unit);
-  if (spec.name !== "token") parts.push(`default ${String(DEFAULT_SERVER_OPTIONS[spec.name])}`);
+  parts.push(`default ${spec.defaultText ?? String(spec.default)}`);
   parts.push(`env ${variableOf(spec)}`);
   return `${spec.summary} (${parts.join("; ")})`;
 }

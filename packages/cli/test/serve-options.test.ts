@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { SERVER_OPTION_TABLE, ServerError } from "@walnut/server";
-import { readServeOptions, unknownVariables, variableOf } from "../src/serve-options.ts";
+import { SERVER_OPTION_TABLE, ServerError, variableOf } from "@walnut/server";
+import { readServeOptions, unknownVariables } from "../src/serve-options.ts";
 
 function isInvalidOption(error: unknown): boolean {
   return error instanceof ServerError && error.code === "SERVER_INVALID_OPTION";

@@ -10,7 +10,7 @@ import { link, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "./data-directory.ts";
 import { ServerError } from "./errors.ts";
-import { isValidToken } from "./resolve-server-options.ts";
+import { isValidToken } from "./options/option-value.ts";
 import type { ServerLogger } from "./server-options.ts";
 
 /** Name of the token file inside the data directory. */

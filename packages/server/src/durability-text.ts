@@ -3,7 +3,7 @@
  *
  * A file system in memory makes every level weaker than its name; saying so is the least a log can do.
  */
-import type { ServerDurability } from "./server-options.ts";
+import type { ServerDurability } from "./options/wal-section.ts";
 
 const SURVIVAL: Readonly<Record<ServerDurability, string>> = {
   fsync: "an answered write is on the device with its metadata and survives a power loss",

@@ -12,18 +12,28 @@ export { decodeIngestBatch } from "./ingest/batch-codec.ts";
 export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";
 export { WALNUT_VERSION } from "./package-version.ts";
 export { openServer, type WalnutServer } from "./server.ts";
+export type { LogFormat, LogLevel } from "./options/log-section.ts";
 export {
+  variableOf,
+  type OptionRow,
+  type OptionSpec,
+  type OptionSpelling,
+} from "./options/option-row.ts";
+export type { ServerDurability, ServerRecoveryMode } from "./options/wal-section.ts";
+export {
+  DEFAULT_SERVER_OPTIONS,
   SERVER_OPTION_TABLE,
   type ServerOptionName,
   type ServerOptionSpec,
 } from "./server-option-table.ts";
-export {
-  DEFAULT_SERVER_OPTIONS,
-  type RecoveryProgress,
-  type ResolvedServerOptions,
-  type ServerDurability,
-  type ServerLogger,
-  type ServerOptions,
-  type ServerRecoveryMode,
+export type {
+  DefaultServerOptions,
+  LogFields,
+  RecoveryProgress,
+  ResolvedServerOptions,
+  ServerHooks,
+  ServerLogger,
+  ServerOptions,
+  ServerSettings,
 } from "./server-options.ts";
 export type { RecoverySummary } from "./server-storage.ts";

@@ -3,16 +3,10 @@
  * and relations, and refuses unknown keys.
  */
 import { ServerError } from "./errors.ts";
-import { SERVER_OPTION_TABLE, type ServerOptionSpec } from "./server-option-table.ts";
-import {
-  DEFAULT_SERVER_OPTIONS,
-  type ResolvedServerOptions,
-  type ServerLogger,
-  type ServerOptions,
-} from "./server-options.ts";
+import { problemOf } from "./options/option-value.ts";
+import { SERVER_OPTION_TABLE } from "./server-option-table.ts";
+import type { ResolvedServerOptions, ServerLogger, ServerOptions } from "./server-options.ts";
 
-const MAX_TOKEN_LENGTH = 1_024;
-const TOKEN_PATTERN = /^[\x21-\x7e]+$/;
 const OTHER_KEYS: ReadonlySet<string> = new Set(["logger", "onRecoveryProgress"]);
 const SILENT_LOGGER: ServerLogger = { info() {}, warn() {}, error() {} };
 
@@ -30,69 +24,27 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     }
   }
   const resolved: Record<string, unknown> = {
-    ...DEFAULT_SERVER_OPTIONS,
-    token: undefined,
+    ...Object.fromEntries(SERVER_OPTION_TABLE.map((spec) => [spec.name, spec.default])),
     logger: options.logger ?? SILENT_LOGGER,
     onRecoveryProgress: options.onRecoveryProgress,
   };
   for (const spec of SERVER_OPTION_TABLE) {
     const value = given[spec.name];
     if (value === undefined) continue;
-    checkValue(spec, value);
+    const problem = problemOf(spec, value);
+    if (problem !== undefined) throw invalid(spec.name, `${spec.name} ${problem}`);
     resolved[spec.name] = value;
   }
   // Every key of the result type was set above, from the defaults or from a checked value.
-  const result = resolved as unknown as ResolvedServerOptions;
+  const result = withOneLevel(resolved as unknown as ResolvedServerOptions);
   checkRelations(result);
   return Object.freeze(result);
 }
 
-/** True when `token` may be used as one: printable ASCII without spaces, not empty, not huge. */
-export function isValidToken(token: string): boolean {
-  return token.length <= MAX_TOKEN_LENGTH && TOKEN_PATTERN.test(token);
-}
-
-function checkValue(spec: ServerOptionSpec, value: unknown): void {
-  switch (spec.kind) {
-    case "integer":
-      if (typeof value !== "number" || !Number.isSafeInteger(value)) {
-        throw invalid(spec.name, `${spec.name} must be a whole number, found ${String(value)}`);
-      }
-      if (value < spec.min || value > spec.max) {
-        throw invalid(
-          spec.name,
-          `${spec.name} must be between ${spec.min} and ${spec.max}, found ${value}`,
-        );
-      }
-      return;
-    case "choice":
-      if (typeof value !== "string" || !spec.choices.includes(value)) {
-        throw invalid(
-          spec.name,
-          `${spec.name} must be one of ${spec.choices.join(", ")}, found ${String(value)}`,
-        );
-      }
-      return;
-    case "text":
-      if (typeof value !== "string" || value === "" || value.includes("\0")) {
-        throw invalid(spec.name, `${spec.name} must be text and not empty`);
-      }
-      return;
-    case "secret":
-      // The value stays out of the message: messages reach logs.
-      if (typeof value !== "string" || !isValidToken(value)) {
-        throw invalid(
-          spec.name,
-          `${spec.name} must be 1 to ${MAX_TOKEN_LENGTH} printable ASCII characters without spaces`,
-        );
-      }
-      return;
-    case "boolean":
-      if (typeof value !== "boolean") {
-        throw invalid(spec.name, `${spec.name} must be true or false, found ${String(value)}`);
-      }
-      return;
-  }
+/** Two options say whether there is a log; from here on they say the same. */
+function withOneLevel(options: ResolvedServerOptions): ResolvedServerOptions {
+  const durability = options.walEnabled ? options.durability : "off";
+  return { ...options, durability, walEnabled: durability !== "off" };
 }
 
 function checkRelations(options: ResolvedServerOptions): void {

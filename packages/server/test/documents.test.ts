@@ -1,33 +1,54 @@
 /** Keeps docs/configuration.md, docs/metrics.md and docs/http-api.md true to the code. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { suite, test } from "node:test";
 import { SERVER_ERROR_STATUS } from "../src/errors.ts";
+import { variableOf } from "../src/options/option-row.ts";
 import { SERVER_OPTION_TABLE, type ServerOptionSpec } from "../src/server-option-table.ts";
-import { DEFAULT_SERVER_OPTIONS } from "../src/server-options.ts";
 import { openServer } from "../src/server.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
+function documentUrl(name: string): URL {
+  return new URL(`../../../docs/${name}`, import.meta.url);
+}
+
 async function readDocument(name: string): Promise<string> {
-  return readFile(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
+  return readFile(documentUrl(name), "utf8");
 }
 
 function number(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** The row of the table in docs/configuration.md. */
+const SECTIONS = [...new Set(SERVER_OPTION_TABLE.map(({ toml }) => sectionOf(toml)))];
+
+function sectionOf(key: string): string {
+  return key.slice(0, key.lastIndexOf("."));
+}
+
+/** The table of one section, as it stands in docs/configuration.md between two markers. */
+function sectionTable(section: string): string {
+  const rows = SERVER_OPTION_TABLE.filter(({ toml }) => sectionOf(toml) === section);
+  return [
+    `<!-- options of [${section}] -->`,
+    "| Key | Flag, variable | Default | Range | Meaning |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows.map(configurationRow),
+    "<!-- end of options -->",
+  ].join("\n");
+}
+
 function configurationRow(spec: ServerOptionSpec): string {
-  const variable = `WALNUT_${spec.flag.replaceAll("-", "_").toUpperCase()}`;
-  const value = spec.name === "token" ? "made on the first run" : DEFAULT_SERVER_OPTIONS[spec.name];
-  const standard = typeof value === "number" ? number(value) : String(value);
+  const { spellings = [] } = spec;
+  const spelt = spellings.map(({ toml, variable }) => [toml, variable]).flat();
+  const others = spelt.filter((name) => name !== undefined).map((name) => `\`${name}\``);
+  const value = spec.defaultText ?? spec.default;
   const cells = [
-    `\`${spec.name}\``,
-    `\`--${spec.flag}\``,
-    `\`${variable}\``,
-    standard,
+    `\`${spec.toml.slice(sectionOf(spec.toml).length + 1)}\``,
+    `\`--${spec.flag}\`<br>\`${variableOf(spec)}\``,
+    typeof value === "number" ? number(value) : String(value),
     rangeOf(spec),
-    spec.kind === "integer" ? spec.unit : "",
+    [spec.summary, ...(others.length === 0 ? [] : [`also ${others.join(", ")}`])].join("; "),
   ];
   return `| ${cells.join(" | ")} |`;
 }
@@ -35,7 +56,7 @@ function configurationRow(spec: ServerOptionSpec): string {
 function rangeOf(spec: ServerOptionSpec): string {
   switch (spec.kind) {
     case "integer":
-      return `${number(spec.min)} to ${number(spec.max)}`;
+      return `${number(spec.min)} to ${number(spec.max)} ${spec.unit}`.trim();
     case "choice":
       return spec.choices.join(", ");
     case "boolean":
@@ -48,10 +69,20 @@ function rangeOf(spec: ServerOptionSpec): string {
 }
 
 suite("docs/configuration.md", () => {
-  test("has the row of every option", async () => {
+  test("has a table of every section, as the options are (UPDATE=1 rewrites it)", async () => {
     const text = await readDocument("configuration.md");
-    const missing = SERVER_OPTION_TABLE.map(configurationRow).filter((row) => !text.includes(row));
-    assert.deepEqual(missing, []);
+    const found = text.match(/^<!-- options of \[[^]*?<!-- end of options -->$/gm) ?? [];
+    const expected = new Map(SECTIONS.map((section) => [section, sectionTable(section)]));
+    if (process.env["UPDATE"] === "1") {
+      const updated = text.replace(
+        /^<!-- options of \[(\S+)\] -->[^]*?<!-- end of options -->$/gm,
+        (table, section: string) => expected.get(section) ?? table,
+      );
+      await writeFile(documentUrl("configuration.md"), updated);
+    } else {
+      assert.deepEqual(found, [...expected.values()]);
+    }
+    for (const section of SECTIONS) assert.ok(text.includes(`### \`[${section}]\``), section);
   });
 });
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { ServerError } from "../src/errors.ts";
 import { resolveServerOptions } from "../src/resolve-server-options.ts";
-import { SERVER_OPTION_TABLE } from "../src/server-option-table.ts";
-import { DEFAULT_SERVER_OPTIONS } from "../src/server-options.ts";
+import { variableOf } from "../src/options/option-row.ts";
+import { DEFAULT_SERVER_OPTIONS, SERVER_OPTION_TABLE } from "../src/server-option-table.ts";
 
 function refuses(options: Record<string, unknown>, option: string): void {
   assert.throws(
@@ -74,12 +74,40 @@ suite("resolveServerOptions", () => {
   });
 });
 
+suite("wal.enabled", () => {
+  test("false is level off, and level off is false", () => {
+    const disabled = resolveServerOptions({ walEnabled: false, durability: "fsync" });
+    assert.equal(disabled.durability, "off");
+    assert.equal(resolveServerOptions({ durability: "off" }).walEnabled, false);
+    assert.equal(resolveServerOptions({ walEnabled: true }).durability, "fdatasync");
+  });
+});
+
 suite("SERVER_OPTION_TABLE", () => {
-  test("lists every option with a default, and the token, once", () => {
-    const names = SERVER_OPTION_TABLE.map((spec) => spec.name).toSorted();
-    const expected = [...Object.keys(DEFAULT_SERVER_OPTIONS), "token"].toSorted();
-    assert.deepEqual(names, expected);
-    const flags = new Set(SERVER_OPTION_TABLE.map((spec) => spec.flag));
-    assert.equal(flags.size, SERVER_OPTION_TABLE.length);
+  test("gives every option a default or says in words what happens without one", () => {
+    for (const spec of SERVER_OPTION_TABLE) {
+      assert.notEqual(spec.default === undefined, spec.defaultText === undefined, spec.name);
+      if (spec.default !== undefined) {
+        assert.equal(resolveServerOptions({ [spec.name]: spec.default })[spec.name], spec.default);
+      }
+    }
+    const resolved = resolveServerOptions({});
+    const open = SERVER_OPTION_TABLE.filter((spec) => resolved[spec.name] === undefined);
+    const expected = SERVER_OPTION_TABLE.filter((spec) => !(spec.name in DEFAULT_SERVER_OPTIONS));
+    assert.deepEqual(open, expected);
+  });
+
+  test("uses every key, flag and variable once, other spellings included", () => {
+    const keys = SERVER_OPTION_TABLE.flatMap(({ toml, spellings = [] }) => [
+      toml,
+      ...spellings.map((spelling) => spelling.toml),
+    ]).filter((key) => key !== undefined);
+    assert.deepEqual(keys, [...new Set(keys)]);
+    for (const key of keys) assert.match(key, /^[a-z0-9_]+(\.[a-z0-9_]+)+$/);
+    const variables = SERVER_OPTION_TABLE.flatMap((spec) => [
+      variableOf(spec),
+      ...(spec.spellings ?? []).map((spelling) => spelling.variable),
+    ]).filter((name) => name !== undefined);
+    assert.deepEqual(variables, [...new Set(variables)]);
   });
 });

@@ -1,0 +1,50 @@
+/** Options of the section `[server]`: where the server listens, how it starts and stops. */
+import { HOUR_MS, type RowsOf } from "./option-row.ts";
+
+/** Options of the section `[server]`. */
+export interface ServerSection {
+  /**
+   * TCP port to listen on; 0 lets the system choose one. Default 8000. Range 0 to 65,535.
+   */
+  readonly port?: number | undefined;
+  /**
+   * Address to listen on. The default, "127.0.0.1", is reachable from this machine only; "0.0.0.0" or "::"
+   * opens the server to the network, where the token is the only guard.
+   */
+  readonly host?: string | undefined;
+  /**
+   * How long a stop waits for requests in flight, in milliseconds; their connections are cut after it.
+   * Default 30,000. Range 0 to 3,600,000.
+   */
+  readonly shutdownTimeoutMs?: number | undefined;
+}
+
+export const SERVER_SECTION: RowsOf<ServerSection> = {
+  port: {
+    kind: "integer",
+    toml: "server.port",
+    flag: "port",
+    unit: "",
+    min: 0,
+    max: 65_535,
+    default: 8_000,
+    summary: "port to listen on; 0 lets the system choose",
+  },
+  host: {
+    kind: "text",
+    toml: "server.host",
+    flag: "host",
+    default: "127.0.0.1",
+    summary: "address to listen on",
+  },
+  shutdownTimeoutMs: {
+    kind: "integer",
+    toml: "server.shutdown_timeout_ms",
+    flag: "shutdown-timeout-ms",
+    unit: "ms",
+    min: 0,
+    max: HOUR_MS,
+    default: 30_000,
+    summary: "how long a stop waits for requests in flight",
+  },
+};
