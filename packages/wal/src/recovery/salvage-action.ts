@@ -29,8 +29,8 @@ export interface SalvageAction {
   readonly damaged: { readonly fromOffset: number; readonly endOffset: number } | undefined;
   readonly lost: LostRange;
   readonly reason: string;
-  /** What is written, and where. A whole new file for "replace-segment". */
-  readonly bytes: Uint8Array;
+  /** Makes what is written from `offset` on, piece by piece. A whole new file for "replace-segment". */
+  readonly pieces: () => Iterable<Uint8Array>;
   readonly offset: number;
 }
 
@@ -45,9 +45,9 @@ export interface SalvagePlan {
 /** Nothing, or nobody knows what. */
 export const NOTHING_LOST: LostRange = { firstLsn: undefined, lastLsn: undefined };
 /** Fields of an action that writes no bytes. */
-export const NOTHING_WRITTEN: Pick<SalvageAction, "lost" | "bytes" | "offset"> = {
+export const NOTHING_WRITTEN: Pick<SalvageAction, "lost" | "pieces" | "offset"> = {
   lost: NOTHING_LOST,
-  bytes: new Uint8Array(0),
+  pieces: () => [],
   offset: 0,
 };
 /** All of a checkpoint, whatever its length has become. */

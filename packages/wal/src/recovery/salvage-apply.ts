@@ -10,7 +10,7 @@ import { encodeCheckpoint } from "../format/checkpoint-file.ts";
 import { CHECKPOINT_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import { copyFile, unshareFile } from "../storage/copy-file.ts";
 import { removeIfThere, replaceFile } from "../storage/replace-file.ts";
-import { joinPath, type Storage } from "../storage/storage.ts";
+import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import type { SalvageAction, SalvagePlan } from "./salvage-action.ts";
 
 /** Where damaged bytes and reports are kept, beside the segments. */
@@ -129,7 +129,7 @@ async function applyAction(
       return;
     case "replace-segment": {
       const name = action.path.slice(action.path.lastIndexOf("/") + 1);
-      await replaceFile(storage, directory, name, action.bytes);
+      await replaceSegment(storage, directory, name, action);
       return;
     }
     case "keep-bytes":
@@ -170,11 +170,40 @@ async function cutFile(storage: Storage, action: SalvageAction): Promise<void> {
 async function patchFile(storage: Storage, action: SalvageAction): Promise<void> {
   const file = await storage.openFile(action.path, "write");
   try {
-    await file.write([action.bytes], action.offset);
-    await file.syncAll();
+    await writePieces(file, action);
   } finally {
     await file.close();
   }
+}
+
+/** As `replaceFile`, for a file too large to be held in memory. A crash leaves the old file, or none, or the new one. */
+async function replaceSegment(
+  storage: Storage,
+  directory: string,
+  name: string,
+  action: SalvageAction,
+): Promise<void> {
+  const path = joinPath(directory, name);
+  const temporaryPath = path + TEMPORARY_SUFFIX;
+  await removeIfThere(storage, temporaryPath);
+  const file = await storage.createFile(temporaryPath);
+  try {
+    await writePieces(file, action);
+  } finally {
+    await file.close();
+  }
+  await storage.rename(temporaryPath, path);
+  await storage.syncDirectory(directory);
+}
+
+/** Writes what the action holds; durable when it resolves. */
+async function writePieces(file: StorageFile, action: SalvageAction): Promise<void> {
+  let { offset } = action;
+  for (const piece of action.pieces()) {
+    await file.write([piece], offset);
+    offset += piece.byteLength;
+  }
+  await file.syncAll();
 }
 
 /** Copies the damaged bytes aside. Returns the copy's name, or `null` when there is nothing to copy. */

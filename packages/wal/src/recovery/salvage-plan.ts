@@ -113,7 +113,7 @@ class SalvagePlanner {
         damaged: { fromOffset: 0, endOffset: SEGMENT_HEADER_BYTES },
         lost: NOTHING_LOST,
         reason: "the segment header is damaged; a mark carries a copy",
-        bytes: encodeSegmentHeader(header),
+        pieces: () => [encodeSegmentHeader(header)],
         offset: 0,
       });
     }
@@ -305,14 +305,14 @@ class SalvagePlanner {
   }
 
   #patch(segment: KnownSegment, seedOfSalt: number, from: ScanPosition, to: ScanPosition): void {
-    const bytes = gapFrames(seedOfSalt, from, to, this.#options.nowMs());
+    const timeMs = this.#options.nowMs();
     this.#actions.push({
       kind: "patch-range",
       path: segment.path,
       damaged: { fromOffset: from.offset, endOffset: to.offset },
       lost: lostBetween(from.nextLsn, to.nextLsn),
       reason: "frames are damaged",
-      bytes,
+      pieces: () => gapFrames(seedOfSalt, from, to, timeMs),
       offset: from.offset,
     });
   }
@@ -323,7 +323,8 @@ class SalvagePlanner {
     previous: { readonly segmentId: number; readonly end: ScanPosition },
     successor: SegmentHeader,
   ): void {
-    const { directory, nowMs } = this.#options;
+    const { directory } = this.#options;
+    const timeMs = this.#options.nowMs();
     const header: SegmentHeader = {
       segmentId,
       firstLsn: previous.end.nextLsn,
@@ -331,16 +332,15 @@ class SalvagePlanner {
       previousSegmentId: previous.segmentId,
       previousEndOffset: previous.end.offset,
       previousDigest: previous.end.chain,
-      createdAtMs: nowMs(),
+      createdAtMs: timeMs,
     };
     const path = joinPath(directory, formatSegmentName(segmentId));
     const info = segmentInfo(path, header);
     const from = firstPosition(header.firstLsn, info.headerDigest);
     const end = endPosition(successor, from);
-    const gap = gapFrames(info.saltSeed, from, end, nowMs());
-    const bytes = new Uint8Array(successor.previousEndOffset);
-    bytes.set(info.headerBytes);
-    bytes.set(gap, SEGMENT_HEADER_BYTES);
+    const gapBytes = end.offset - from.offset;
+    // No segment ends there: the successor's word is no help, and the log is told to be damaged.
+    if (gapBytes !== 0 && gapBytes < FRAME_HEADER_BYTES) return;
     const hopeless = this.#hopeless.find((file) => file.segmentId === segmentId);
     this.#actions.push({
       kind: "replace-segment",
@@ -349,7 +349,10 @@ class SalvagePlanner {
         hopeless === undefined ? undefined : { fromOffset: 0, endOffset: hopeless.fileBytes },
       lost: lostBetween(header.firstLsn, successor.firstLsn),
       reason: hopeless === undefined ? "the segment is missing" : "the segment is beyond help",
-      bytes,
+      pieces: function* () {
+        yield info.headerBytes;
+        yield* gapFrames(info.saltSeed, from, end, timeMs);
+      },
       offset: 0,
     });
   }

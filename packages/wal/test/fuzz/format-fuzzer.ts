@@ -355,12 +355,16 @@ const SCANNER: FuzzTarget = {
   },
 };
 
+/** A hostile header may say that gigabytes are missing, and a salvage then fills as much as there is room for. */
+const DISK_BYTES = 64 * 1024 * 1024; // 64 MiB
+
 const DOCUMENTED = [
   "WAL_CORRUPT",
   "WAL_UNSUPPORTED_FORMAT",
   "WAL_GAP",
   "WAL_CODEC_MISSING",
   "WAL_KEY_MISSING",
+  "WAL_NO_SPACE",
 ];
 
 const LOG: FuzzTarget = {
@@ -381,7 +385,9 @@ const LOG: FuzzTarget = {
       "strict",
       "salvage",
     ] as const satisfies RecoveryMode[]);
-    const machine = new Machine({ disk: diskWith(files), seed: random.uint32() });
+    const disk = diskWith(files);
+    disk.capacityBytes = DISK_BYTES;
+    const machine = new Machine({ disk, seed: random.uint32() });
     try {
       const wal = await machine.open({ recovery });
       let lastLsn = 0;

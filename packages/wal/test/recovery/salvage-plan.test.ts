@@ -21,6 +21,11 @@ import {
 const SEAL: FrameSpec = { kind: "seal", durable: "all" };
 const ATTEST: FrameSpec = { kind: "attest", durable: "all" };
 
+/** What the first action of a plan writes. */
+function writtenBy(plan: SalvagePlan): Uint8Array {
+  return Buffer.concat([...(plan.actions[0]?.pieces() ?? [])]);
+}
+
 /** Three segments with three frames of two records each; closed: LSN 1-6, 7-12, 13-18. */
 function threeSegments(): readonly [BuiltSegment, BuiltSegment, BuiltSegment] {
   const data: FrameSpec = { payloads: [new Uint8Array(20), new Uint8Array(30)], durable: "all" };
@@ -117,7 +122,7 @@ suite("planSalvage", () => {
       assert.deepEqual(outline(plan), [
         ["patch-range", name(2), [frame.offset, end], [firstLsn, firstLsn + 1]],
       ]);
-      assert.equal(plan.actions[0]?.bytes.byteLength, end - frame.offset);
+      assert.equal(writtenBy(plan).byteLength, end - frame.offset);
       assert.equal(plan.actions[0]?.offset, frame.offset);
     });
   }
@@ -170,7 +175,7 @@ suite("planSalvage", () => {
     assert.deepEqual(outline(plan), [
       ["patch-range", name(2), [third.offset, segments[1].endOffset], [11, 12]],
     ]);
-    assert.equal(plan.actions[0]?.bytes.byteLength, segments[1].endOffset - third.offset);
+    assert.equal(writtenBy(plan).byteLength, segments[1].endOffset - third.offset);
   });
 
   test("patches the last segment where a later frame vouches for what is broken", async () => {
@@ -200,7 +205,7 @@ suite("planSalvage", () => {
       const files = filesOf(segments).set(segmentId, flipBit(segment.bytes, 20, 2));
       const plan = await planOf(files);
       assert.deepEqual(outline(plan), [["restore-header", name(segmentId), [0, 64], NOBODY_KNOWS]]);
-      const restored = decodeSegmentHeader(plan.actions[0]?.bytes ?? new Uint8Array(0));
+      const restored = decodeSegmentHeader(writtenBy(plan));
       assert.ok(restored.kind === "valid");
       assert.deepEqual(restored.header, segment.header);
     });
@@ -234,11 +239,43 @@ suite("planSalvage", () => {
     files.delete(2);
     const plan = await planOf(files);
     assert.deepEqual(outline(plan), [["replace-segment", name(2), undefined, [7, 12]]]);
-    const header = decodeSegmentHeader(plan.actions[0]?.bytes.subarray(0, 64) ?? new Uint8Array());
+    const header = decodeSegmentHeader(writtenBy(plan).subarray(0, 64));
     assert.ok(header.kind === "valid");
     assert.equal(header.header.firstLsn, 7);
     assert.equal(header.header.previousSegmentId, 1);
-    assert.equal(plan.actions[0]?.bytes.byteLength, segments[1].endOffset);
+    assert.equal(writtenBy(plan).byteLength, segments[1].endOffset);
+  });
+
+  test("plans a gap of a gigabyte without holding it, when a header says that so much is missing", async () => {
+    const [one, two] = threeSegments();
+    const header = { ...two.header, previousEndOffset: 2 ** 30 };
+    const liar = buildSegment({ header, frames: [ATTEST] });
+    const plan = await planOf(
+      new Map([
+        [1, one.bytes],
+        [2, liar.bytes],
+      ]),
+    );
+    assert.deepEqual(outline(plan), [
+      ["patch-range", name(1), [one.bytes.byteLength, 2 ** 30], NOBODY_KNOWS],
+    ]);
+    let [pieces, writtenBytes] = [0, 0];
+    for (const piece of plan.actions[0]?.pieces() ?? []) {
+      assert.ok(piece.byteLength <= 2 ** 21);
+      writtenBytes += piece.byteLength;
+      if (++pieces === 10) break;
+    }
+    assert.equal(writtenBytes, 10 * 2 ** 20);
+  });
+
+  test("plans nothing for a missing segment that its successor says to end inside its own header", async () => {
+    const [one, , three] = threeSegments();
+    const header = { ...three.header, previousEndOffset: 70 };
+    const files = new Map([
+      [1, one.bytes],
+      [3, buildSegment({ header, frames: [ATTEST] }).bytes],
+    ]);
+    assert.deepEqual(outline(await planOf(files)), []);
   });
 
   test("puts one in the place of a segment that is beyond help, and keeps its bytes", async () => {
