@@ -52,6 +52,33 @@ export interface FlushRecord {
   readonly files: readonly CatalogFile[];
 }
 
+/** Files that have the same columns. */
+export interface FileGroup {
+  /** Columns of the files besides the time. */
+  readonly columns: readonly string[];
+  readonly files: readonly CatalogFile[];
+}
+
+/**
+ * One exchange: some files of a table give way to others, all at once. The rows of the log that the table
+ * covers stay the same: replay does not bring back what was removed.
+ */
+export interface ReplaceRecord {
+  readonly version: 1;
+  readonly kind: "replace";
+  readonly database: string;
+  readonly measurement: string;
+  /** All columns of the table afterwards. None when the table is gone: its types are free again. */
+  readonly schema: readonly ColumnSchema[];
+  /** Paths of files that are not part of the table any more. Their bytes go later: see removed-files.ts. */
+  readonly removed: readonly string[];
+  /** Files that are now part of it. A path that is also in `removed` is only described anew. */
+  readonly added: readonly FileGroup[];
+}
+
+/** Records that change tables, one commit each. */
+export type CommitRecord = FlushRecord | ReplaceRecord;
+
 /** Begins a snapshot. Its parts follow; it counts for nothing until its end has been read. */
 export interface SnapshotRecord {
   readonly version: 1;
@@ -77,9 +104,17 @@ export interface TableRecord {
   readonly files: readonly CatalogFile[];
 }
 
+/** Part of a snapshot: files that are part of no table and whose bytes may still be there. */
+export interface RemovedRecord {
+  readonly version: 1;
+  readonly kind: "removed";
+  readonly files: readonly CatalogFile[];
+}
+
 export type CatalogRecord =
   | CreatedRecord
-  | FlushRecord
+  | CommitRecord
+  | RemovedRecord
   | SnapshotRecord
   | SnapshotEndRecord
   | TableRecord;
@@ -114,6 +149,14 @@ export function decodeCatalogRecord(bytes: Uint8Array, lsn: number): CatalogReco
       if (!isTablePart(record))
         throw corrupt(lsn, `a field of the "${record.kind}" record is wrong`);
       return record;
+    case "replace":
+      if (!isReplacement(record)) throw corrupt(lsn, 'a field of the "replace" record is wrong');
+      return record;
+    case "removed":
+      if (!Array.isArray(record.files) || !record.files.every(isCatalogFile)) {
+        throw corrupt(lsn, 'a field of the "removed" record is wrong');
+      }
+      return { version: 1, kind: "removed", files: record.files };
     case undefined:
       throw corrupt(lsn, "it has no kind");
     default:
@@ -127,13 +170,36 @@ function isTablePart(record: Partial<FlushRecord> | Partial<TableRecord>): recor
     typeof record.measurement === "string" &&
     isCount(record.lastLsn) &&
     (record.kind !== "flush" || (isCount(record.firstLsn) && isCount(record.flushedLsn))) &&
-    Array.isArray(record.schema) &&
-    record.schema.every(isColumnSchema) &&
-    Array.isArray(record.columns) &&
-    record.columns.every((name) => typeof name === "string") &&
-    Array.isArray(record.files) &&
-    record.files.every(isCatalogFile)
+    isSchema(record.schema) &&
+    isFileGroup(record)
   );
+}
+
+function isReplacement(record: Partial<ReplaceRecord>): record is ReplaceRecord {
+  return (
+    typeof record.database === "string" &&
+    typeof record.measurement === "string" &&
+    isSchema(record.schema) &&
+    isTextList(record.removed) &&
+    Array.isArray(record.added) &&
+    record.added.every(
+      (group: unknown) => typeof group === "object" && group !== null && isFileGroup(group),
+    )
+  );
+}
+
+function isFileGroup(group: Partial<FileGroup>): group is FileGroup {
+  return (
+    isTextList(group.columns) && Array.isArray(group.files) && group.files.every(isCatalogFile)
+  );
+}
+
+function isSchema(value: unknown): value is readonly ColumnSchema[] {
+  return Array.isArray(value) && value.every(isColumnSchema);
+}
+
+function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
 function isColumnSchema(value: unknown): value is ColumnSchema {

@@ -8,7 +8,12 @@
  */
 import { ServerError } from "../errors.ts";
 import type { CatalogLog } from "./catalog-log.ts";
-import { decodeCatalogRecord, encodeCatalogRecord, type FlushRecord } from "./catalog-record.ts";
+import {
+  decodeCatalogRecord,
+  encodeCatalogRecord,
+  type CatalogFile,
+  type CommitRecord,
+} from "./catalog-record.ts";
 import { CatalogState, type CatalogTable } from "./catalog-state.ts";
 
 /** Least growth between two snapshots. Smaller: shorter start-up, more writing. */
@@ -86,6 +91,21 @@ export class Catalog {
     return this.#state.tables;
   }
 
+  /** See {@link CatalogState.removedFiles}. */
+  get removedFiles(): Iterable<CatalogFile> {
+    return this.#state.removedFiles;
+  }
+
+  /** See {@link CatalogState.isRemoved}. */
+  isRemoved(path: string): boolean {
+    return this.#state.isRemoved(path);
+  }
+
+  /** See {@link CatalogState.forgetRemoved}. Not a record: a start that reads it again finds the bytes gone. */
+  forgetRemoved(path: string): void {
+    this.#state.forgetRemoved(path);
+  }
+
   get stats(): CatalogStats {
     return { ...this.#stats };
   }
@@ -100,17 +120,23 @@ export class Catalog {
   }
 
   /**
-   * Makes a flush part of its table. When it resolves the record is durable.
+   * Makes a flush part of its table, or exchanges files of one. When it resolves the record is durable.
+   * A replacement that does not fit what is there then is refused before anything is written.
    *
    * `onVisible` is called in the same step in which the files become visible, before anybody else runs.
    * When it rejects, the record may be durable or not: {@link reload} finds out.
    */
-  async commit(makeRecord: () => FlushRecord, onVisible: () => void): Promise<void> {
+  async commit(makeRecord: () => CommitRecord, onVisible: () => void): Promise<void> {
     await this.#enqueue(async () => {
       if (this.#needsReload) {
         throw new ServerError("SERVER_INTERNAL", "an earlier commit of the catalog failed");
       }
       const record = makeRecord();
+      const problem =
+        record.kind === "replace" ? this.#state.replacementProblem(record) : undefined;
+      if (problem !== undefined) {
+        throw new ServerError("SERVER_INTERNAL", `files cannot be exchanged: ${problem}`);
+      }
       const bytes = encodeCatalogRecord(record);
       const lsn = await this.#append([bytes]);
       this.#state.apply(record, lsn);
@@ -230,7 +256,9 @@ async function loadCatalog(openLog: () => Promise<CatalogLog>): Promise<LoadedCa
       const record = decodeCatalogRecord(payload, lsn);
       if (record.kind === "snapshot") snapshotBytes = 0;
       if (record.kind === "table") snapshotBytes += payload.byteLength;
-      if (record.kind === "flush") bytesSinceSnapshot += payload.byteLength;
+      if (record.kind === "flush" || record.kind === "replace") {
+        bytesSinceSnapshot += payload.byteLength;
+      }
       if (record.kind === "snapshot-end") {
         bytesSinceSnapshot = 0;
         lastSnapshotBytes = snapshotBytes;

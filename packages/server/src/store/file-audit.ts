@@ -8,7 +8,7 @@
  */
 import { ServerError } from "../errors.ts";
 import type { CatalogFile } from "./catalog-record.ts";
-import type { CatalogTable } from "./catalog-state.ts";
+import { filesOf, type CatalogTable } from "./catalog-state.ts";
 import { parseFileName, tableDirectory, type LsnRange } from "./parquet-path.ts";
 import type { StoreFileSystem } from "./store-file-system.ts";
 import { describeTable } from "./table-name.ts";
@@ -19,6 +19,10 @@ export interface FileAuditOptions {
   /** Absolute path of the Parquet root. */
   readonly root: string;
   readonly tables: Iterable<CatalogTable>;
+  /** Files that the catalog knows as removed: they go after their time of grace, not here. */
+  readonly removedFiles: Iterable<CatalogFile>;
+  /** Rows of the log up to here are in files of the catalog, or were deleted, whatever their table. */
+  readonly flushedLsn: number;
   /** True when the catalog has no record at all. */
   readonly isCatalogEmpty: boolean;
   /** Oldest record that the log still has: a file with older rows is never removed. */
@@ -27,7 +31,7 @@ export interface FileAuditOptions {
 
 /** What an audit found and did. Paths are relative to the root. */
 export interface FileAuditReport {
-  /** Left by flushes that died; removed. */
+  /** Left by flushes and rewrites that died; removed. */
   readonly removed: readonly string[];
   /** Not known to the catalog and not recognised as a leftover; left alone. */
   readonly unknown: readonly string[];
@@ -46,7 +50,10 @@ const NAMED_PROBLEMS = 5;
 export async function auditFiles(options: FileAuditOptions): Promise<FileAuditReport> {
   const tables = [...options.tables];
   await assertFilesPresent(options, tables);
-  const known = new Set(tables.flatMap((table) => filesOf(table).map((file) => file.path)));
+  const known = new Set([
+    ...tables.flatMap((table) => filesOf(table).map((file) => file.path)),
+    ...[...options.removedFiles].map((file) => file.path),
+  ]);
   const watermarks = new Map(
     tables.map((table) => [tableDirectory(table.database, table.measurement), table.lastLsn]),
   );
@@ -55,7 +62,8 @@ export async function auditFiles(options: FileAuditOptions): Promise<FileAuditRe
   for await (const path of walk(options, "")) {
     if (known.has(path)) continue;
     const watermark = watermarks.get(path.split("/").slice(0, 2).join("/")) ?? 0;
-    const verdict = judge(path, { watermark, oldestLogLsn: options.oldestLogLsn });
+    const { oldestLogLsn, flushedLsn } = options;
+    const verdict = judge(path, { watermark, oldestLogLsn, flushedLsn });
     if (verdict === "data" && options.isCatalogEmpty) throw catalogLost(options.root, path);
     if (verdict === "unknown") unknown.push(path);
     else removed.push(path);
@@ -66,11 +74,14 @@ export async function auditFiles(options: FileAuditOptions): Promise<FileAuditRe
   return { removed, unknown };
 }
 
-/** "data" and "temporary" files are leftovers of flushes that were never committed. */
-function judge(
-  path: string,
-  limits: { readonly watermark: number; readonly oldestLogLsn: number },
-): "data" | "temporary" | "unknown" {
+interface AuditLimits {
+  readonly watermark: number;
+  readonly oldestLogLsn: number;
+  readonly flushedLsn: number;
+}
+
+/** "data" and "temporary" files are leftovers of flushes and rewrites that were never committed. */
+function judge(path: string, limits: AuditLimits): "data" | "temporary" | "unknown" {
   const parts = path.split("/");
   const [, measurement = "", year = "", month = "", day = "", hour = "", name = ""] = parts;
   if (parts.length !== 7 || !/^\d{4}\/\d\d\/\d\d\/\d\d$/.test([year, month, day, hour].join("/"))) {
@@ -84,13 +95,17 @@ function judge(
       return "unknown";
     case "data":
       return isInLog(parsed.range, limits) ? "data" : "unknown";
+    case "rewritten":
+      return isCopy(parsed.range, limits) ? "data" : "unknown";
   }
 }
 
-function isInLog(
-  range: LsnRange,
-  { watermark, oldestLogLsn }: { readonly watermark: number; readonly oldestLogLsn: number },
-): boolean {
+/** All its rows came from files that this catalog has seen: they are in other files, or were deleted. */
+function isCopy(range: LsnRange, { watermark, flushedLsn }: AuditLimits): boolean {
+  return range.lastLsn <= Math.max(watermark, flushedLsn);
+}
+
+function isInLog(range: LsnRange, { watermark, oldestLogLsn }: AuditLimits): boolean {
   return range.firstLsn > watermark && range.firstLsn >= oldestLogLsn;
 }
 
@@ -137,10 +152,6 @@ async function* walk(
     if (entry.isDirectory) yield* walk(options, path);
     else yield path;
   }
-}
-
-function filesOf(table: CatalogTable): readonly CatalogFile[] {
-  return table.groups.flatMap((group) => group.files);
 }
 
 function catalogLost(root: string, path: string): ServerError {

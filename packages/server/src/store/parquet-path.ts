@@ -3,6 +3,7 @@
  *
  *     {database}/{measurement}/{YYYY}/{MM}/{DD}/{HH}/{measurement}_{firstLsn}-{lastLsn}.parquet
  *
+ * and `{measurement}_{firstLsn}-{lastLsn}.{generation}.parquet` for files made of files,
  * relative to the Parquet root, separated by slashes on every platform. The hour is the UTC hour of the
  * data, the LSNs are the range of the log that the flush covers. Names of databases and measurements are
  * percent-encoded, so that any name is one safe path part; the encoding is injective, and names too long
@@ -60,6 +61,20 @@ export function parquetFileName(measurement: string, range: LsnRange): string {
   return `${encodePathPart(measurement)}_${range.firstLsn}-${range.lastLsn}.parquet`;
 }
 
+/**
+ * Name of a file that takes the place of others, which hold rows of `range`. It is new: the generation is
+ * one more than the highest of the files that it replaces, so along a row's way from file to file it grows.
+ */
+export function rewrittenFileName(measurement: string, source: RewrittenRange): string {
+  const { firstLsn, lastLsn, generation } = source;
+  return `${encodePathPart(measurement)}_${firstLsn}-${lastLsn}.${generation}.parquet`;
+}
+
+/** Range and generation of a file made of files: 0 for one that a flush wrote. */
+export interface RewrittenRange extends LsnRange {
+  readonly generation: number;
+}
+
 /** Name under which a file is written before it is renamed. No encoded name begins with a dot. */
 export function temporaryFileName(fileName: string, attempt: number): string {
   return `.${fileName}.${attempt}.tmp`;
@@ -68,11 +83,12 @@ export function temporaryFileName(fileName: string, attempt: number): string {
 /** What a name in an hour directory says about itself. */
 export type ParsedFileName =
   | { readonly kind: "data"; readonly range: LsnRange }
+  | { readonly kind: "rewritten"; readonly range: RewrittenRange }
   | { readonly kind: "temporary" }
   | { readonly kind: "unknown" };
 
 /**
- * Recognises names made by {@link parquetFileName} and {@link temporaryFileName}.
+ * Recognises names made by {@link parquetFileName}, {@link rewrittenFileName} and {@link temporaryFileName}.
  *
  * @param tableDirectoryName - name of the measurement's directory, which is the encoded measurement
  */
@@ -80,11 +96,16 @@ export function parseFileName(fileName: string, tableDirectoryName: string): Par
   const prefix = `${tableDirectoryName}_`;
   if (fileName.startsWith(`.${prefix}`) && fileName.endsWith(".tmp")) return { kind: "temporary" };
   if (!fileName.startsWith(prefix)) return { kind: "unknown" };
-  const match = /^(\d{1,16})-(\d{1,16})\.parquet$/.exec(fileName.slice(prefix.length));
+  const match = /^(\d{1,16})-(\d{1,16})(?:\.(\d{1,9}))?\.parquet$/.exec(
+    fileName.slice(prefix.length),
+  );
   if (match === null) return { kind: "unknown" };
   const range = { firstLsn: Number(match[1]), lastLsn: Number(match[2]) };
-  return range.firstLsn >= 1 && range.lastLsn >= range.firstLsn
-    ? { kind: "data", range }
+  if (range.firstLsn < 1 || range.lastLsn < range.firstLsn) return { kind: "unknown" };
+  if (match[3] === undefined) return { kind: "data", range };
+  const generation = Number(match[3]);
+  return generation >= 1
+    ? { kind: "rewritten", range: { ...range, generation } }
     : { kind: "unknown" };
 }
 

@@ -21,6 +21,7 @@ import { openThreadedParquetWriter } from "./parquet-thread.ts";
 import type { ParquetWriter } from "./parquet-writer.ts";
 import { QueryEngine, type QueryResult as Answer } from "./query-engine.ts";
 import type { TableReference } from "./query-references.ts";
+import { RemovedFiles } from "./removed-files.ts";
 import { SchemaRegistry, type AdmittedBatch as Admission } from "./schema-registry.ts";
 import { foldIdentifier } from "./sql-identifier.ts";
 import { systemStoreClock, type StoreClock } from "./store-environment.ts";
@@ -99,6 +100,8 @@ export async function openTableStoreWith(
       root,
       tables: catalog.tables,
       isCatalogEmpty: catalog.isEmpty,
+      removedFiles: catalog.removedFiles,
+      flushedLsn: catalog.flushedLsn,
       oldestLogLsn: resolved.oldestLogLsn,
     });
     await catalog.begin();
@@ -112,6 +115,9 @@ export async function openTableStoreWith(
     throw error;
   }
 }
+
+/** Time that a removed file is kept beyond the longest query: a query that is stopped takes a moment. */
+const REMOVED_FILE_MARGIN_MS = 30_000;
 
 interface TableStoreParts {
   readonly environment: TableStoreEnvironment;
@@ -133,6 +139,7 @@ export class TableStore {
   readonly #audit: FileAuditReport;
   readonly #engine: QueryEngine;
   readonly #flusher: Flusher;
+  readonly #removedFiles: RemovedFiles;
   readonly #registry = new SchemaRegistry();
   readonly #tables = new Map<string, TableState>();
   /** Tables by the form of their name that SQL compares. */
@@ -173,6 +180,15 @@ export class TableStore {
       onReloaded: () => this.#onReloaded(),
       onError: options.onBackgroundError,
     });
+    this.#removedFiles = new RemovedFiles({
+      list: catalog,
+      files,
+      root,
+      clock: environment.clock,
+      graceMs: options.queryTimeoutMs + REMOVED_FILE_MARGIN_MS,
+      onError: options.onBackgroundError,
+    });
+    this.#removedFiles.track();
     for (const table of catalog.tables) {
       this.#registry.restore(table, table.schema);
       this.#tableFor(table);
@@ -299,6 +315,7 @@ export class TableStore {
       async () => await this.#engine.close(),
       async () => await this.#flusher.flushAll(this.#tables.values()),
       async () => await this.#flusher.stop(),
+      async () => await this.#removedFiles.stop(),
       async () => await this.#catalog.close(),
       async () => await this.#writer.close(),
     ];
@@ -349,6 +366,7 @@ export class TableStore {
     for (const table of this.#tables.values()) {
       table.dropFlushed(this.#catalog.table(table.key)?.lastLsn ?? 0);
     }
+    this.#removedFiles.track();
     this.#onCommitted();
   }
 

@@ -7,6 +7,7 @@ import {
   type CatalogFile,
   type CatalogRecord,
   type FlushRecord,
+  type ReplaceRecord,
 } from "../../src/store/catalog-record.ts";
 import { MemoryCatalogDisk } from "./store-fixture.ts";
 
@@ -29,6 +30,33 @@ function flushRecord(lsn: number, overrides: Partial<FlushRecord> = {}): FlushRe
   };
 }
 
+function replaceRecord(overrides: Partial<ReplaceRecord> = {}): ReplaceRecord {
+  return {
+    version: 1,
+    kind: "replace",
+    database: "db",
+    measurement: "cpu",
+    schema: flushRecord(1).schema,
+    removed: [],
+    added: [],
+    ...overrides,
+  };
+}
+
+/** Commits flushes of a table that nobody looks at until the catalog has written a snapshot. */
+async function untilSnapshot(catalog: Catalog, flushedLsn: number): Promise<void> {
+  const before = catalog.stats.snapshots;
+  for (let lsn = 1; catalog.stats.snapshots === before; lsn++) {
+    const other = { measurement: "other", files: [file(`db/other/${lsn}.parquet`)], flushedLsn };
+    await catalog.commit(() => flushRecord(lsn, other), nothing);
+  }
+}
+
+/** The path of the file that `flushRecord(lsn)` adds. */
+function pathOf(lsn: number): string {
+  return `db/cpu/2025/10/09/08/cpu_${lsn}-${lsn}.parquet`;
+}
+
 function file(path: string): CatalogFile {
   return { path, rows: 10, bytes: 1000, hour: "2025-10-09T08", minTime: "1", maxTime: "2" };
 }
@@ -47,7 +75,8 @@ async function open(disk: MemoryCatalogDisk, snapshotBytes = 1_000_000): Promise
 
 /** What a catalog knows, to compare two of them. */
 function contents(catalog: Catalog): unknown {
-  return { flushedLsn: catalog.flushedLsn, tables: [...catalog.tables] };
+  const { flushedLsn, tables, removedFiles } = catalog;
+  return { flushedLsn, tables: [...tables], removed: [...removedFiles] };
 }
 
 const nothing = (): void => undefined;
@@ -202,10 +231,122 @@ suite("Catalog", () => {
   });
 });
 
+suite("Catalog: files that take the place of others", () => {
+  const merged = {
+    columns: ["host", "n"],
+    files: [file("db/cpu/2025/10/09/08/cpu_1-2.1.parquet")],
+  };
+
+  test("exchanges files in one step, and knows it again, from records and from a snapshot", async () => {
+    for (const snapshotBytes of [1_000_000, 1]) {
+      const disk = new MemoryCatalogDisk();
+      const catalog = await open(disk, snapshotBytes);
+      await catalog.commit(() => flushRecord(1), nothing);
+      await catalog.commit(() => flushRecord(2, { columns: ["n"] }), nothing);
+      let seen: number | undefined;
+      await catalog.commit(
+        () => replaceRecord({ removed: [pathOf(1), pathOf(2)], added: [merged] }),
+        () => (seen = catalog.table("db\0cpu")?.fileCount),
+      );
+      assert.equal(seen, 1);
+      const table = catalog.table("db\0cpu");
+      assert.deepEqual(table?.groups, [merged]);
+      assert.deepEqual([table?.rows, table?.bytes, table?.lastLsn], [10, 1000, 2]);
+      const removed = [...catalog.removedFiles].map(({ path }) => path);
+      assert.deepEqual(removed, [pathOf(1), pathOf(2)]);
+      assert.deepEqual(contents(await open(disk, snapshotBytes)), contents(catalog));
+    }
+  });
+
+  test("forgets a removed file when its bytes are gone, and a snapshot keeps the others", async () => {
+    const disk = new MemoryCatalogDisk();
+    const catalog = await open(disk, 1);
+    await catalog.commit(() => flushRecord(1), nothing);
+    await catalog.commit(() => flushRecord(2), nothing);
+    await catalog.commit(() => replaceRecord({ removed: [pathOf(1), pathOf(2)] }), nothing);
+    catalog.forgetRemoved(pathOf(1));
+    await untilSnapshot(catalog, 2);
+    const reopened = await open(disk, 1);
+    assert.deepEqual([catalog.isRemoved(pathOf(1)), catalog.isRemoved(pathOf(2))], [false, true]);
+    assert.deepEqual(contents(reopened), contents(catalog));
+  });
+
+  test("an empty table keeps its columns and its mark for replay", async () => {
+    for (const snapshotBytes of [1_000_000, 1]) {
+      const disk = new MemoryCatalogDisk();
+      const catalog = await open(disk, snapshotBytes);
+      await catalog.commit(() => flushRecord(7), nothing);
+      await catalog.commit(() => replaceRecord({ removed: [pathOf(7)] }), nothing);
+      const table = (await open(disk, snapshotBytes)).table("db\0cpu");
+      assert.deepEqual(table?.schema, flushRecord(1).schema);
+      assert.deepEqual([table?.lastLsn, table?.fileCount, table?.groups], [7, 0, []]);
+    }
+  });
+
+  test("a table that is gone keeps its mark until nothing below it can be replayed", async () => {
+    for (const flushedLsn of [3, 7]) {
+      const disk = new MemoryCatalogDisk();
+      const catalog = await open(disk, 1);
+      await catalog.commit(() => flushRecord(7, { flushedLsn: 3 }), nothing);
+      await catalog.commit(() => replaceRecord({ removed: [pathOf(7)], schema: [] }), nothing);
+      await untilSnapshot(catalog, flushedLsn);
+      const lastLsn = (await open(disk, 1)).table("db\0cpu")?.lastLsn;
+      assert.equal(lastLsn, flushedLsn < 7 ? 7 : undefined);
+    }
+  });
+
+  test("a path that is removed and added is described anew, and nobody removes its bytes", async () => {
+    const disk = new MemoryCatalogDisk();
+    const catalog = await open(disk);
+    await catalog.commit(() => flushRecord(1), nothing);
+    const again = { columns: ["n"], files: [{ ...file(pathOf(1)), bytes: 5 }] };
+    await catalog.commit(() => replaceRecord({ removed: [pathOf(1)], added: [again] }), nothing);
+    assert.deepEqual(catalog.table("db\0cpu")?.groups, [again]);
+    assert.deepEqual([...catalog.removedFiles], []);
+    assert.deepEqual(contents(await open(disk)), contents(catalog));
+  });
+
+  test("refuses what does not fit before it is written, and goes on", async () => {
+    const disk = new MemoryCatalogDisk();
+    const catalog = await open(disk);
+    await catalog.commit(() => flushRecord(1), nothing);
+    await catalog.commit(() => flushRecord(2), nothing);
+    await catalog.commit(() => replaceRecord({ removed: [pathOf(2)] }), nothing);
+    const written = disk.records.length;
+    const cases: Readonly<Record<string, Partial<ReplaceRecord>>> = {
+      "unknown table": { measurement: "mem" },
+      "removes what is not there": { removed: [pathOf(9)] },
+      "removes twice": { removed: [pathOf(1), pathOf(1)] },
+      "adds what is there": { added: [{ columns: [], files: [file(pathOf(1))] }] },
+      "adds what was removed": { added: [{ columns: [], files: [file(pathOf(2))] }] },
+      "adds twice": { added: [{ columns: [], files: [file("x"), file("x")] }] },
+    };
+    for (const [name, overrides] of Object.entries(cases)) {
+      await assert.rejects(
+        catalog.commit(() => replaceRecord(overrides), nothing),
+        { code: "SERVER_INTERNAL" },
+        name,
+      );
+    }
+    assert.equal(disk.records.length, written);
+    await catalog.commit(() => flushRecord(3), nothing);
+    // The same in a log that somebody tampered with.
+    await disk.open().append([encodeCatalogRecord(replaceRecord({ removed: [pathOf(9)] }))]);
+    await assert.rejects(open(disk), { code: "SERVER_STORAGE_CORRUPT" });
+  });
+});
+
 suite("catalog records", () => {
   test("survive encoding", () => {
     const record = flushRecord(2 ** 53 - 1, { database: "ü \u{1f600}", measurement: '"' });
     assert.deepEqual(decodeCatalogRecord(encodeCatalogRecord(record), 1), record);
+    const replace = replaceRecord({
+      removed: ["a"],
+      added: [{ columns: ["n"], files: [file("b")] }],
+    });
+    assert.deepEqual(decodeCatalogRecord(encodeCatalogRecord(replace), 1), replace);
+    const removed: CatalogRecord = { version: 1, kind: "removed", files: [file("a")] };
+    assert.deepEqual(decodeCatalogRecord(encodeCatalogRecord(removed), 1), removed);
   });
 
   test("are refused when they are not understood completely", () => {
@@ -225,6 +366,12 @@ suite("catalog records", () => {
       JSON.stringify({ ...flushRecord(1), files: [{ path: "x" }] }),
       JSON.stringify({ ...flushRecord(1), schema: [{ name: "x", type: "decimal" }] }),
       JSON.stringify({ ...flushRecord(1), columns: [1] }),
+      '{"version":1,"kind":"replace"}',
+      JSON.stringify({ ...replaceRecord(), removed: [1] }),
+      JSON.stringify({ ...replaceRecord(), added: [{ columns: ["n"] }] }),
+      JSON.stringify({ ...replaceRecord(), added: [null] }),
+      JSON.stringify({ ...replaceRecord(), schema: undefined }),
+      '{"version":1,"kind":"removed","files":[{"path":"x"}]}',
     ];
     for (const text of texts) {
       assert.throws(

@@ -79,10 +79,14 @@ suite("file audit", () => {
       path.join(hour, "cpu_6-9.parquet"),
       path.join(hour, ".cpu_6-9.parquet.1.tmp"),
       path.join(other, "new%20table_2-3.parquet"),
+      path.join(hour, "cpu_2-5.1.parquet"), // Made of files that the catalog has seen.
+      path.join(hour, ".cpu_2-5.2.parquet.1.tmp"),
     ];
     const strangers = [
       path.join(hour, "cpu_3-4.parquet"), // At or below the watermark: its rows are flushed.
       path.join(hour, "cpu_4-9.parquet"),
+      path.join(hour, "cpu_4-9.1.parquet"), // Of files that a newer catalog knew: perhaps the only copy.
+      path.join(hour, "cpu_2-5.0.parquet"),
       path.join(hour, "mem_6-9.parquet"),
       path.join(hour, "cpu_6-9.parquet.bak"),
       path.join(hour, "notes.txt"),
