@@ -16,8 +16,6 @@ import type {
 } from "./catalog-record.ts";
 import { describeTable, tableKey, type TableName } from "./table-name.ts";
 
-export type { FileGroup } from "./catalog-record.ts";
-
 /** A table as far as it is in Parquet. */
 export interface CatalogTable extends TableName {
   /** Rows of the log up to this LSN are in `groups` (those of later records are not). */

@@ -6,7 +6,7 @@
  * files. Pure.
  */
 import type { ColumnSchema } from "./catalog-record.ts";
-import type { FileGroup } from "./catalog-state.ts";
+import type { FileGroup } from "./catalog-record.ts";
 import { TIME_COLUMN, sqlType } from "./column-type.ts";
 import type { RowSet } from "./row-buffer.ts";
 import { ROW_SCAN_FUNCTION } from "./row-scan.ts";

@@ -13,17 +13,16 @@ import { ServerError } from "../errors.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
 import { Catalog, DEFAULT_SNAPSHOT_BYTES } from "./catalog.ts";
 import type { CatalogLog } from "./catalog-log.ts";
+import { isGone } from "./catalog-state.ts";
 import { DurableDirectories, prepareRoot } from "./durable-directories.ts";
 import { auditFiles, type FileAuditReport } from "./file-audit.ts";
 import { Flusher } from "./flusher.ts";
-import { nearNames } from "./near-names.ts";
 import { openThreadedParquetWriter } from "./parquet-thread.ts";
 import type { ParquetWriter } from "./parquet-writer.ts";
 import { QueryEngine, type QueryResult as Answer } from "./query-engine.ts";
 import type { TableReference } from "./query-references.ts";
 import { RemovedFiles } from "./removed-files.ts";
 import { SchemaRegistry, type AdmittedBatch as Admission } from "./schema-registry.ts";
-import { foldIdentifier } from "./sql-identifier.ts";
 import { systemStoreClock, type StoreClock } from "./store-environment.ts";
 import { nodeStoreFileSystem, type StoreFileSystem } from "./store-file-system.ts";
 import {
@@ -37,9 +36,10 @@ import {
   type ResolvedTableStoreOptions,
   type TableStoreOptions,
 } from "./store-options.ts";
-import { describeTable, tableKey, type TableName } from "./table-name.ts";
+import { TableIndex } from "./table-index.ts";
+import { describeTable, type TableName } from "./table-name.ts";
 import type { TableSnapshot } from "./table-snapshot.ts";
-import { TableState } from "./table-state.ts";
+import type { TableState } from "./table-state.ts";
 import { openWalCatalogLog } from "./wal-catalog-log.ts";
 
 /** A batch that fits its tables: goes to the log, then to {@link TableStore.insert}. */
@@ -141,10 +141,8 @@ export class TableStore {
   readonly #flusher: Flusher;
   readonly #removedFiles: RemovedFiles;
   readonly #registry = new SchemaRegistry();
-  readonly #tables = new Map<string, TableState>();
-  /** Tables by the form of their name that SQL compares. */
-  readonly #tablesByFoldedName = new Map<string, TableState[]>();
   readonly #totals = { rows: 0, bytes: 0 };
+  readonly #tables = new TableIndex(this.#totals);
   #insertedLsn: number;
   #closing: Promise<void> | undefined;
 
@@ -191,7 +189,7 @@ export class TableStore {
     this.#removedFiles.track();
     for (const table of catalog.tables) {
       this.#registry.restore(table, table.schema);
-      this.#tableFor(table);
+      this.#tables.ensure(table);
     }
   }
 
@@ -248,7 +246,7 @@ export class TableStore {
     this.#insertedLsn = lsn;
     for (const table of batch.tables) {
       if (table.rowCount === 0) continue;
-      const state = this.#tableFor(table);
+      const state = this.#tables.ensure(table);
       if ((this.#catalog.table(state.key)?.lastLsn ?? 0) >= lsn) {
         // Replay skips it. A new batch must not be skipped: its rows would never be seen again.
         if (isNew(batch)) throw lsnUsedTwice(lsn, table);
@@ -277,19 +275,21 @@ export class TableStore {
   /** Flushes every row that is in memory now; resolves when all of them are committed. */
   async flush(): Promise<void> {
     this.#assertOpen();
-    await this.#flusher.flushAll(this.#tables.values());
+    await this.#flusher.flushAll(this.#tables);
   }
 
   /** The state of the store and of every table. */
   stats(): TableStoreStats {
-    const tables = [...this.#tables.values()].map((table) => tableStats(table, this.#catalog));
+    const tables = [...this.#tables]
+      .filter((table) => this.#isVisible(table))
+      .map((table) => tableStats(table, this.#catalog));
     return {
       insertedLsn: this.#insertedLsn,
       flushedLsn: this.flushedLsn,
       rowsInMemory: this.#totals.rows,
       bytesInMemory: this.#totals.bytes,
       ...sumTables(tables),
-      oldestUnflushedAgeMs: oldestUnflushedAgeMs(this.#tables.values(), this.#clock.nowMs()),
+      oldestUnflushedAgeMs: oldestUnflushedAgeMs(this.#tables, this.#clock.nowMs()),
       flushes: this.#flusher.stats,
       catalog: this.#catalog.stats,
       audit: this.#audit,
@@ -313,7 +313,7 @@ export class TableStore {
   async #close(): Promise<void> {
     const steps = [
       async () => await this.#engine.close(),
-      async () => await this.#flusher.flushAll(this.#tables.values()),
+      async () => await this.#flusher.flushAll(this.#tables),
       async () => await this.#flusher.stop(),
       async () => await this.#removedFiles.stop(),
       async () => await this.#catalog.close(),
@@ -335,23 +335,10 @@ export class TableStore {
     throw new ServerError("SERVER_NOT_READY", "the table store is closing");
   }
 
-  #tableFor(name: TableName): TableState {
-    const key = tableKey(name);
-    let table = this.#tables.get(key);
-    if (table === undefined) {
-      table = new TableState(name, this.#totals);
-      this.#tables.set(key, table);
-      const folded = foldIdentifier(key);
-      const alike = this.#tablesByFoldedName.get(folded) ?? [];
-      this.#tablesByFoldedName.set(folded, [...alike, table]);
-    }
-    return table;
-  }
-
   /** What `flushedLsn` is once `table` has no rows up to `lastLsn`. */
   #flushedLsnAfter(flushed: TableState | undefined, lastLsn: number): number {
     let flushedLsn = this.#insertedLsn;
-    for (const table of this.#tables.values()) {
+    for (const table of this.#tables) {
       const firstLsn = table === flushed ? table.firstLsnAfter(lastLsn) : table.firstUnflushedLsn;
       if (firstLsn !== undefined) flushedLsn = Math.min(flushedLsn, firstLsn - 1);
     }
@@ -363,7 +350,7 @@ export class TableStore {
   }
 
   #onReloaded(): void {
-    for (const table of this.#tables.values()) {
+    for (const table of this.#tables) {
       table.dropFlushed(this.#catalog.table(table.key)?.lastLsn ?? 0);
     }
     this.#removedFiles.track();
@@ -372,7 +359,11 @@ export class TableStore {
 
   /** Tables as they are now, all in one step: no flush can commit in between. */
   #snapshot(references: readonly TableReference[]): readonly TableSnapshot[] {
-    const tables = new Set(references.map((reference) => this.#resolve(reference)));
+    const tables = new Set(
+      references.map((reference) =>
+        this.#tables.resolve(reference, (table) => this.#isVisible(table)),
+      ),
+    );
     return [...tables].map((table) => ({
       database: table.database,
       measurement: table.measurement,
@@ -382,22 +373,10 @@ export class TableStore {
     }));
   }
 
-  /** The table of exactly this name, or the only one that SQL takes for the same. */
-  #resolve(reference: TableReference): TableState {
-    const key = tableKey(reference);
-    const exact = this.#tables.get(key);
-    if (exact !== undefined) return exact;
-    const alike = this.#tablesByFoldedName.get(foldIdentifier(key)) ?? [];
-    const [only] = alike;
-    if (only !== undefined && alike.length === 1) return only;
-    const candidates = alike.length > 1 ? alike : [...this.#tables.values()];
-    const near = nearNames(describeTable(reference), candidates.map(describeTable));
-    const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
-    throw new ServerError(
-      "SERVER_INVALID_QUERY",
-      `unknown table ${describeTable(reference)}${hint}`,
-      { details: { database: reference.database, measurement: reference.measurement } },
-    );
+  /** Deleted tables are kept for replay alone, until somebody writes to them again. */
+  #isVisible(table: TableState): boolean {
+    const stored = this.#catalog.table(table.key);
+    return table.memtables.length > 0 || stored === undefined || !isGone(stored);
   }
 }
 
