@@ -3,6 +3,7 @@
  * and relations, and refuses unknown keys.
  */
 import { ServerError } from "./errors.ts";
+import { resolveS3Settings } from "./objects/s3-settings.ts";
 import { problemOf } from "./options/option-value.ts";
 import { SERVER_OPTION_TABLE } from "./server-option-table.ts";
 import type { ResolvedServerOptions, ServerLogger, ServerOptions } from "./server-options.ts";
@@ -56,6 +57,14 @@ function checkRelations(options: ResolvedServerOptions): void {
         `maxDecodedBodyBytes (${largestRequest}), or the largest request could never be accepted`,
     );
   }
+  if (options.maxLogBytes > 0 && options.maxLogBytes < 2 * options.segmentSizeBytes) {
+    throw invalid(
+      "maxLogBytes",
+      `maxLogBytes (${options.maxLogBytes}) must be 0 or at least twice segmentSizeBytes ` +
+        `(${options.segmentSizeBytes}): only whole segments are released`,
+    );
+  }
+  resolveS3Settings(options);
   if (options.headersTimeoutMs > options.requestTimeoutMs) {
     throw invalid(
       "headersTimeoutMs",

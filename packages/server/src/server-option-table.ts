@@ -19,6 +19,7 @@ import { LIMITS_SECTION } from "./options/limits-section.ts";
 import { LOG_SECTION } from "./options/log-section.ts";
 import type { OptionRow, OptionSpec, RowsOf } from "./options/option-row.ts";
 import { QUERY_SECTION } from "./options/query-section.ts";
+import { S3_SECTION } from "./options/s3-section.ts";
 import { SERVER_SECTION } from "./options/server-section.ts";
 import { STORAGE_SECTION } from "./options/storage-section.ts";
 import { WAL_SECTION } from "./options/wal-section.ts";
@@ -34,6 +35,7 @@ export type ServerOptionSpec = OptionSpec<ServerOptionName>;
 const SERVER_SECTIONS: RowsOf<ServerSettings> = {
   ...SERVER_SECTION,
   ...STORAGE_SECTION,
+  ...S3_SECTION,
   ...WAL_SECTION,
   ...FLUSH_SECTION,
   ...AUTH_SECTION,

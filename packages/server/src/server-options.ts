@@ -9,6 +9,7 @@ import type { FlushSection } from "./options/flush-section.ts";
 import type { LimitsSection } from "./options/limits-section.ts";
 import type { LogSection } from "./options/log-section.ts";
 import type { QuerySection } from "./options/query-section.ts";
+import type { S3Section } from "./options/s3-section.ts";
 import type { ServerSection } from "./options/server-section.ts";
 import type { StorageSection } from "./options/storage-section.ts";
 import type { WalSection } from "./options/wal-section.ts";
@@ -49,6 +50,7 @@ export interface ServerSettings
     WalSection,
     FlushSection,
     StorageSection,
+    S3Section,
     AuthSection,
     LimitsSection,
     QuerySection,
@@ -58,7 +60,20 @@ export interface ServerSettings
 export interface ServerOptions extends ServerSettings, ServerHooks {}
 
 /** Options without a default: left out, they stay `undefined`. */
-type OpenOptions = Pick<ServerOptions, "token" | "onRecoveryProgress">;
+type OpenOptions = Pick<
+  ServerOptions,
+  | "token"
+  | "onRecoveryProgress"
+  | "cacheDirectory"
+  | "s3Bucket"
+  | "s3Prefix"
+  | "s3Region"
+  | "s3Endpoint"
+  | "s3ForcePathStyle"
+  | "s3AccessKeyId"
+  | "s3SecretAccessKey"
+  | "s3SessionToken"
+>;
 type Filled<T> = { readonly [Key in keyof T]-?: Exclude<T[Key], undefined> };
 type Present<T> = { readonly [Key in keyof T]-?: T[Key] };
 

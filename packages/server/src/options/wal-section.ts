@@ -33,6 +33,11 @@ export interface WalSection {
    * Default 100. Range 1 to 60,000.
    */
   readonly syncIntervalMs?: number | undefined;
+  /**
+   * Size of a log on disk at which writes are refused until a part of it has been released; 0: only the disk
+   * is the limit. At least twice `segmentSizeBytes`; one log for each worker. Default 0. Range 0 to 1 PiB.
+   */
+  readonly maxLogBytes?: number | undefined;
   /** What start-up does with a damaged log. Default "default". */
   readonly recovery?: ServerRecoveryMode | undefined;
 }
@@ -86,6 +91,16 @@ export const WAL_SECTION: RowsOf<WalSection> = {
     max: 60_000,
     default: 100,
     summary: "level interval: time between syncs",
+  },
+  maxLogBytes: {
+    kind: "integer",
+    toml: "wal.max_bytes",
+    flag: "max-log-bytes",
+    unit: "bytes",
+    min: 0,
+    max: 1_024 * 1_024 * GIB,
+    default: 0,
+    summary: "size of a log at which writes are refused; 0: none",
   },
   recovery: {
     kind: "choice",

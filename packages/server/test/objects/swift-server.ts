@@ -60,6 +60,9 @@ function locate(program: string): string | undefined {
   });
 }
 
+// The runner ends a file that takes too long with SIGTERM: "exit" must be emitted all the same.
+process.once("SIGTERM", () => process.exit(143));
+
 /** A running Swift. Make it with {@link startSwift}. */
 export class SwiftServer {
   readonly endpoint: string;
@@ -187,7 +190,17 @@ export async function startSwift(): Promise<SwiftServer> {
     children.push(new Service({ command, port, logFile: path.join(directory, `${kind}.log`) }));
   }
   const memcached = new Service({
-    command: ["memcached", "-l", "127.0.0.1", "-p", String(memcachedPort), "-m", "16", "-u", "nobody"],
+    command: [
+      "memcached",
+      "-l",
+      "127.0.0.1",
+      "-p",
+      String(memcachedPort),
+      "-m",
+      "16",
+      "-u",
+      "nobody",
+    ],
     port: memcachedPort,
     logFile: path.join(directory, "memcached.log"),
   });
@@ -292,6 +305,7 @@ memcache_servers = 127.0.0.1:${options.memcachedPort}
 use = egg:swift#s3api
 location = us-east-1
 min_segment_size = 1048576
+max_bucket_listing = 5
 
 [filter:tempauth]
 use = egg:swift#tempauth
