@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { cliVersion } from "./cli-version.ts";
 import { addLogCommands, type RunCommand } from "./log-program.ts";
 import { addRepairCommands } from "./repair-program.ts";
+import { addTokenCommands } from "./token-program.ts";
 
 const MAIN_EXAMPLES = `
 Examples:
@@ -46,5 +47,6 @@ export function buildProgram(run: RunCommand, output: ProgramOutput): Command {
   program.command("serve").copyInheritedSettings(program).description(SERVE_TEXT).exitOverride();
   addLogCommands(program, run);
   addRepairCommands(program, run);
+  addTokenCommands(program, run);
   return program;
 }

@@ -95,6 +95,7 @@ function authorizationWord(token: AccessToken): string {
     case "file":
       return `"Authorization: Bearer $(cat ${shellQuote(token.path)})"`;
     case "option":
+    case "stored":
       return '"Authorization: Bearer $WALNUT_TOKEN"';
   }
 }
@@ -107,6 +108,8 @@ function tokenText(token: AccessToken): string {
       return `in ${token.path}`;
     case "option":
       return "as given by --token or WALNUT_TOKEN";
+    case "stored":
+      return "stored tokens only; see: walnut token list";
   }
 }
 

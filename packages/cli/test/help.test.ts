@@ -22,6 +22,7 @@ const COMMANDS = [
   "restore",
   "bench",
   "fsync-test",
+  "token",
   "completion",
 ];
 
@@ -72,7 +73,7 @@ async function dataDirectory(context: Parameters<typeof temporaryDirectory>[0]):
 
 async function runExample(words: readonly string[], data: string): Promise<void> {
   // Rows are only in the log of a server; what measures has a test of its own.
-  if (words.some((word) => ["--decode", "bench", "fsync-test"].includes(word))) return;
+  if (words.some((word) => ["--decode", "bench", "fsync-test", "--url"].includes(word))) return;
   const inPlace = words.map((word) => word.replace(/^\.\//, `${data}/`));
   const environment = new RecordedEnvironment();
   const running = runCli(inPlace, environment);

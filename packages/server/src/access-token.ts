@@ -1,5 +1,8 @@
 /**
- * The server's token: given as an option, or made on the first run and kept in `DIRECTORY/token`.
+ * The one token in clear: given as an option, or made on the first run and kept in `DIRECTORY/token`.
+ *
+ * It is there so that a person on this machine can begin; it has every right. Who can read the file can read the
+ * rows beside it as well, so a hash would protect nothing. None is made where a stored token has the right `admin`.
  *
  * The file has mode 0600 and appears in one step with its content on the device, so a crash leaves either
  * no token or a whole one. Two processes that start on one directory agree on the token of the first.
@@ -21,10 +24,14 @@ const TEMPORARY_NAME_BYTES = 8;
 const FILE_MODE = 0o600;
 const OTHERS_MASK = 0o077;
 
-/** The token and where it came from. `created`: made by this call, to be shown to a person once. */
+/**
+ * The token and where it came from. `created`: made by this call, to be shown to a person once. `stored`: there is no
+ * token in clear; stored tokens are all there is.
+ */
 export type AccessToken =
   | { readonly source: "option"; readonly token: string }
-  | { readonly source: "file" | "created"; readonly token: string; readonly path: string };
+  | { readonly source: "file" | "created"; readonly token: string; readonly path: string }
+  | { readonly source: "stored" };
 
 /**
  * Finds or makes the token.
@@ -34,29 +41,37 @@ export type AccessToken =
 export async function loadAccessToken(options: {
   readonly directory: string;
   readonly token: string | undefined;
+  /** True when a stored token has the right `admin`: then none is made. */
+  readonly hasStoredAdmin: boolean;
   readonly logger: ServerLogger;
 }): Promise<AccessToken> {
   if (options.token !== undefined) return { source: "option", token: options.token };
   const path = join(options.directory, TOKEN_FILE_NAME);
-  const stored = await readToken(path, options.logger);
-  if (stored !== undefined) return { source: "file", token: stored, path };
+  const stored = await readLocalToken(options.directory);
+  if (stored !== undefined) {
+    await warnOfOtherReaders(path, options.logger);
+    return { source: "file", token: stored, path };
+  }
+  if (options.hasStoredAdmin) return { source: "stored" };
 
   const token = randomBytes(TOKEN_BYTES).toString("base64url");
   if (await storeToken(options.directory, path, token)) return { source: "created", token, path };
   // Another process was faster between the read and the store: its token is the token.
-  const theirs = await readToken(path, options.logger);
+  const theirs = await readLocalToken(options.directory);
   if (theirs === undefined) throw new Error(`token file ${path} disappeared while starting`);
   return { source: "file", token: theirs, path };
 }
 
-async function readToken(path: string, logger: ServerLogger): Promise<string | undefined> {
+/**
+ * The token in `DIRECTORY/token`, or `undefined` when there is no such file.
+ *
+ * @throws {ServerError} `SERVER_INVALID_OPTION` when the file holds no usable token
+ */
+export async function readLocalToken(directory: string): Promise<string | undefined> {
+  const path = join(directory, TOKEN_FILE_NAME);
   let text: string;
   try {
     text = await readFile(path, "utf8");
-    const { mode } = await stat(path);
-    if ((mode & OTHERS_MASK) !== 0) {
-      logger.warn(`token file ${path} can be read by other users; run: chmod 600 ${path}`);
-    }
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined;
     throw unusable(path, error);
@@ -64,6 +79,30 @@ async function readToken(path: string, logger: ServerLogger): Promise<string | u
   const token = text.trim();
   if (!isValidToken(token)) throw unusable(path, undefined);
   return token;
+}
+
+/**
+ * Removes `DIRECTORY/token`, durably. Running servers refuse it within a second; the next start makes a new one
+ * unless a stored token has the right `admin`.
+ *
+ * @returns false when there was none
+ */
+export async function removeLocalToken(directory: string): Promise<boolean> {
+  try {
+    await unlink(join(directory, TOKEN_FILE_NAME));
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+  await syncDirectory(directory);
+  return true;
+}
+
+async function warnOfOtherReaders(path: string, logger: ServerLogger): Promise<void> {
+  const { mode } = await stat(path);
+  if ((mode & OTHERS_MASK) !== 0) {
+    logger.warn(`token file ${path} can be read by other users; run: chmod 600 ${path}`);
+  }
 }
 
 /** @returns false when somebody else's token is already there */

@@ -26,6 +26,7 @@ export type ServerErrorCode =
   | "SERVER_OVERLOADED"
   | "SERVER_WAL_UNAVAILABLE"
   | "SERVER_STORAGE_CORRUPT"
+  | "SERVER_TOKENS_UNAVAILABLE"
   | "SERVER_INTERNAL";
 
 /** HTTP status that answers each code. */
@@ -49,6 +50,7 @@ export const SERVER_ERROR_STATUS: Readonly<Record<ServerErrorCode, number>> = {
   SERVER_OVERLOADED: 503,
   SERVER_WAL_UNAVAILABLE: 503,
   SERVER_STORAGE_CORRUPT: 500,
+  SERVER_TOKENS_UNAVAILABLE: 500,
   SERVER_INTERNAL: 500,
 };
 

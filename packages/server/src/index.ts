@@ -2,6 +2,10 @@
  * Public surface of `@walnut/server`: start a server, its options as values and as data, its errors.
  */
 export type { AccessToken } from "./access-token.ts";
+export { ACCESS_RIGHTS, isAccessRight, type AccessRight } from "./access/access-right.ts";
+export { StoredTokens, type NewTokenOptions, type TokenFacts } from "./access/stored-tokens.ts";
+export { LOCAL_TOKEN_ID } from "./access/token-book.ts";
+export { readLocalToken, removeLocalToken } from "./access-token.ts";
 export {
   SERVER_ERROR_STATUS,
   ServerError,

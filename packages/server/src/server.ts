@@ -5,7 +5,8 @@
  * store, the log, and replay. Stop: no new work, requests in flight, rows to Parquet, cursor, log, port.
  * Clock, randomness and the file system enter here; everything below gets them handed in.
  */
-import { loadAccessToken, type AccessToken } from "./access-token.ts";
+import { openAccess, type ServerAccess } from "./access/server-access.ts";
+import type { AccessToken } from "./access-token.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { prepareDataDirectory } from "./data-directory.ts";
 import { ServerError } from "./errors.ts";
@@ -62,10 +63,14 @@ export interface WalnutServer extends AsyncDisposable {
 export async function openServer(options: ServerOptions = {}): Promise<WalnutServer> {
   const resolved = resolveServerOptions(options);
   const dataDirectory = await prepareDataDirectory(resolved.dataDirectory);
-  const { logger, token: givenToken } = resolved;
-  const token = await loadAccessToken({ directory: dataDirectory, token: givenToken, logger });
-  const server = new RunningServer(resolved, dataDirectory, token);
-  await server.listen();
+  const access = await openAccess(resolved, dataDirectory);
+  const server = new RunningServer(resolved, dataDirectory, access);
+  try {
+    await server.listen();
+  } catch (error) {
+    access.close();
+    throw error;
+  }
   server.recover();
   return server;
 }
@@ -73,7 +78,7 @@ export async function openServer(options: ServerOptions = {}): Promise<WalnutSer
 class RunningServer implements WalnutServer {
   readonly options: ResolvedServerOptions;
   readonly dataDirectory: string;
-  readonly token: AccessToken;
+  readonly #access: ServerAccess;
   readonly #state: ServerState;
   readonly #budget: ByteBudget;
   readonly #metrics: ServerMetrics = new ServerMetrics();
@@ -83,15 +88,15 @@ class RunningServer implements WalnutServer {
   #recovery: Promise<RecoverySummary> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ResolvedServerOptions, dataDirectory: string, token: AccessToken) {
+  constructor(options: ResolvedServerOptions, dataDirectory: string, access: ServerAccess) {
     this.options = options;
     this.dataDirectory = dataDirectory;
-    this.token = token;
+    this.#access = access;
     this.#state = new ServerState(Date.now());
     this.#budget = new ByteBudget(options.maxInFlightBytes);
     this.#handler = new RequestHandler({
       router: this.#makeRouter(),
-      authenticator: new Authenticator(token.token),
+      authenticator: new Authenticator(access.book),
       state: this.#state,
       observer: this.#metrics,
       logger: options.logger,
@@ -100,6 +105,10 @@ class RunningServer implements WalnutServer {
     });
     this.#metrics.register(requestMetrics(this.#state, this.#budget, this.#handler));
     this.#metrics.register(storageMetrics(() => this.#storage));
+  }
+
+  get token(): AccessToken {
+    return this.#access.token;
   }
 
   get port(): number {
@@ -163,6 +172,7 @@ class RunningServer implements WalnutServer {
       return storage.recovery;
     } catch (error) {
       this.#state.fail();
+      this.#access.close();
       await this.#listener?.close(0);
       throw error;
     }
@@ -176,6 +186,7 @@ class RunningServer implements WalnutServer {
       if (this.#storage !== undefined) await this.#closeStorage(this.#storage);
     } finally {
       await this.#listener?.close(this.options.shutdownTimeoutMs);
+      this.#access.close();
       this.#state.close();
     }
   }
@@ -214,6 +225,7 @@ class RunningServer implements WalnutServer {
       }),
       ...queryRoutes({ query: (sql, settings) => this.#openStorage().query(sql, settings) }),
       ...influxRoutes({ listDatabases: () => this.#openStorage().listDatabases() }),
+      ...this.#access.routes(),
       ...walRoutes({ storage: () => this.#openStorage(), options }),
       ...healthRoutes({
         state: this.#state,

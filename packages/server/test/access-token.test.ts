@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { loadAccessToken } from "../src/access-token.ts";
+import { loadAccessToken, removeLocalToken } from "../src/access-token.ts";
 import { ServerError } from "../src/errors.ts";
 import type { ServerLogger } from "../src/server-options.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -17,8 +17,13 @@ suite("loadAccessToken", () => {
   test("makes a token of 32 random bytes on the first run, in a file for the owner only", async () => {
     const directory = await temporaryDirectory();
     const { logger, lines } = recordingLogger();
-    const made = await loadAccessToken({ directory, token: undefined, logger });
-    assert.equal(made.source, "created");
+    const made = await loadAccessToken({
+      directory,
+      token: undefined,
+      hasStoredAdmin: false,
+      logger,
+    });
+    assert.ok(made.source === "created");
     assert.match(made.token, /^[A-Za-z0-9_-]{43}$/);
     assert.equal(await readFile(join(directory, "token"), "utf8"), `${made.token}\n`);
     assert.equal((await stat(join(directory, "token"))).mode & 0o777, 0o600);
@@ -29,25 +34,56 @@ suite("loadAccessToken", () => {
   test("finds the same token on the next run", async () => {
     const directory = await temporaryDirectory();
     const { logger } = recordingLogger();
-    const made = await loadAccessToken({ directory, token: undefined, logger });
-    const found = await loadAccessToken({ directory, token: undefined, logger });
-    assert.deepEqual([found.source, found.token], ["file", made.token]);
+    const made = await loadAccessToken({
+      directory,
+      token: undefined,
+      hasStoredAdmin: false,
+      logger,
+    });
+    assert.ok(made.source === "created");
+    const found = await loadAccessToken({
+      directory,
+      token: undefined,
+      hasStoredAdmin: false,
+      logger,
+    });
+    assert.deepEqual(found, { source: "file", token: made.token, path: made.path });
   });
 
   test("gives two processes that start together one token", async () => {
     const directory = await temporaryDirectory();
     const { logger } = recordingLogger();
     const both = await Promise.all([
-      loadAccessToken({ directory, token: undefined, logger }),
-      loadAccessToken({ directory, token: undefined, logger }),
+      loadAccessToken({ directory, token: undefined, hasStoredAdmin: false, logger }),
+      loadAccessToken({ directory, token: undefined, hasStoredAdmin: false, logger }),
     ]);
-    assert.equal(both[0].token, both[1].token);
+    const texts = both.map((token) => ("token" in token ? token.token : undefined));
+    assert.notEqual(texts[0], undefined);
+    assert.equal(texts[0], texts[1]);
+  });
+
+  test("makes none where a stored token can administer, and reads one that is there", async () => {
+    const directory = await temporaryDirectory();
+    const { logger } = recordingLogger();
+    const options = { directory, token: undefined, hasStoredAdmin: true, logger };
+    assert.deepEqual(await loadAccessToken(options), { source: "stored" });
+    assert.deepEqual(await readdir(directory), []);
+    await writeFile(join(directory, "token"), "mine\n");
+    assert.equal((await loadAccessToken(options)).source, "file");
+    assert.equal(await removeLocalToken(directory), true);
+    assert.equal(await removeLocalToken(directory), false);
+    assert.deepEqual(await loadAccessToken(options), { source: "stored" });
   });
 
   test("prefers a given token and stores nothing", async () => {
     const directory = await temporaryDirectory();
     const { logger } = recordingLogger();
-    const given = await loadAccessToken({ directory, token: "mine", logger });
+    const given = await loadAccessToken({
+      directory,
+      token: "mine",
+      hasStoredAdmin: false,
+      logger,
+    });
     assert.deepEqual(given, { source: "option", token: "mine" });
     assert.deepEqual(await readdir(directory), []);
   });
@@ -58,7 +94,7 @@ suite("loadAccessToken", () => {
     for (const content of ["", "\n", "two words\n"]) {
       await writeFile(join(directory, "token"), content);
       await assert.rejects(
-        loadAccessToken({ directory, token: undefined, logger }),
+        loadAccessToken({ directory, token: undefined, hasStoredAdmin: false, logger }),
         (error: unknown) => error instanceof ServerError && error.code === "SERVER_INVALID_OPTION",
       );
     }
@@ -69,7 +105,7 @@ suite("loadAccessToken", () => {
     const { logger, lines } = recordingLogger();
     await writeFile(join(directory, "token"), "my-secret\n");
     await chmod(join(directory, "token"), 0o644);
-    await loadAccessToken({ directory, token: undefined, logger });
+    await loadAccessToken({ directory, token: undefined, hasStoredAdmin: false, logger });
     assert.equal(lines.length, 1);
     assert.equal(lines[0]?.includes("my-secret"), false);
   });

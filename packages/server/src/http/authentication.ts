@@ -1,43 +1,39 @@
 /**
- * Who may call: finds the token in a request and compares it in constant time.
+ * Who may call: finds the token in a request and asks whom it stands for.
  *
  * The forms are those of the clients people already have: `Authorization: Bearer`, `Token` (InfluxDB 2.x)
  * and `Basic` (InfluxDB 1.x, the password is the token), the query parameter `p`, and `x-api-key`. The
  * first form that is present decides; a wrong one is not saved by a right one further down.
  */
-import { timingSafeEqual } from "node:crypto";
-import { ACCESS_RIGHTS, type AccessGrant } from "../access/access-right.ts";
+import type { AccessGrant } from "../access/access-right.ts";
 import type { Exchange } from "./exchange.ts";
 
-const FIRST_GRANT: AccessGrant = { id: "first", name: "first", rights: ACCESS_RIGHTS };
-
-/** Recognises callers. */
-export interface CallerRecognition {
-  /** Whom the request's token stands for, or `undefined` when there is none or it is wrong. */
-  recognise(exchange: Exchange): AccessGrant | undefined;
+/** Tokens and whom they stand for. */
+export interface KnownTokens {
+  /** From memory. */
+  recognise(token: string): AccessGrant | undefined;
+  /** After a look at where tokens are kept. */
+  recogniseFresh(token: string): Promise<AccessGrant | undefined>;
 }
 
-/** Checks requests against the one token of the server. */
+/** Recognises callers; a promise only when a token is not known and the files have to be looked at. */
+export interface CallerRecognition {
+  /** Whom the request's token stands for, or `undefined` when there is none or it is wrong. */
+  recognise(exchange: Exchange): AccessGrant | undefined | Promise<AccessGrant | undefined>;
+}
+
+/** Checks requests against the tokens of the server. */
 export class Authenticator implements CallerRecognition {
-  readonly #expected: Buffer;
+  readonly #tokens: KnownTokens;
 
-  constructor(token: string) {
-    this.#expected = Buffer.from(token, "utf8");
+  constructor(tokens: KnownTokens) {
+    this.#tokens = tokens;
   }
 
-  recognise(exchange: Exchange): AccessGrant | undefined {
-    const candidate = findToken(exchange);
-    return candidate !== undefined && this.#accepts(candidate) ? FIRST_GRANT : undefined;
-  }
-
-  #accepts(candidate: string): boolean {
-    const found = Buffer.from(candidate, "utf8");
-    if (found.byteLength !== this.#expected.byteLength) {
-      // The time must not depend on the content; the length of the token is no secret.
-      timingSafeEqual(this.#expected, this.#expected);
-      return false;
-    }
-    return timingSafeEqual(found, this.#expected);
+  recognise(exchange: Exchange): AccessGrant | undefined | Promise<AccessGrant | undefined> {
+    const token = findToken(exchange);
+    if (token === undefined || token === "") return undefined;
+    return this.#tokens.recognise(token) ?? this.#tokens.recogniseFresh(token);
   }
 }
 

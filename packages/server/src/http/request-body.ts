@@ -72,6 +72,8 @@ export function readBody(
       reject(error);
     }
 
+    // The client may have gone before anybody listened.
+    if (request.destroyed) return resolve(undefined);
     request.on("data", onData);
     request.on("end", onEnd);
     request.on("close", onClose);

@@ -71,7 +71,12 @@ export class RequestHandler {
     try {
       if (match.kind === "unknown-path") throw unknownPath(exchange);
       if (match.kind === "wrong-method") throw wrongMethod(exchange, match.allow);
-      this.#admit(exchange, match.route);
+      if (match.route.access !== "public") {
+        // Only a token that is not known yet is worth a wait.
+        const caller = this.#options.authenticator.recognise(exchange);
+        assertRight(caller instanceof Promise ? await caller : caller, match.route.access);
+      }
+      this.#assertPhase(exchange, match.route);
       await match.route.handle(exchange);
     } catch (error) {
       this.#answerError(exchange, error);
@@ -83,14 +88,9 @@ export class RequestHandler {
     }
   }
 
-  #admit(exchange: Exchange, route: Route): void {
-    const { state, authenticator } = this.#options;
+  #assertPhase(exchange: Exchange, route: Route): void {
+    const { state } = this.#options;
     if (state.phase === "stopping") exchange.response.shouldKeepAlive = false;
-    if (route.access !== "public") {
-      const grant = authenticator.recognise(exchange);
-      if (grant === undefined) throw unauthorized();
-      if (!grantAllows(grant, route.access)) throw forbidden(grant, route.access);
-    }
     if (route.availability === "ready" && state.phase !== "ready") throw notReady(state);
   }
 
@@ -132,6 +132,11 @@ function wrongMethod(exchange: Exchange, allow: string): ServerError {
     `${exchange.path} does not answer ${exchange.method}; it answers ${allow}`,
     { details: { path: exchange.path, method: exchange.method, allow } },
   );
+}
+
+function assertRight(grant: AccessGrant | undefined, right: AccessRight): void {
+  if (grant === undefined) throw unauthorized();
+  if (!grantAllows(grant, right)) throw forbidden(grant, right);
 }
 
 function unauthorized(): ServerError {

@@ -7,7 +7,7 @@ import { suite, test, type TestContext } from "node:test";
 import type { AccessRight } from "../../src/access/access-right.ts";
 import { ByteBudget } from "../../src/byte-budget.ts";
 import { ServerError } from "../../src/errors.ts";
-import { Authenticator, type CallerRecognition } from "../../src/http/authentication.ts";
+import { Authenticator } from "../../src/http/authentication.ts";
 import { listenHttp } from "../../src/http/http-server.ts";
 import { checkDeclaredLength, readBody } from "../../src/http/request-body.ts";
 import { RequestHandler } from "../../src/http/request-handler.ts";
@@ -17,6 +17,8 @@ import type { ServerOptions } from "../../src/server-options.ts";
 import { ServerState } from "../../src/server-state.ts";
 
 const TOKEN = "correct-horse";
+/** Known only after a look at the files. */
+const NEW_TOKEN = "made-just-now";
 const MAX_BODY_BYTES = 2_000;
 
 /** More than the sockets of both ends hold. */
@@ -39,13 +41,11 @@ async function startHarness(
   options: ServerOptions = {},
   rights: readonly AccessRight[] = ["read", "write", "admin"],
 ): Promise<Harness> {
-  const authenticator = new Authenticator(TOKEN);
-  const recognition: CallerRecognition = {
-    recognise: (exchange) => {
-      const grant = authenticator.recognise(exchange);
-      return grant === undefined ? undefined : { id: "id", name: "test", rights };
-    },
-  };
+  const authenticator = new Authenticator({
+    recognise: (token) => (token === TOKEN ? { id: "id", name: "test", rights } : undefined),
+    recogniseFresh: (token) =>
+      Promise.resolve(token === NEW_TOKEN ? { id: "new", name: "new", rights } : undefined),
+  });
   const state = new ServerState(0);
   const budget = new ByteBudget(3_000);
   const observed: string[] = [];
@@ -83,7 +83,7 @@ async function startHarness(
   ];
   const handler = new RequestHandler({
     router: new Router(routes),
-    authenticator: recognition,
+    authenticator,
     state,
     observer: {
       observeRequest: (name, status) => void observed.push(`${name} ${status}`),
@@ -157,6 +157,7 @@ suite("RequestHandler", () => {
       `bearer  ${TOKEN}`,
       `Token ${TOKEN}`,
       `Basic ${basic}`,
+      `Bearer ${NEW_TOKEN}`,
     ]) {
       const response = await post(harness, "x", { authorization });
       assert.equal(response.status, 200, authorization);
