@@ -42,7 +42,11 @@ export class TokenFile {
     let text: string;
     try {
       const file = await this.#storage.openFile(this.path, "read");
-      text = await textOf(file).finally(() => file.close());
+      try {
+        text = await textOf(file);
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       if (hasErrno(error, "ENOENT")) return [];
       throw unavailable(this.path, "read", error);
