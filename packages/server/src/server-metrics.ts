@@ -8,7 +8,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { exposedHistogram, type HistogramSource } from "./histogram-source.ts";
 import type { RequestObserver } from "./http/request-handler.ts";
-import type { WriteObserver, WriteProtocol } from "./http/write-routes.ts";
+import type { WriteObserver, WriteProtocol } from "./http/ingest-service.ts";
 
 /** One number, or one number per value of a label, that is read when metrics are asked for. */
 export interface MetricSource {
@@ -42,6 +42,7 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
   readonly #rowsByProtocol = new Map<string, number>();
   readonly #bytesByProtocol = new Map<string, number>();
   readonly #writesByProtocol = new Map<string, number>();
+  readonly #droppedByKind = new Map<string, number>();
 
   constructor() {
     this.#durations = new Histogram({
@@ -61,6 +62,12 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
         "Bytes of accepted bodies after decompression",
         "protocol",
         this.#bytesByProtocol,
+      ),
+      labelled(
+        "write_dropped_total",
+        "Parts of accepted bodies that are not stored by rule",
+        "kind",
+        this.#droppedByKind,
       ),
     ]);
   }
@@ -83,6 +90,10 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
     add(this.#writesByProtocol, protocol, 1);
     add(this.#rowsByProtocol, protocol, rows);
     add(this.#bytesByProtocol, protocol, bytes);
+  }
+
+  observeDropped(kind: string, count: number): void {
+    if (count > 0) add(this.#droppedByKind, kind, count);
   }
 
   /** Adds numbers that live elsewhere. */

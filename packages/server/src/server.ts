@@ -13,7 +13,10 @@ import { ServerError } from "./errors.ts";
 import { Authenticator } from "./http/authentication.ts";
 import { healthRoutes } from "./http/health-routes.ts";
 import { listenHttp, type HttpListener } from "./http/http-server.ts";
+import { IngestService } from "./http/ingest-service.ts";
 import { influxRoutes } from "./http/influx-routes.ts";
+import { collectdRoutes } from "./http/collectd-routes.ts";
+import { prometheusRoutes } from "./http/prometheus-routes.ts";
 import { queryRoutes } from "./http/query-routes.ts";
 import { RequestHandler } from "./http/request-handler.ts";
 import { Router } from "./http/router.ts";
@@ -212,17 +215,20 @@ class RunningServer implements WalnutServer {
   #makeRouter(): Router {
     const { options } = this;
     const nowMs = (): number => Date.now();
+    const ingest = new IngestService({
+      options,
+      budget: this.#budget,
+      writer: {
+        assertCapacity: () => this.#openStorage().assertCapacity(),
+        write: (batch) => this.#openStorage().write(batch),
+      },
+      observer: this.#metrics,
+      nowMs,
+    });
     return new Router([
-      ...writeRoutes({
-        options,
-        budget: this.#budget,
-        writer: {
-          assertCapacity: () => this.#openStorage().assertCapacity(),
-          write: (batch) => this.#openStorage().write(batch),
-        },
-        observer: this.#metrics,
-        nowMs,
-      }),
+      ...writeRoutes(ingest),
+      ...prometheusRoutes(ingest),
+      ...collectdRoutes(ingest),
       ...queryRoutes({ query: (sql, settings) => this.#openStorage().query(sql, settings) }),
       ...influxRoutes({ listDatabases: () => this.#openStorage().listDatabases() }),
       ...this.#access.routes(),

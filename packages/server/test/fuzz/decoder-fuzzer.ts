@@ -12,9 +12,11 @@ import { decodeIngestBatch, encodeIngestBatch } from "../../src/ingest/batch-cod
 import { DEFAULT_INGEST_LIMITS } from "../../src/ingest/ingest-limits.ts";
 import { decodeLineProtocol } from "../../src/ingest/line-protocol.ts";
 import { decodeMessagePack } from "../../src/ingest/messagepack.ts";
+import { decodeRemoteWrite } from "../../src/ingest/remote-write.ts";
 import type { IngestBatch } from "../../src/ingest/table-batch.ts";
 import { assertTidy, plainTables } from "../ingest/batch-rows.ts";
 import { map, pack, Raw } from "../ingest/messagepack-writer.ts";
+import { series, writeRequest } from "../ingest/remote-write-writer.ts";
 import { referenceDecode } from "../ingest/reference-line-protocol.ts";
 
 /** A decoder under test. */
@@ -231,12 +233,47 @@ export const MESSAGEPACK_TARGET: FuzzTarget = {
   },
 };
 
+const REQUESTS: readonly Uint8Array[] = [
+  writeRequest([
+    series({ __name__: "up", job: "a", instance: "h:1" }, [1_700_000_000_123, 1], [-5, 0.5]),
+    series({ __name__: "up", job: "b" }, [1, NaN]),
+  ]),
+  writeRequest(
+    [series({ __name__: "go:sum", le: "+Inf", value: "é" }, [0, 2e300], [1, -0])],
+    [{ type: 1, metric_family_name: "m", help: "text" }],
+  ),
+];
+
+/** Prometheus remote-write. */
+export const REMOTE_WRITE_TARGET: FuzzTarget = {
+  name: "remote-write",
+  corpus: REQUESTS,
+  words: [
+    ...[0x08, 0x09, 0x0a, 0x10, 0x12, 0x1a, 0x22, 0x00, 0x7f].map((byte) => Buffer.of(byte)),
+    Buffer.from("ffffffffffffffff7f", "hex"),
+    Buffer.from("ffffffff0f", "hex"),
+    Buffer.from("0a02", "hex"),
+    Buffer.from("020000000000f07f", "hex"),
+    ...["__name__", "value", "time", "__proto__"].map((name) => Buffer.from(name)),
+  ],
+  codes: new Set(["SERVER_INVALID_REMOTE_WRITE", "SERVER_TYPE_CONFLICT", "SERVER_TOO_LARGE"]),
+  decode: (bytes) =>
+    decodeRemoteWrite(bytes, { database: "db", limits: DEFAULT_INGEST_LIMITS }).batch,
+  check: (bytes, outcome) => {
+    if (!(outcome instanceof ServerError)) return checkRecord(outcome);
+    const offset = Number(outcome.details["offsetBytes"]);
+    assert.ok(offset >= 0 && offset <= bytes.length, `offset ${offset}`);
+    return undefined;
+  },
+};
+
 /** Log records. */
 export const RECORD_TARGET: FuzzTarget = {
   name: "record",
   corpus: [
     ...LINES.map((text) => encodeIngestBatch(LINE_TARGET.decode(Buffer.from(text)))),
     ...ITEMS.map((bytes) => encodeIngestBatch(MESSAGEPACK_TARGET.decode(bytes))),
+    ...REQUESTS.map((bytes) => encodeIngestBatch(REMOTE_WRITE_TARGET.decode(bytes))),
   ],
   words: [0, 1, 2, 3, 4, 5, 6, 8, 255].flatMap((byte) => [
     Buffer.of(byte),
@@ -250,6 +287,14 @@ export const RECORD_TARGET: FuzzTarget = {
     assert.ok(Buffer.from(encodeIngestBatch(outcome)).equals(bytes), "not the one encoding");
   },
 };
+
+/** Every target. */
+export const ALL_TARGETS: readonly FuzzTarget[] = [
+  LINE_TARGET,
+  MESSAGEPACK_TARGET,
+  REMOTE_WRITE_TARGET,
+  RECORD_TARGET,
+];
 
 function checkRecord(batch: IngestBatch): void {
   assertTidy(batch);

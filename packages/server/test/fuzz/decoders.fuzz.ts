@@ -1,12 +1,12 @@
 /**
  * Fuzzes the ingest decoders.
  *
- *     npm run fuzz -- decoders [--inputs N] [--seed S] [--first I] [--only lines|messagepack|record]
+ *     npm run fuzz -- decoders [--inputs N] [--seed S] [--first I] [--only lines|messagepack|remote-write|record]
  *
  * A failure prints the flags that repeat it.
  */
 import { parseArgs } from "node:util";
-import { fuzzDecoders, LINE_TARGET, MESSAGEPACK_TARGET, RECORD_TARGET } from "./decoder-fuzzer.ts";
+import { ALL_TARGETS, fuzzDecoders } from "./decoder-fuzzer.ts";
 
 const { values: settings } = parseArgs({
   options: {
@@ -20,9 +20,7 @@ const { values: settings } = parseArgs({
 const startedMs = performance.now();
 const report = fuzzDecoders({
   // All targets take part in the choice of an input, so that --only must not be given to repeat one found without it.
-  targets: [LINE_TARGET, MESSAGEPACK_TARGET, RECORD_TARGET].filter(({ name }) =>
-    name.includes(settings.only),
-  ),
+  targets: ALL_TARGETS.filter(({ name }) => name.includes(settings.only)),
   inputs: Number(settings.inputs),
   seed: Number(settings.seed),
   first: Number(settings.first),
