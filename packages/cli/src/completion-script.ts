@@ -50,6 +50,9 @@ function bashScript(commands: readonly CompletedCommand[]): string {
   const choices = choiceCases(commands).map(
     ([flag, values]) => `    ${flag}) COMPREPLY=($(compgen -W "${values}" -- "$word")); return ;;`,
   );
+  const files = fileFlags(commands).map(
+    (flag) => `    ${flag}) COMPREPLY=($(compgen -f -- "$word")); return ;;`,
+  );
   return `# walnut completion for bash. In ~/.bashrc: source <(walnut completion bash)
 _walnut() {
   local word="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
@@ -60,7 +63,7 @@ ${parents.flatMap(({ words, subcommands }) => subcommands.map((sub) => `      "$
     esac
   done
   case "$previous" in
-${choices.join("\n")}
+${[...choices, ...files].join("\n")}
   esac
   case "$command" in
 ${cases.join("\n")}
@@ -118,9 +121,8 @@ compdef _walnut walnut
 function zshOption({ long, short, description, argChoices, flags }: Option): string {
   const name = long ?? short ?? "";
   const takesValue = /[<[]/.test(flags);
-  const value = takesValue
-    ? `:value:${argChoices === undefined ? "" : `(${argChoices.join(" ")})`}`
-    : "";
+  const values = takesFile(flags) ? "_files" : argChoices && `(${argChoices.join(" ")})`;
+  const value = takesValue ? `:value:${values ?? ""}` : "";
   return `'${name}[${quoted(description).replaceAll(/[[\]]/g, String.raw`\$&`)}]${value}'`;
 }
 
@@ -145,7 +147,8 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     for (const option of options) {
       const long = option.long === undefined ? "" : ` -l ${option.long?.replace(/^--/, "")}`;
       const short = option.short === undefined ? "" : ` -s ${option.short?.replace(/^-/, "")}`;
-      const value = /[<[]/.test(option.flags) ? " -r" : "";
+      const files = takesFile(option.flags) ? " -F" : "";
+      const value = /[<[]/.test(option.flags) ? ` -r${files}` : "";
       const choices = option.argChoices === undefined ? "" : ` -a '${option.argChoices.join(" ")}'`;
       lines.push(
         `complete -c walnut -n '__fish_seen_subcommand_from ${command}'${long}${short}${value}${choices} -d '${quoted(option.description)}'`,
@@ -168,6 +171,16 @@ function choiceCases(
     }
   }
   return [...cases];
+}
+
+/** Flags whose value is a file. */
+function fileFlags(commands: readonly CompletedCommand[]): readonly string[] {
+  const flags = commands.flatMap(({ options }) => options.filter((each) => takesFile(each.flags)));
+  return [...new Set(flags.flatMap(({ long }) => long ?? []))];
+}
+
+function takesFile(flags: string): boolean {
+  return flags.includes("<file>");
 }
 
 /** Text that stands between single quotes in a script, where a colon would end it. */

@@ -8,7 +8,7 @@ import { isWalError } from "@walnut/wal";
 const ADVICE: Readonly<Record<string, string>> = {
   SERVER_FLUSH_FAILED: "look at the disk, then start again",
   SERVER_LISTEN_FAILED: "choose another port with --port, or another address with --host",
-  SERVER_INVALID_OPTION: "see: walnut serve --help",
+  SERVER_INVALID_OPTION: "see: walnut config, walnut serve --help",
   WAL_LOCKED: "stop the other process, or use another directory",
   WAL_NO_SPACE: "free some space on this disk and start again; nothing acknowledged is lost",
   WAL_CORRUPT: "keep a copy of the data directory before anything else; see docs/recovery.md",

@@ -14,6 +14,7 @@ Examples:
   walnut verify ./data                    check every frame
   walnut tail ./data -f --decode ingest   watch rows arrive
   walnut serve --help                     every option
+  walnut config                           what applies, and why
 
 Commands that look at a log take no lock and write nothing: they are safe
 beside a running server.
@@ -22,7 +23,11 @@ Exit codes: 0 done, 1 failure, 2 wrong usage or no log there, 3 damage found,
 4 locked by another process.
 `;
 
-const SERVE_TEXT = "run the ingest server: line protocol and MessagePack in, SQL out";
+/** Commands that have the flags of the server. */
+const SERVER_COMMANDS = [
+  ["serve", "run the ingest server: line protocol and MessagePack in, SQL out"],
+  ["config", "show the configuration of serve and where each value comes from"],
+] as const;
 
 /** Where help and messages about usage go. */
 export interface ProgramOutput {
@@ -31,7 +36,7 @@ export interface ProgramOutput {
 }
 
 /**
- * Builds the command, with `serve` as a bare name: its flags are those of the server and known once that is loaded
+ * Builds the command, with `serve` and `config` as bare names: their flags are those of the server and known once that is loaded
  * (`serve-program.ts`). The end of the process is left to the caller: commander throws CommanderError.
  */
 export function buildProgram(run: RunCommand, output: ProgramOutput): Command {
@@ -44,7 +49,9 @@ export function buildProgram(run: RunCommand, output: ProgramOutput): Command {
       writeErr: (text) => void output.stderr.write(text),
     })
     .addHelpText("after", MAIN_EXAMPLES);
-  program.command("serve").copyInheritedSettings(program).description(SERVE_TEXT).exitOverride();
+  for (const [name, text] of SERVER_COMMANDS) {
+    program.command(name).copyInheritedSettings(program).description(text).exitOverride();
+  }
   addLogCommands(program, run);
   addRepairCommands(program, run);
   addTokenCommands(program, run);

@@ -15,6 +15,9 @@ export interface CliEnvironment extends ServeEnvironment, CommandEnvironment {
   readonly stderr: CommandEnvironment["stderr"] & ServeEnvironment["stderr"];
 }
 
+/** Commands whose flags are those of the server, or of all commands. */
+const SERVER_COMMANDS = ["serve", "config", "completion"];
+
 /**
  * Runs one command.
  *
@@ -31,8 +34,8 @@ export async function runCli(
   }, environment);
   try {
     // The server is loaded for the commands that are about it: the others start three times as fast.
-    if (words.includes("serve") || words.includes("completion")) {
-      await addServe(program, environment, (code) => (exitCode = code));
+    if (SERVER_COMMANDS.some((command) => words.includes(command))) {
+      await addServerCommands(program, environment, (code) => (exitCode = code));
     }
     await program.parseAsync([...words], { from: "user" });
     return exitCode;
@@ -43,22 +46,31 @@ export async function runCli(
   }
 }
 
-async function addServe(
+async function addServerCommands(
   program: Command,
   environment: CliEnvironment,
   done: (exitCode: number) => void,
 ): Promise<void> {
-  const serve = program.commands.find((command) => command.name() === "serve");
-  if (serve === undefined) return;
-  const { defineServe } = await import("./serve-program.ts");
-  const { readServeOptions, unknownVariables } = await import("./serve-options.ts");
+  const { defineConfig, defineServe } = await import("./serve-program.ts");
+  const { loadServeConfiguration, serverOptionsOf } = await import("./serve-configuration.ts");
   const { runServe } = await import("./serve-command.ts");
-  defineServe(serve, async (flags) => {
-    for (const name of unknownVariables(environment.variables)) {
-      environment.stderr.write(`walnut: variable ${name} is not known and has no effect\n`);
+  const { configCommand } = await import("./config-command.ts");
+  defineServe(commandOf(program, "serve"), async (flags) => {
+    const configuration = await loadServeConfiguration(flags, environment.variables);
+    for (const warning of configuration.warnings) {
+      environment.stderr.write(`walnut: ${warning}\n`);
     }
-    done(await runServe(readServeOptions(flags, environment.variables), environment));
+    done(await runServe(serverOptionsOf(configuration), environment));
   });
+  defineConfig(commandOf(program, "config"), async (flags, own) => {
+    done(await configCommand(flags, own, commandContext(environment)));
+  });
+}
+
+function commandOf(program: Command, name: string): Command {
+  const found = program.commands.find((command) => command.name() === name);
+  if (found === undefined) throw new Error(`the program has no command ${name}`);
+  return found;
 }
 
 /** Prints what went wrong, for people, and as JSON where that was asked for. */
@@ -67,7 +79,7 @@ async function reportFailure(
   words: readonly string[],
   environment: CliEnvironment,
 ): Promise<number> {
-  const isServe = words[0] === "serve";
+  const isServe = words[0] === "serve" || words[0] === "config";
   const exitCode =
     error instanceof CommandFailure
       ? error.exitCode

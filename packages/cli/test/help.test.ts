@@ -41,7 +41,7 @@ suite("help", () => {
     const environment = new RecordedEnvironment();
     const program = buildProgram(async () => undefined, environment);
     const names = program.commands.map((command) => command.name());
-    assert.deepEqual(names.toSorted(), [...COMMANDS, "serve"].toSorted());
+    assert.deepEqual(names.toSorted(), [...COMMANDS, "config", "serve"].toSorted());
   });
 
   for (const command of COMMANDS) {
@@ -110,5 +110,10 @@ _walnut; printf '%s\\n' "\${COMPREPLY[@]}"`;
     assert.deepEqual(complete("dump", "--format", "j"), ["jsonl"]);
     assert.deepEqual(complete("cursors", "ac"), ["ack"]);
     assert.ok(complete("cursors", "rm", "--").includes("--log"));
+    assert.deepEqual(complete("config", "--exa"), ["--example"]);
+    assert.deepEqual(complete("serve", "--durability", "fd"), ["fdatasync"]);
+    assert.deepEqual(complete("serve", "--wal-enabled", "f"), ["false"]);
+    const file = await temporaryDirectory(context);
+    assert.deepEqual(complete("config", "--config", file), [file]);
   });
 });

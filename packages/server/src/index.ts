@@ -6,6 +6,24 @@ export { ACCESS_RIGHTS, isAccessRight, type AccessRight } from "./access/access-
 export { StoredTokens, type NewTokenOptions, type TokenFacts } from "./access/stored-tokens.ts";
 export { LOCAL_TOKEN_ID } from "./access/token-book.ts";
 export { readLocalToken, removeLocalToken } from "./access-token.ts";
+export { configurationExample, sectionOf } from "./configuration/configuration-example.ts";
+export {
+  readConfigurationFile,
+  type ConfigurationFile,
+  type FileEntry,
+} from "./configuration/configuration-file.ts";
+export {
+  givenValues,
+  originText,
+  resolveConfiguration,
+  unknownVariables,
+  type Configuration,
+  type ConfigurationProblem,
+  type ConfigurationSources,
+  type OptionValue,
+  type Setting,
+  type SettingOrigin,
+} from "./configuration/configuration.ts";
 export {
   SERVER_ERROR_STATUS,
   ServerError,
@@ -15,6 +33,7 @@ export {
 export { decodeIngestBatch } from "./ingest/batch-codec.ts";
 export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";
 export { WALNUT_VERSION } from "./package-version.ts";
+export { resolveServerOptions } from "./resolve-server-options.ts";
 export { openServer, type WalnutServer } from "./server.ts";
 export type { LogFormat, LogLevel } from "./options/log-section.ts";
 export {

@@ -10,7 +10,7 @@
  *      it. The variable follows from the flag: `--flush-rows` is `WALNUT_FLUSH_ROWS`. An option without a default has
  *      `defaultText` instead, and is listed in `OpenOptions` of `server-options.ts`
  *   3. relations to other options: `checkRelations` in `resolve-server-options.ts`
- *   4. `UPDATE=1 npm test -- documents`, which writes the rows of docs/configuration.md
+ *   4. `UPDATE=1 npm test -- documents config-command`, which writes docs/configuration.md and deploy/walnut.toml
  * A new section is a new file `options/NAME-section.ts`, a line in `SERVER_SECTIONS` below and one in `ServerSettings`.
  */
 import { AUTH_SECTION } from "./options/auth-section.ts";

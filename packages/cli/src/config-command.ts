@@ -1,0 +1,110 @@
+/**
+ * `walnut config`: the configuration that `walnut serve` would run with, and where each value comes from.
+ *
+ * Reads and prints; starts nothing, makes no directory. Secrets are never shown.
+ */
+import {
+  configurationExample,
+  originText,
+  SERVER_OPTION_TABLE,
+  type Setting,
+} from "@walnut/server";
+import type { CommandContext } from "./command-context.ts";
+import { EXIT_OK, EXIT_USAGE } from "./exit-code.ts";
+import {
+  loadServeConfiguration,
+  problemsText,
+  type ServeConfiguration,
+  type ServeFlags,
+} from "./serve-configuration.ts";
+import { tableLines, type TableCell, type TableColumn } from "./text-table.ts";
+
+/** What the command was asked for. */
+export interface ConfigFlags {
+  /** Print nothing but what is wrong. */
+  readonly check: boolean;
+  /** Print an example file instead. */
+  readonly example: boolean;
+  readonly json: boolean;
+}
+
+/** Comment at the top of the example file. */
+const EXAMPLE_HEADING = `walnut.toml: every option of \`walnut serve\`, with its default.
+
+walnut serve reads the file named by --config or WALNUT_CONFIG, otherwise ./walnut.toml if it is there.
+A flag wins over an environment variable, a variable over this file, this file over the default.
+Relative paths start at the working directory. Unknown keys and wrong values stop the start.
+See what applies, and why: walnut config. Made by: walnut config --example`;
+
+const COLUMNS: readonly TableColumn[] = [
+  { title: "key", align: "left" },
+  { title: "value", align: "left" },
+  { title: "from", align: "left" },
+];
+
+/** @returns the exit code: 0, or that of wrong usage when the server would not start */
+export async function configCommand(
+  flags: ServeFlags,
+  { check, example, json }: ConfigFlags,
+  { environment, output, terminal, note }: CommandContext,
+): Promise<number> {
+  if (example) {
+    output.line(exampleConfiguration().trimEnd());
+    await output.flush();
+    return EXIT_OK;
+  }
+  const configuration = await loadServeConfiguration(flags, environment.variables);
+  const { problems, settings, path, warnings } = configuration;
+  for (const warning of warnings) note(`walnut: ${warning}`);
+  if (problems.length > 0) note(`walnut: ${problemsText(problems)}`);
+  if (json) output.json(jsonOf(configuration), terminal.isTerminal);
+  if (problems.length === 0 && !check && !json) {
+    output.line(
+      path === undefined ? "no walnut.toml here; see: walnut config --example" : path,
+      "",
+    );
+    output.line(...tableLines(COLUMNS, settings.map(rowOf), terminal));
+  }
+  await output.flush();
+  return problems.length === 0 ? EXIT_OK : EXIT_USAGE;
+}
+
+/** The example file: deploy/walnut.toml is this text. */
+export function exampleConfiguration(): string {
+  return configurationExample(SERVER_OPTION_TABLE, EXAMPLE_HEADING);
+}
+
+function rowOf(setting: Setting): readonly TableCell[] {
+  const { spec, origin } = setting;
+  const from = originText(origin);
+  const isDefault = origin.kind === "default";
+  return [
+    spec.toml,
+    isDefault ? { text: valueText(setting), style: "dim" } : valueText(setting),
+    isDefault ? { text: from, style: "dim" } : { text: from, style: "cyan" },
+  ];
+}
+
+function valueText({ spec, value }: Setting): string {
+  if (value === undefined) return `(${spec.defaultText ?? "not set"})`;
+  if (spec.kind === "secret") return "(hidden)";
+  if (typeof value !== "number" || spec.kind !== "integer" || spec.unit === "")
+    return String(value);
+  return `${value.toLocaleString("en-US")} ${spec.unit}`;
+}
+
+function jsonOf({ path, settings, problems, warnings }: ServeConfiguration): unknown {
+  return {
+    file: path ?? null,
+    settings: settings.map(({ spec, value, origin }) => ({
+      key: spec.toml,
+      option: spec.name,
+      value: spec.kind === "secret" ? null : (value ?? null),
+      ...(spec.kind === "secret" ? { isSet: value !== undefined } : {}),
+      ...(spec.kind === "integer" && spec.unit !== "" ? { unit: spec.unit } : {}),
+      origin,
+    })),
+    problems,
+    warnings,
+  };
+}
