@@ -7,7 +7,7 @@ import { CommandFailure } from "./command-failure.ts";
 import { EXIT_USAGE } from "./exit-code.ts";
 
 export interface LocatedLog {
-  /** Short name for headings and `--log`: "worker-1", "catalog"; "" for a directory that is the log itself. */
+  /** Short name for headings and `--log`: "worker-1", "catalog-1"; "" for a directory that is the log itself. */
   readonly name: string;
   readonly directory: string;
 }
@@ -30,8 +30,11 @@ export async function locateLogs(directory: string): Promise<readonly LocatedLog
     const candidate = join(directory, "wal", worker);
     if (isLog((await namesIn(candidate)) ?? [])) logs.push({ name: worker, directory: candidate });
   }
-  const catalog = join(directory, "catalog");
-  if (isLog((await namesIn(catalog)) ?? [])) logs.push({ name: "catalog", directory: catalog });
+  for (const worker of ((await namesIn(join(directory, "catalog"))) ?? []).toSorted()) {
+    const candidate = join(directory, "catalog", worker);
+    const name = worker.replace("worker", "catalog");
+    if (isLog((await namesIn(candidate)) ?? [])) logs.push({ name, directory: candidate });
+  }
   if (logs.length > 0) return logs;
   const what = names.length === 0 ? "is empty" : "holds no log";
   throw new CommandFailure(

@@ -25,7 +25,7 @@ export const KEY_FLAG: readonly [string, string] = [
 ];
 export const LOG_FLAG: readonly [string, string] = [
   "--log <name>",
-  "which log of a server: worker-1, catalog",
+  "which log of a server: worker-1, catalog-1",
 ];
 
 /** Adds the commands to the program. */

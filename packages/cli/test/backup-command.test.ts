@@ -70,15 +70,15 @@ suite("walnut backup", () => {
 
   test("of a server asks which log is meant", async (context) => {
     const data = await temporaryDirectory(context);
-    for (const name of ["wal/worker-1", "catalog"]) {
+    for (const name of ["wal/worker-1", "catalog/worker-1"]) {
       await mkdir(join(data, name), { recursive: true });
       await (await openLog(join(data, name), { segments: 1, records: 2 })).close();
     }
     const target = join(data, "backup");
     const { code, environment } = await run(["backup", data, target]);
     assert.equal(code, EXIT_USAGE);
-    assert.match(environment.err, /--log worker-1 or --log catalog/);
-    assert.equal((await run(["backup", data, target, "--log", "catalog"])).code, EXIT_OK);
+    assert.match(environment.err, /--log worker-1 or --log catalog-1/);
+    assert.equal((await run(["backup", data, target, "--log", "catalog-1"])).code, EXIT_OK);
   });
 
   test("beside a process that appends, rotates, releases and cuts, is whole each time", async (context) => {

@@ -54,7 +54,7 @@ suite("walnut inspect", () => {
 
   test("shows every log of a server's data directory", async (context) => {
     const data = await temporaryDirectory(context);
-    for (const name of ["wal/worker-1", "catalog"]) {
+    for (const name of ["wal/worker-1", "catalog/worker-1"]) {
       await mkdir(join(data, name), { recursive: true });
       const wal = await openLog(join(data, name), { segments: 1, records: 2 });
       await wal.close();
@@ -62,7 +62,7 @@ suite("walnut inspect", () => {
     const { environment } = await run(["inspect", data, "--json"]);
     assert.deepEqual(
       environment.json.logs.map(({ name }: { name: string }) => name),
-      ["worker-1", "catalog"],
+      ["worker-1", "catalog-1"],
     );
   });
 

@@ -132,17 +132,17 @@ suite("walnut repair", () => {
 
   test("goes through all logs of a server, or through one", async (context) => {
     const data = await temporaryDirectory(context);
-    for (const name of ["wal/worker-1", "catalog"]) {
+    for (const name of ["wal/worker-1", "catalog/worker-1"]) {
       await mkdir(join(data, name), { recursive: true });
       await (await openLog(join(data, name), { segments: 2, records: 2 })).close();
     }
-    await flip(segmentFile(join(data, "catalog"), 1), 64 + 60);
+    await flip(segmentFile(join(data, "catalog/worker-1"), 1), 64 + 60);
     assert.equal((await run(["repair", data])).code, EXIT_DAMAGE);
     assert.equal((await run(["repair", data, "--log", "worker-1"])).code, EXIT_OK);
     assert.equal((await run(["repair", data, "--log", "none"])).code, EXIT_USAGE);
     assert.equal((await run(["repair", data, "--apply"])).code, EXIT_OK);
-    const names = await readdir(data);
-    assert.equal(names.filter((name) => name.startsWith("catalog-before-repair-")).length, 1);
+    const names = await readdir(join(data, "catalog"));
+    assert.equal(names.filter((name) => name.startsWith("worker-1-before-repair-")).length, 1);
     assert.deepEqual((await readdir(join(data, "wal"))).length, 1);
   });
 

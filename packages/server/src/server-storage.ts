@@ -21,10 +21,8 @@ import {
   type QueryResult,
   type TableStore,
 } from "./store/table-store.ts";
+import { walDirectoryOf } from "./workers/shard.ts";
 import { WritePath } from "./write-path.ts";
-
-/** Directory of the log inside the data directory. One worker, one log. */
-export const WAL_DIRECTORY_NAME = "wal/worker-1";
 
 /** Number of the worker that owns the log. */
 export const WORKER_ID = 1;
@@ -101,7 +99,7 @@ export async function openStorage(options: StorageOptions): Promise<ServerStorag
 
 async function openLog({ options, directory, onProgress }: StorageOptions): Promise<Wal> {
   return await openWal({
-    directory: join(directory, WAL_DIRECTORY_NAME),
+    directory: join(directory, walDirectoryOf(WORKER_ID)),
     durability: options.durability,
     segmentSizeBytes: options.segmentSizeBytes,
     segmentMaxAgeMs: options.segmentMaxAgeMs,

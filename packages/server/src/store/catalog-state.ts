@@ -247,7 +247,8 @@ function sumFiles(
   };
 }
 
-function withFiles(groups: readonly FileGroup[], added: FileGroup): readonly FileGroup[] {
+/** Groups with the files of one more: those with the same columns are one group. */
+export function withFiles(groups: readonly FileGroup[], added: FileGroup): readonly FileGroup[] {
   if (added.files.length === 0) return groups;
   const index = groups.findIndex((group) => hasSameColumns(group.columns, added.columns));
   const known = groups[index];

@@ -18,6 +18,10 @@ export interface FileAuditOptions {
   readonly files: StoreFileSystem;
   /** Absolute path of the Parquet root. */
   readonly root: string;
+  /** Shard of the store. Files of others are not looked at: another process may be writing them. */
+  readonly shard: number;
+  /** The other shards that the data directory has. A file of a shard that is not there is a lost catalog's. */
+  readonly otherShards: readonly number[];
   readonly tables: Iterable<CatalogTable>;
   /** Files that the catalog knows as removed: they go after their time of grace, not here. */
   readonly removedFiles: Iterable<CatalogFile>;
@@ -62,8 +66,10 @@ export async function auditFiles(options: FileAuditOptions): Promise<FileAuditRe
   for await (const path of walk(options, "")) {
     if (known.has(path)) continue;
     const watermark = watermarks.get(path.split("/").slice(0, 2).join("/")) ?? 0;
-    const { oldestLogLsn, flushedLsn } = options;
-    const verdict = judge(path, { watermark, oldestLogLsn, flushedLsn });
+    const { shard, otherShards, oldestLogLsn, flushedLsn } = options;
+    const verdict = judge(path, { shard, otherShards, watermark, oldestLogLsn, flushedLsn });
+    if (verdict === "foreign") continue;
+    if (verdict === "orphan") throw shardLost(options.root, path);
     if (verdict === "data" && options.isCatalogEmpty) throw catalogLost(options.root, path);
     if (verdict === "unknown") unknown.push(path);
     else removed.push(path);
@@ -75,13 +81,21 @@ export async function auditFiles(options: FileAuditOptions): Promise<FileAuditRe
 }
 
 interface AuditLimits {
+  readonly shard: number;
+  readonly otherShards: readonly number[];
   readonly watermark: number;
   readonly oldestLogLsn: number;
   readonly flushedLsn: number;
 }
 
-/** "data" and "temporary" files are leftovers of flushes and rewrites that were never committed. */
-function judge(path: string, limits: AuditLimits): "data" | "temporary" | "unknown" {
+/**
+ * "data" and "temporary" files are leftovers of flushes and rewrites that were never committed. "foreign" ones
+ * belong to another shard, "orphan" ones to a shard that is not there.
+ */
+function judge(
+  path: string,
+  limits: AuditLimits,
+): "data" | "temporary" | "unknown" | "foreign" | "orphan" {
   const parts = path.split("/");
   const [, measurement = "", year = "", month = "", day = "", hour = "", name = ""] = parts;
   if (parts.length !== 7 || !/^\d{4}\/\d\d\/\d\d\/\d\d$/.test([year, month, day, hour].join("/"))) {
@@ -90,12 +104,16 @@ function judge(path: string, limits: AuditLimits): "data" | "temporary" | "unkno
   const parsed = parseFileName(name, measurement);
   switch (parsed.kind) {
     case "temporary":
-      return "temporary";
+      // Half a file of a shard that is not there is nobody's rows.
+      if (parsed.shard === limits.shard) return "temporary";
+      return limits.otherShards.includes(parsed.shard) ? "foreign" : "unknown";
     case "unknown":
       return "unknown";
     case "data":
+      if (parsed.shard !== limits.shard) return foreign(parsed.shard, limits);
       return isInLog(parsed.range, limits) ? "data" : "unknown";
     case "rewritten":
+      if (parsed.shard !== limits.shard) return foreign(parsed.shard, limits);
       return isCopy(parsed.range, limits) ? "data" : "unknown";
   }
 }
@@ -103,6 +121,10 @@ function judge(path: string, limits: AuditLimits): "data" | "temporary" | "unkno
 /** All its rows came from files that this catalog has seen: they are in other files, or were deleted. */
 function isCopy(range: LsnRange, { watermark, flushedLsn }: AuditLimits): boolean {
   return range.lastLsn <= Math.max(watermark, flushedLsn);
+}
+
+function foreign(shard: number, { otherShards }: AuditLimits): "foreign" | "orphan" {
+  return otherShards.includes(shard) ? "foreign" : "orphan";
 }
 
 function isInLog(range: LsnRange, { watermark, oldestLogLsn }: AuditLimits): boolean {
@@ -152,6 +174,15 @@ async function* walk(
     if (entry.isDirectory) yield* walk(options, path);
     else yield path;
   }
+}
+
+function shardLost(root: string, path: string): ServerError {
+  return new ServerError(
+    "SERVER_STORAGE_CORRUPT",
+    `${root}/${path} belongs to a shard that has no catalog and no log here. Restore them from a backup, or ` +
+      "move the shard's files away to go on without their rows.",
+    { details: { path: `${root}/${path}` } },
+  );
 }
 
 function catalogLost(root: string, path: string): ServerError {

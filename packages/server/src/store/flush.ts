@@ -22,6 +22,8 @@ import type { TableName } from "./table-name.ts";
 
 /** What a flush writes with and where. */
 export interface FlushTarget {
+  /** Number of the shard, part of every file's name. */
+  readonly shard: number;
   readonly files: StoreFileSystem;
   readonly directories: DurableDirectories;
   readonly writer: ParquetWriter;
@@ -93,14 +95,14 @@ interface WrittenFile {
 }
 
 async function writeHourFile(
-  { files, directories }: FlushTarget,
+  { shard, files, directories }: FlushTarget,
   { table, attempt, firstLsn, lastLsn }: FlushSource,
   { hour, write }: { readonly hour: HourFacts; readonly write: (path: string) => Promise<void> },
 ): Promise<WrittenFile> {
   const tablePath = tableDirectory(table.database, table.measurement);
   const relative = `${tablePath}/${hourDirectory(hour.hourStartNs)}`;
   const directory = await directories.ensure(relative);
-  const name = parquetFileName(table.measurement, { firstLsn, lastLsn });
+  const name = parquetFileName(table.measurement, shard, { firstLsn, lastLsn });
   const temporaryPath = `${directory}/${temporaryFileName(name, attempt)}`;
   try {
     const bytes = await writeDurably(files, temporaryPath, write);

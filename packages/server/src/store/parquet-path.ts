@@ -1,11 +1,12 @@
 /**
  * Where the rows of a table live: names of directories and Parquet files.
  *
- *     {database}/{measurement}/{YYYY}/{MM}/{DD}/{HH}/{measurement}_{firstLsn}-{lastLsn}.parquet
+ *     {database}/{measurement}/{YYYY}/{MM}/{DD}/{HH}/{measurement}_w{shard}_{firstLsn}-{lastLsn}.parquet
  *
- * and `{measurement}_{firstLsn}-{lastLsn}.{generation}.parquet` for files made of files,
+ * and `{measurement}_w{shard}_{firstLsn}-{lastLsn}.{generation}.parquet` for files made of files,
  * relative to the Parquet root, separated by slashes on every platform. The hour is the UTC hour of the
- * data, the LSNs are the range of the log that the flush covers. Names of databases and measurements are
+ * data, the LSNs are the range of the log that the flush covers, and the shard is the number of that log: several
+ * processes write below one root, and none may take a file of another for its own. Names of databases and measurements are
  * percent-encoded, so that any name is one safe path part; the encoding is injective, and names too long
  * for a file system end in a digest. Layout: docs/storage.md. Pure.
  */
@@ -56,18 +57,22 @@ export function hourDirectory(hourStartNs: bigint): string {
   return `${iso.slice(0, 4)}/${iso.slice(5, 7)}/${iso.slice(8, 10)}/${iso.slice(11, 13)}`;
 }
 
-/** Name of the Parquet file that a flush of `range` writes into an hour directory. */
-export function parquetFileName(measurement: string, range: LsnRange): string {
-  return `${encodePathPart(measurement)}_${range.firstLsn}-${range.lastLsn}.parquet`;
+/** Name of the Parquet file that a flush of `range` of a shard's log writes into an hour directory. */
+export function parquetFileName(measurement: string, shard: number, range: LsnRange): string {
+  return `${encodePathPart(measurement)}_w${shard}_${range.firstLsn}-${range.lastLsn}.parquet`;
 }
 
 /**
  * Name of a file that takes the place of others, which hold rows of `range`. It is new: the generation is
  * one more than the highest of the files that it replaces, so along a row's way from file to file it grows.
  */
-export function rewrittenFileName(measurement: string, source: RewrittenRange): string {
+export function rewrittenFileName(
+  measurement: string,
+  shard: number,
+  source: RewrittenRange,
+): string {
   const { firstLsn, lastLsn, generation } = source;
-  return `${encodePathPart(measurement)}_${firstLsn}-${lastLsn}.${generation}.parquet`;
+  return `${encodePathPart(measurement)}_w${shard}_${firstLsn}-${lastLsn}.${generation}.parquet`;
 }
 
 /** Range and generation of a file made of files: 0 for one that a flush wrote. */
@@ -82,9 +87,9 @@ export function temporaryFileName(fileName: string, attempt: number): string {
 
 /** What a name in an hour directory says about itself. */
 export type ParsedFileName =
-  | { readonly kind: "data"; readonly range: LsnRange }
-  | { readonly kind: "rewritten"; readonly range: RewrittenRange }
-  | { readonly kind: "temporary" }
+  | { readonly kind: "data"; readonly shard: number; readonly range: LsnRange }
+  | { readonly kind: "rewritten"; readonly shard: number; readonly range: RewrittenRange }
+  | { readonly kind: "temporary"; readonly shard: number }
   | { readonly kind: "unknown" };
 
 /**
@@ -93,19 +98,25 @@ export type ParsedFileName =
  * @param tableDirectoryName - name of the measurement's directory, which is the encoded measurement
  */
 export function parseFileName(fileName: string, tableDirectoryName: string): ParsedFileName {
-  const prefix = `${tableDirectoryName}_`;
-  if (fileName.startsWith(`.${prefix}`) && fileName.endsWith(".tmp")) return { kind: "temporary" };
+  const prefix = `${tableDirectoryName}_w`;
+  if (fileName.startsWith(`.${prefix}`)) {
+    const temporary = /^([1-9]\d?)_.*\.tmp$/.exec(fileName.slice(prefix.length + 1));
+    return temporary === null
+      ? { kind: "unknown" }
+      : { kind: "temporary", shard: Number(temporary[1]) };
+  }
   if (!fileName.startsWith(prefix)) return { kind: "unknown" };
-  const match = /^(\d{1,16})-(\d{1,16})(?:\.(\d{1,9}))?\.parquet$/.exec(
+  const match = /^([1-9]\d?)_(\d{1,16})-(\d{1,16})(?:\.(\d{1,9}))?\.parquet$/.exec(
     fileName.slice(prefix.length),
   );
   if (match === null) return { kind: "unknown" };
-  const range = { firstLsn: Number(match[1]), lastLsn: Number(match[2]) };
+  const shard = Number(match[1]);
+  const range = { firstLsn: Number(match[2]), lastLsn: Number(match[3]) };
   if (range.firstLsn < 1 || range.lastLsn < range.firstLsn) return { kind: "unknown" };
-  if (match[3] === undefined) return { kind: "data", range };
-  const generation = Number(match[3]);
+  if (match[4] === undefined) return { kind: "data", shard, range };
+  const generation = Number(match[4]);
   return generation >= 1
-    ? { kind: "rewritten", range: { ...range, generation } }
+    ? { kind: "rewritten", shard, range: { ...range, generation } }
     : { kind: "unknown" };
 }
 

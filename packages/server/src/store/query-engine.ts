@@ -39,6 +39,15 @@ export interface QueryResult {
   readonly durationMs: number;
 }
 
+/**
+ * Takes the tables that a query names, as they are at one moment. Called once; may take a while, and should end
+ * early when the signal says that the query has.
+ */
+export type TakeSnapshot = (
+  references: readonly TableReference[],
+  signal: AbortSignal,
+) => Promise<readonly TableSnapshot[]>;
+
 export interface QueryEngineOptions {
   /** Absolute path of the only directory that queries may read. */
   readonly root: string;
@@ -89,11 +98,7 @@ export class QueryEngine {
    * @throws {ServerError} `SERVER_INVALID_QUERY`, `SERVER_QUERY_FAILED` (timeout, memory, aborted),
    * `SERVER_OVERLOADED`
    */
-  async run(
-    sql: string,
-    takeSnapshot: (references: readonly TableReference[]) => readonly TableSnapshot[],
-    signal?: AbortSignal,
-  ): Promise<QueryResult> {
+  async run(sql: string, takeSnapshot: TakeSnapshot, signal?: AbortSignal): Promise<QueryResult> {
     const startedMs = this.#options.clock.nowMs();
     if (sql.length > MAX_SQL_LENGTH) {
       throw new ServerError("SERVER_INVALID_QUERY", `the query is longer than ${MAX_SQL_LENGTH}`);
@@ -138,7 +143,7 @@ export class QueryEngine {
 
   async #runInSlot(
     sql: string,
-    takeSnapshot: (references: readonly TableReference[]) => readonly TableSnapshot[],
+    takeSnapshot: TakeSnapshot,
     deadline: QueryDeadline,
   ): Promise<Answer> {
     const name = `walnut_q${++this.#queryCount}`;
@@ -149,7 +154,8 @@ export class QueryEngine {
     try {
       deadline.watch(connection);
       const references = findReferences(await parse(connection, sql));
-      const snapshots = takeSnapshot(references);
+      const snapshots = await takeSnapshot(references, deadline.signal);
+      deadline.signal.throwIfAborted();
       assertDistinct(snapshots);
       const setup = [`ATTACH ':memory:' AS ${name}`];
       for (const snapshot of snapshots) {

@@ -1,11 +1,16 @@
 /** Options of the table store, their defaults and limits. */
 import { ServerError } from "../errors.ts";
+import { MAX_WORKERS } from "../workers/shard.ts";
 import type { CatalogDurability } from "./wal-catalog-log.ts";
 
 /** Options of `openTableStore`. */
 export interface TableStoreOptions {
-  /** Directory of the store; `catalog/` and `parquet/` are made inside it. */
+  /** Directory of the store; `catalog/worker-{shard}/` and `parquet/` are made inside it. */
   readonly directory: string;
+  /** Number of the shard: several stores share one directory, each with its own catalog and files. Default 1. */
+  readonly shard?: number | undefined;
+  /** Numbers of the other shards in the directory. Default: none. */
+  readonly otherShards?: readonly number[] | undefined;
   /** Rows at which a memtable is flushed. More: larger files, more memory. Default 50,000. */
   readonly flushRows?: number | undefined;
   /** Age of its oldest row at which a memtable is flushed, in ms. Default 5,000. */
@@ -48,6 +53,8 @@ export const DEFAULT_TABLE_STORE_OPTIONS: Omit<
   ResolvedTableStoreOptions,
   "directory" | "onBackgroundError"
 > = {
+  shard: 1,
+  otherShards: [],
   flushRows: 50_000,
   flushAgeMs: 5_000,
   catalogDurability: "fdatasync",
@@ -63,6 +70,7 @@ export const DEFAULT_TABLE_STORE_OPTIONS: Omit<
 
 /** Smallest and largest value of each number. */
 const RANGES = {
+  shard: [1, MAX_WORKERS],
   flushRows: [1, 4_000_000],
   flushAgeMs: [1, 86_400_000],
   queryMemoryBytes: [16 * 1024 * 1024, Number.MAX_SAFE_INTEGER],

@@ -1,12 +1,11 @@
 /**
  * The tables of a store by name: exactly, and as SQL compares names.
  *
- * Only names and the tables in memory that carry them; what the catalog says of a table is not known here.
+ * Only names and the tables in memory that carry them; what the catalog says of a table is not known here. Nor is
+ * which table a query means: other shards may have one of the name too, see shard-snapshot.ts.
  */
-import { ServerError } from "../errors.ts";
-import { nearNames } from "./near-names.ts";
 import { foldIdentifier } from "./sql-identifier.ts";
-import { describeTable, tableKey, type TableName } from "./table-name.ts";
+import { tableKey, type TableName } from "./table-name.ts";
 import { TableState, type BufferedTotals } from "./table-state.ts";
 
 /** All tables, each created when it is first named. */
@@ -42,26 +41,8 @@ export class TableIndex implements Iterable<TableState> {
     return table;
   }
 
-  /**
-   * The table of exactly this name, or the only one that SQL takes for the same.
-   *
-   * @param isVisible - false for a table that nobody shall find, such as a deleted one
-   * @throws {ServerError} `SERVER_INVALID_QUERY`, naming tables that are called alike
-   */
-  resolve(reference: TableName, isVisible: (table: TableState) => boolean): TableState {
-    const key = tableKey(reference);
-    const exact = this.#tables.get(key);
-    if (exact !== undefined && isVisible(exact)) return exact;
-    const alike = (this.#byFoldedName.get(foldIdentifier(key)) ?? []).filter(isVisible);
-    const [only] = alike;
-    if (only !== undefined && alike.length === 1) return only;
-    const candidates = alike.length > 1 ? alike : [...this.#tables.values()].filter(isVisible);
-    const near = nearNames(describeTable(reference), candidates.map(describeTable));
-    const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
-    throw new ServerError(
-      "SERVER_INVALID_QUERY",
-      `unknown table ${describeTable(reference)}${hint}`,
-      { details: { database: reference.database, measurement: reference.measurement } },
-    );
+  /** All tables whose names SQL does not tell apart from this one. */
+  alike(name: TableName): readonly TableState[] {
+    return this.#byFoldedName.get(foldIdentifier(tableKey(name))) ?? [];
   }
 }

@@ -11,18 +11,18 @@
 import * as path from "node:path";
 import { ServerError } from "../errors.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
+import { catalogDirectoryOf } from "../workers/shard.ts";
 import { Catalog, DEFAULT_SNAPSHOT_BYTES } from "./catalog.ts";
 import type { CatalogLog } from "./catalog-log.ts";
-import { isGone } from "./catalog-state.ts";
 import { DurableDirectories, prepareRoot } from "./durable-directories.ts";
 import { auditFiles, type FileAuditReport } from "./file-audit.ts";
 import { Flusher } from "./flusher.ts";
 import { openThreadedParquetWriter } from "./parquet-thread.ts";
 import type { ParquetWriter } from "./parquet-writer.ts";
-import { QueryEngine, type QueryResult as Answer } from "./query-engine.ts";
-import type { TableReference } from "./query-references.ts";
+import { QueryEngine, type QueryResult as Answer, type TakeSnapshot } from "./query-engine.ts";
 import { RemovedFiles } from "./removed-files.ts";
 import { SchemaRegistry, type AdmittedBatch as Admission } from "./schema-registry.ts";
+import { uniteShards, type ShardSnapshot } from "./shard-snapshot.ts";
 import { systemStoreClock, type StoreClock } from "./store-environment.ts";
 import { nodeStoreFileSystem, type StoreFileSystem } from "./store-file-system.ts";
 import {
@@ -38,7 +38,7 @@ import {
 } from "./store-options.ts";
 import { TableIndex } from "./table-index.ts";
 import { describeTable, type TableName } from "./table-name.ts";
-import type { TableSnapshot } from "./table-snapshot.ts";
+import { isVisible, takeSnapshot } from "./take-snapshot.ts";
 import type { TableState } from "./table-state.ts";
 import { openWalCatalogLog } from "./wal-catalog-log.ts";
 
@@ -47,6 +47,18 @@ export type AdmittedBatch = Admission;
 
 /** The answer of {@link TableStore.query}. */
 export type QueryResult = Answer;
+
+/** How a query is run, see {@link TableStore.query}. */
+export interface StoreQueryOptions {
+  /** Stops the query. */
+  readonly signal?: AbortSignal | undefined;
+  /** Reads the tables of other shards, while the query is under way. Default: there are none. */
+  readonly readOtherShards?:
+    | ((names: readonly TableName[], signal: AbortSignal) => Promise<readonly ShardSnapshot[]>)
+    | undefined;
+}
+
+const noOtherShards = (): Promise<readonly ShardSnapshot[]> => Promise.resolve([]);
 
 /** What a store takes from outside besides its options: disk, clock, log. */
 export interface TableStoreEnvironment {
@@ -71,7 +83,7 @@ export async function openTableStore(options: TableStoreOptions): Promise<TableS
       clock: systemStoreClock,
       openCatalogLog: async () =>
         await openWalCatalogLog({
-          directory: path.join(resolved.directory, "catalog"),
+          directory: path.join(resolved.directory, catalogDirectoryOf(resolved.shard)),
           durability: resolved.catalogDurability,
         }),
       openParquetWriter: async () => await openThreadedParquetWriter(),
@@ -98,6 +110,8 @@ export async function openTableStoreWith(
     const audit = await auditFiles({
       files: environment.files,
       root,
+      shard: resolved.shard,
+      otherShards: resolved.otherShards,
       tables: catalog.tables,
       isCatalogEmpty: catalog.isEmpty,
       removedFiles: catalog.removedFiles,
@@ -168,7 +182,12 @@ export class TableStore {
     this.#flusher = new Flusher({
       catalog,
       registry: this.#registry,
-      target: { files, writer, directories: new DurableDirectories(files, root) },
+      target: {
+        shard: options.shard,
+        files,
+        writer,
+        directories: new DurableDirectories(files, root),
+      },
       clock: environment.clock,
       flushRows: options.flushRows,
       flushAgeMs: options.flushAgeMs,
@@ -262,14 +281,23 @@ export class TableStore {
    *
    * @throws {ServerError} `SERVER_INVALID_QUERY`, `SERVER_QUERY_FAILED`, `SERVER_OVERLOADED`
    */
-  async query(
-    sql: string,
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<QueryResult> {
+  async query(sql: string, options: StoreQueryOptions = {}): Promise<QueryResult> {
     this.#assertOpen();
-    const snapshot = (references: readonly TableReference[]): readonly TableSnapshot[] =>
-      this.#snapshot(references);
-    return await this.#engine.run(sql, snapshot, options.signal);
+    const { signal, readOtherShards = noOtherShards } = options;
+    const unite: TakeSnapshot = async (references, stop) => {
+      const others = await readOtherShards(references, stop);
+      return uniteShards(references, [this.snapshot(references), ...others]);
+    };
+    return await this.#engine.run(sql, unite, signal);
+  }
+
+  /** Tables as they are now, all in one step: no flush can commit in between. */
+  snapshot(names: readonly TableName[]): ShardSnapshot {
+    return takeSnapshot(names, {
+      tables: this.#tables,
+      catalog: this.#catalog,
+      registry: this.#registry,
+    });
   }
 
   /** Flushes every row that is in memory now; resolves when all of them are committed. */
@@ -281,7 +309,7 @@ export class TableStore {
   /** The state of the store and of every table. */
   stats(): TableStoreStats {
     const tables = [...this.#tables]
-      .filter((table) => this.#isVisible(table))
+      .filter((table) => isVisible(table, this.#catalog))
       .map((table) => tableStats(table, this.#catalog));
     return {
       insertedLsn: this.#insertedLsn,
@@ -355,28 +383,6 @@ export class TableStore {
     }
     this.#removedFiles.track();
     this.#onCommitted();
-  }
-
-  /** Tables as they are now, all in one step: no flush can commit in between. */
-  #snapshot(references: readonly TableReference[]): readonly TableSnapshot[] {
-    const tables = new Set(
-      references.map((reference) =>
-        this.#tables.resolve(reference, (table) => this.#isVisible(table)),
-      ),
-    );
-    return [...tables].map((table) => ({
-      database: table.database,
-      measurement: table.measurement,
-      schema: this.#registry.schema(table.key),
-      groups: this.#catalog.table(table.key)?.groups ?? [],
-      rowSets: table.rowSets(),
-    }));
-  }
-
-  /** Deleted tables are kept for replay alone, until somebody writes to them again. */
-  #isVisible(table: TableState): boolean {
-    const stored = this.#catalog.table(table.key);
-    return table.memtables.length > 0 || stored === undefined || !isGone(stored);
   }
 }
 

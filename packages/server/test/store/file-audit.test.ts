@@ -43,7 +43,7 @@ suite("file audit", () => {
     const directory = await temporaryDirectory(t);
     const { disk, file } = await storeOnDisk(directory);
     await rename(file, `${file}.away`);
-    await assertCorrupt(directory, disk, /cpu_5-5\.parquet \(db\.cpu, 10 rows\): missing/);
+    await assertCorrupt(directory, disk, /cpu_w1_5-5\.parquet \(db\.cpu, 10 rows\): missing/);
     await rename(`${file}.away`, file);
     const { store } = await openTestStore(directory, disk);
     assert.deepEqual(await one(store, "SELECT count(*) FROM db.cpu"), [10]);
@@ -76,22 +76,22 @@ suite("file audit", () => {
     const other = path.join(root, "db", "new%20table", "2025", "10", "09", "08");
     await mkdir(other, { recursive: true });
     const leftovers = [
-      path.join(hour, "cpu_6-9.parquet"),
-      path.join(hour, ".cpu_6-9.parquet.1.tmp"),
-      path.join(other, "new%20table_2-3.parquet"),
-      path.join(hour, "cpu_2-5.1.parquet"), // Made of files that the catalog has seen.
-      path.join(hour, ".cpu_2-5.2.parquet.1.tmp"),
+      path.join(hour, "cpu_w1_6-9.parquet"),
+      path.join(hour, ".cpu_w1_6-9.parquet.1.tmp"),
+      path.join(other, "new%20table_w1_2-3.parquet"),
+      path.join(hour, "cpu_w1_2-5.1.parquet"), // Made of files that the catalog has seen.
+      path.join(hour, ".cpu_w1_2-5.2.parquet.1.tmp"),
     ];
     const strangers = [
-      path.join(hour, "cpu_3-4.parquet"), // At or below the watermark: its rows are flushed.
-      path.join(hour, "cpu_4-9.parquet"),
-      path.join(hour, "cpu_4-9.1.parquet"), // Of files that a newer catalog knew: perhaps the only copy.
-      path.join(hour, "cpu_2-5.0.parquet"),
-      path.join(hour, "mem_6-9.parquet"),
-      path.join(hour, "cpu_6-9.parquet.bak"),
+      path.join(hour, "cpu_w1_3-4.parquet"), // At or below the watermark: its rows are flushed.
+      path.join(hour, "cpu_w1_4-9.parquet"),
+      path.join(hour, "cpu_w1_4-9.1.parquet"), // Of files that a newer catalog knew: perhaps the only copy.
+      path.join(hour, "cpu_w1_2-5.0.parquet"),
+      path.join(hour, "mem_w1_6-9.parquet"),
+      path.join(hour, "cpu_w1_6-9.parquet.bak"),
       path.join(hour, "notes.txt"),
-      path.join(root, "cpu_6-9.parquet"),
-      path.join(root, "db", "cpu", "cpu_6-9.parquet"),
+      path.join(root, "cpu_w1_6-9.parquet"),
+      path.join(root, "db", "cpu", "cpu_w1_6-9.parquet"),
       path.join(root, "db", "cpu", "2025", "10", "09", "xx.parquet"),
     ];
     for (const name of leftovers) await copyFile(file, name);
@@ -108,10 +108,21 @@ suite("file audit", () => {
     for (const name of leftovers) await assert.rejects(stat(name), { code: "ENOENT" }, name);
   });
 
+  test("does not look at files of other shards, and notices one whose shard is gone", async (t) => {
+    const directory = await temporaryDirectory(t);
+    const { disk, file } = await storeOnDisk(directory);
+    const foreign = ["cpu_w2_1-9.parquet", ".cpu_w2_1-9.parquet.1.tmp"];
+    for (const name of foreign) await copyFile(file, path.join(path.dirname(file), name));
+    const { store } = await openTestStore(directory, disk, { options: { otherShards: [2] } });
+    assert.deepEqual(store.stats().audit, { removed: [], unknown: [] });
+    await store.close();
+    await assertCorrupt(directory, disk, /cpu_w2_1-9\.parquet belongs to a shard/);
+  });
+
   test("leaves files whose rows the log does not have any more", async (t) => {
     const directory = await temporaryDirectory(t);
     const { disk, file } = await storeOnDisk(directory);
-    const newer = path.join(path.dirname(file), "cpu_6-9.parquet");
+    const newer = path.join(path.dirname(file), "cpu_w1_6-9.parquet");
     await copyFile(file, newer);
     const { store } = await openTestStore(directory, disk, { options: { oldestLogLsn: 8 } });
     assert.deepEqual(store.stats().audit.removed, []);

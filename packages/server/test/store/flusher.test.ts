@@ -40,10 +40,10 @@ suite("Flusher", () => {
     await until(() => flushedLsns.length > 0);
     assert.deepEqual(flushedLsns, [2]);
     assert.equal(store.flushedLsn, 2);
-    assert.deepEqual(await parquetFiles(directory), ["cpu_1-2.parquet"]);
+    assert.deepEqual(await parquetFiles(directory), ["cpu_w1_1-2.parquet"]);
     assert.equal(store.stats().rowsInMemory, 1);
     await store.close();
-    assert.deepEqual(await parquetFiles(directory), ["cpu_1-2.parquet", "cpu_3-3.parquet"]);
+    assert.deepEqual(await parquetFiles(directory), ["cpu_w1_1-2.parquet", "cpu_w1_3-3.parquet"]);
   });
 
   test("flushes when the oldest row is old enough, counted from the first", async (t) => {
@@ -103,7 +103,7 @@ suite("Flusher", () => {
     assert.deepEqual(await one(store, "SELECT count(*), count(DISTINCT n) FROM db.cpu"), [50, 50]);
     release();
     await store.flush();
-    assert.deepEqual(await parquetFiles(directory), ["cpu_1-1.parquet", "cpu_2-5.parquet"]);
+    assert.deepEqual(await parquetFiles(directory), ["cpu_w1_1-1.parquet", "cpu_w1_2-5.parquet"]);
     assert.deepEqual(await one(store, "SELECT count(*), count(DISTINCT n) FROM db.cpu"), [50, 50]);
     await store.close();
   });

@@ -69,7 +69,7 @@ suite("Parquet files", () => {
         none: ["float", [null, null, null]],
       }),
     ]);
-    assert.deepEqual([...files.keys()], ["db/all/1677/09/22/00/all_3-3.parquet"]);
+    assert.deepEqual([...files.keys()], ["db/all/1677/09/22/00/all_w1_3-3.parquet"]);
     const [found = []] = files.values();
     const expected: Row[] = [
       { time: times[0], tag: "a", i: 2n ** 63n - 1n, u: 2n ** 64n - 1n, f: 0.1, b: true },
@@ -114,12 +114,12 @@ suite("Parquet files", () => {
       content.map((row) => Number(row["n"])),
     ]);
     assert.deepEqual(found, [
-      ["db/m/1969/12/31/22/m_3-3.parquet", [6]],
-      ["db/m/1969/12/31/23/m_3-3.parquet", [5, 1]],
-      ["db/m/1970/01/01/00/m_3-3.parquet", [2, 7, 3]],
-      ["db/m/1970/01/01/01/m_3-3.parquet", [4]],
-      ["db/m/1970/01/01/02/m_3-3.parquet", [0]],
-      ["db/m/2262/04/11/23/m_3-3.parquet", [8]],
+      ["db/m/1969/12/31/22/m_w1_3-3.parquet", [6]],
+      ["db/m/1969/12/31/23/m_w1_3-3.parquet", [5, 1]],
+      ["db/m/1970/01/01/00/m_w1_3-3.parquet", [2, 7, 3]],
+      ["db/m/1970/01/01/01/m_w1_3-3.parquet", [4]],
+      ["db/m/1970/01/01/02/m_w1_3-3.parquet", [0]],
+      ["db/m/2262/04/11/23/m_w1_3-3.parquet", [8]],
     ]);
   });
 

@@ -39,10 +39,11 @@ suite("parquet paths", () => {
     assert.notEqual(part, encodePathPart(`${long}x`));
     assert.match(part, /^x{90}~[0-9a-f]{64}$/);
     assert.ok(encodePathPart("/".repeat(200)).length <= 160);
-    const file = parquetFileName(long, { firstLsn: 2 ** 53 - 2, lastLsn: 2 ** 53 - 1 });
+    const file = parquetFileName(long, 64, { firstLsn: 2 ** 53 - 2, lastLsn: 2 ** 53 - 1 });
     assert.ok(temporaryFileName(file, 999_999).length < 255);
     assert.deepEqual(parseFileName(file, part), {
       kind: "data",
+      shard: 64,
       range: { firstLsn: 2 ** 53 - 2, lastLsn: 2 ** 53 - 1 },
     });
   });
@@ -67,21 +68,28 @@ suite("parquet paths", () => {
   });
 
   test("are recognised again, and nothing else is", () => {
-    const name = parquetFileName("cpu_1", { firstLsn: 7, lastLsn: 12 });
-    assert.equal(name, "cpu_1_7-12.parquet");
+    const name = parquetFileName("cpu_1", 3, { firstLsn: 7, lastLsn: 12 });
+    assert.equal(name, "cpu_1_w3_7-12.parquet");
     assert.deepEqual(parseFileName(name, "cpu_1"), {
       kind: "data",
+      shard: 3,
       range: { firstLsn: 7, lastLsn: 12 },
     });
-    assert.deepEqual(parseFileName(temporaryFileName(name, 3), "cpu_1"), { kind: "temporary" });
+    assert.deepEqual(parseFileName(temporaryFileName(name, 3), "cpu_1"), {
+      kind: "temporary",
+      shard: 3,
+    });
     const strangers = [
-      "cpu_7-12.parquet",
-      "cpu_1_12-7.parquet",
-      "cpu_1_0-7.parquet",
-      "cpu_1_7-12.parquet.bak",
-      "cpu_1_7-12x.parquet",
+      "cpu_w3_7-12.parquet",
+      "cpu_1_7-12.parquet",
+      "cpu_1_w0_7-12.parquet",
+      "cpu_1_w100_7-12.parquet",
+      "cpu_1_w3_12-7.parquet",
+      "cpu_1_w3_0-7.parquet",
+      "cpu_1_w3_7-12.parquet.bak",
+      "cpu_1_w3_7-12x.parquet",
       "README",
-      ".cpu_1_7-12.parquet",
+      ".cpu_1_w3_7-12.parquet",
       "",
     ];
     for (const stranger of strangers) {

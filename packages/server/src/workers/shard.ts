@@ -1,0 +1,83 @@
+/**
+ * A shard: one log, one catalog, and the Parquet files that carry its number.
+ *
+ *     wal/worker-K/        the log
+ *     catalog/worker-K/    which Parquet files are part of which table
+ *
+ * Worker K of N writes to shard K. A data directory that was served by more workers before has further shards:
+ * each is adopted by one of the workers, which replays and flushes it and answers for it from then on. Which
+ * worker has which shard follows from the two numbers alone, so every process agrees on it. Layout:
+ * docs/storage.md.
+ */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ServerError } from "../errors.ts";
+
+/** Most workers of a server, and the highest number of a shard. */
+export const MAX_WORKERS = 64;
+
+const WAL_DIRECTORY = "wal";
+const CATALOG_DIRECTORY = "catalog";
+const SHARD_NAME = /^worker-([1-9]\d{0,8})$/;
+
+/** Directory of a shard's log inside the data directory. */
+export function walDirectoryOf(shard: number): string {
+  return join(WAL_DIRECTORY, `worker-${shard}`);
+}
+
+/** Directory of a shard's catalog inside the data directory. */
+export function catalogDirectoryOf(shard: number): string {
+  return join(CATALOG_DIRECTORY, `worker-${shard}`);
+}
+
+/**
+ * Numbers of the shards that a data directory has, in order.
+ *
+ * @throws {ServerError} `SERVER_STORAGE_CORRUPT` for a number that no server gives out: it must not be overlooked
+ */
+export async function findShards(dataDirectory: string): Promise<readonly number[]> {
+  const found = new Set<number>();
+  for (const parent of [WAL_DIRECTORY, CATALOG_DIRECTORY]) {
+    for (const name of await namesIn(join(dataDirectory, parent))) {
+      const match = SHARD_NAME.exec(name);
+      if (match === null) continue;
+      const shard = Number(match[1]);
+      if (shard > MAX_WORKERS) throw strangeShard(join(dataDirectory, parent, name));
+      found.add(shard);
+    }
+  }
+  return [...found].toSorted((a, b) => a - b);
+}
+
+/**
+ * Shards of one worker: its own first, then those it has adopted.
+ *
+ * @param existing - shards that the data directory has, see {@link findShards}
+ */
+export function shardsOfWorker(
+  worker: number,
+  { workers, existing }: { readonly workers: number; readonly existing: readonly number[] },
+): readonly number[] {
+  const adopted = existing.filter(
+    (shard) => shard > workers && ((shard - 1) % workers) + 1 === worker,
+  );
+  return [worker, ...adopted];
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function strangeShard(path: string): ServerError {
+  return new ServerError(
+    "SERVER_STORAGE_CORRUPT",
+    `${path} has a number above ${MAX_WORKERS}, the most that workers can have; ` +
+      "move it away, or rename it to a free number if it is a shard of this server",
+    { details: { path } },
+  );
+}
