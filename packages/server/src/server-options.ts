@@ -63,6 +63,9 @@ export interface ServerOptions extends ServerSettings, ServerHooks {}
 type OpenOptions = Pick<
   ServerOptions,
   | "token"
+  | "tlsCert"
+  | "tlsKey"
+  | "tlsClientCa"
   | "onRecoveryProgress"
   | "cacheDirectory"
   | "s3Bucket"

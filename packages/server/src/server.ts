@@ -119,8 +119,8 @@ class RunningServer implements WalnutServer {
   }
 
   get url(): string {
-    const { address, port } = this.#openListener();
-    return `http://${reachableHost(address)}:${port}`;
+    const { scheme, address, port } = this.#openListener();
+    return `${scheme}://${reachableHost(address)}:${port}`;
   }
 
   get isLoopback(): boolean {

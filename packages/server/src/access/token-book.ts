@@ -10,10 +10,10 @@
  * not hash. Forgotten with every change of the files.
  */
 import { timingSafeEqual } from "node:crypto";
-import { stat } from "node:fs/promises";
 import { NodeStorage } from "@walnut/wal";
 import type { AccessToken } from "../access-token.ts";
 import { readLocalToken, TOKEN_FILE_NAME } from "../access-token.ts";
+import { fileVersion } from "../file-version.ts";
 import type { ServerLogger } from "../server-options.ts";
 import { ACCESS_RIGHTS, type AccessGrant } from "./access-right.ts";
 import { TokenFile } from "./token-file.ts";
@@ -162,18 +162,7 @@ export class TokenBook {
 
   async #currentVersion(): Promise<string> {
     const localPath = `${this.#options.dataDirectory}/${TOKEN_FILE_NAME}`;
-    return (await Promise.all([this.#file.path, localPath].map(versionOf))).join();
-  }
-}
-
-/** Changes whenever the file is replaced, written, or removed. */
-async function versionOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return `${ino}-${size}-${mtimeNs}-${ctimeNs}`;
-  } catch (error) {
-    // The reading that follows says what is wrong with it, if it is more than missing.
-    return error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    return (await Promise.all([this.#file.path, localPath].map(fileVersion))).join();
   }
 }
 

@@ -1,20 +1,23 @@
 /**
- * The listening socket: node:http with its limits set, and nothing of ours in between.
+ * The listening socket: node:http or node:https with its limits set, and nothing of ours in between.
  *
  * Limits against slow and large clients (connections, header bytes, header time, request time, idle time) are those of
  * node:http, which answers 408 and 431 by itself. Knows nothing of routes.
  */
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerOptions } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { ServerError } from "../errors.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
 import type { RequestHandler } from "./request-handler.ts";
+import { readTlsFiles, tlsPathsOf, watchTlsFiles } from "./tls-files.ts";
 
 /** How often node:http looks for connections over their time limits, in milliseconds. */
 const TIMEOUT_CHECK_MS = 1_000;
 
 /** An open port. */
 export interface HttpListener {
+  readonly scheme: "http" | "https";
   /** The port that was bound, also when the system chose it. */
   readonly port: number;
   /** The address that was bound. */
@@ -26,29 +29,71 @@ export interface HttpListener {
 /**
  * Opens the port.
  *
- * @throws {ServerError} `SERVER_LISTEN_FAILED` when the address is taken, unknown or forbidden
+ * @throws {ServerError} `SERVER_LISTEN_FAILED` when the address is taken, unknown or forbidden, `SERVER_INVALID_OPTION`
+ *   when certificate or key cannot be used
  */
 export async function listenHttp(
   options: ResolvedServerOptions,
   handler: RequestHandler,
 ): Promise<HttpListener> {
-  const server = createServer({
+  const limits: ServerOptions = {
     maxHeaderSize: options.maxHeaderBytes,
     headersTimeout: options.headersTimeoutMs,
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, options.headersTimeoutMs),
     noDelay: true,
-  });
+  };
+  const secured = await createSecured(options, limits);
+  const server = secured?.server ?? createServer(limits);
   // Before descriptors run out: the log could not begin a new segment then.
   server.maxConnections = options.maxConnections;
   // A client that takes nothing of its answer: longer than anything else may take without a byte moving.
   server.timeout = options.requestTimeoutMs + options.queryTimeoutMs;
   server.on("request", (request, response) => void handler.handle(request, response, false));
   server.on("checkContinue", (request, response) => void handler.handle(request, response, true));
-  await listen(server, options);
+  try {
+    await listen(server, options);
+  } catch (error) {
+    secured?.stopWatch();
+    throw error;
+  }
   const { port, address } = server.address() as AddressInfo; // A TCP server has no other kind.
-  return { port, address, close: (graceMs) => close(server, graceMs) };
+  return {
+    scheme: secured === undefined ? "http" : "https",
+    port,
+    address,
+    async close(graceMs) {
+      secured?.stopWatch();
+      await close(server, graceMs);
+    },
+  };
+}
+
+interface SecuredServer {
+  readonly server: TlsServer;
+  stopWatch(): void;
+}
+
+/** A server that speaks HTTPS, when there is a certificate for it. */
+async function createSecured(
+  options: ResolvedServerOptions,
+  limits: ServerOptions,
+): Promise<SecuredServer | undefined> {
+  const paths = tlsPathsOf(options);
+  if (paths === undefined) return undefined;
+  const files = { paths, nowMs: Date.now, logger: options.logger };
+  const asksClients = paths.clientCa !== undefined;
+  const server = createTlsServer({
+    ...limits,
+    ...(await readTlsFiles(files)),
+    requestCert: asksClients,
+    rejectUnauthorized: asksClients,
+    // Nothing of ours counts before the handshake is over.
+    handshakeTimeout: options.headersTimeoutMs,
+  });
+  const stopWatch = await watchTlsFiles(files, (context) => server.setSecureContext(context));
+  return { server, stopWatch };
 }
 
 function listen(server: Server, options: ResolvedServerOptions): Promise<void> {

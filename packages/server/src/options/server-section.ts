@@ -17,6 +17,12 @@ export interface ServerSection {
    * Default 30,000. Range 0 to 3,600,000.
    */
   readonly shutdownTimeoutMs?: number | undefined;
+  /** File with the certificate, PEM, followed by those between it and the root. With `tlsKey`: the port speaks HTTPS. */
+  readonly tlsCert?: string | undefined;
+  /** File with the key of `tlsCert`, PEM, without a passphrase. */
+  readonly tlsKey?: string | undefined;
+  /** File with the certificates, PEM, that must have signed what clients show. Left out: clients show none. */
+  readonly tlsClientCa?: string | undefined;
 }
 
 export const SERVER_SECTION: RowsOf<ServerSection> = {
@@ -46,5 +52,26 @@ export const SERVER_SECTION: RowsOf<ServerSection> = {
     max: HOUR_MS,
     default: 30_000,
     summary: "how long a stop waits for requests in flight",
+  },
+  tlsCert: {
+    kind: "text",
+    toml: "server.tls_cert",
+    flag: "tls-cert",
+    defaultText: "none: plain HTTP",
+    summary: "file with the certificate of the port, PEM",
+  },
+  tlsKey: {
+    kind: "text",
+    toml: "server.tls_key",
+    flag: "tls-key",
+    defaultText: "none",
+    summary: "file with the key of the certificate, PEM",
+  },
+  tlsClientCa: {
+    kind: "text",
+    toml: "server.tls_client_ca",
+    flag: "tls-client-ca",
+    defaultText: "none: clients show no certificate",
+    summary: "file with the CA of the certificates that clients must show, PEM",
   },
 };
