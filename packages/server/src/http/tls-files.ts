@@ -78,9 +78,9 @@ export async function watchTlsFiles(
   options: TlsFilesOptions,
   apply: (context: SecureContextOptions) => void,
 ): Promise<() => void> {
-  const paths = [options.paths.certificate, options.paths.key, options.paths.clientCa];
-  const versions = (): Promise<string> =>
-    Promise.all(paths.map((path) => (path === undefined ? "" : fileVersion(path)))).then(String);
+  const { certificate, key, clientCa } = options.paths;
+  const paths = clientCa === undefined ? [certificate, key] : [certificate, key, clientCa];
+  const versions = async (): Promise<string> => (await Promise.all(paths.map(fileVersion))).join();
   let known = await versions();
   async function check(): Promise<void> {
     const found = await versions();

@@ -65,7 +65,7 @@ function health(
 function shownName(server: WalnutServer): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket: TLSSocket = connect(server.port, { rejectUnauthorized: false }, () => {
-      resolve(String(socket.getPeerCertificate().subject.CN));
+      resolve(socket.getPeerCertificate().subject.CN);
       socket.destroy();
     });
     socket.on("error", reject);
