@@ -10,6 +10,8 @@ import { openWal, type Wal } from "@walnut/wal";
 import { appendName, payloadOf, type PayloadIdentity } from "./kill-payload.ts";
 
 const WRITERS = 6;
+/** Nobody wakes who waits on it: a pause without a turn of the event loop. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
 const LEVELS = ["fdatasync", "fdatasync", "async", "interval"] as const;
 
 async function main(): Promise<void> {
@@ -46,11 +48,24 @@ async function append(wal: Wal, cycle: number, writer: number, seed: number): Pr
     const { firstLsn } = await wal.appendBatch(identities.map(payloadOf), {
       durability: random.pick(LEVELS),
     });
-    // Synchronous: the kernel has the line before anything else happens.
-    fs.writeSync(1, `${firstLsn} ${appendName({ cycle, writer, count, index: 0, batchLength })}\n`);
+    say(`${firstLsn} ${appendName({ cycle, writer, count, index: 0, batchLength })}\n`);
     if (writer === 0 && random.chance(0.01)) await wal.rotate();
     // A writer that never lets go of the event loop would leave timers no turn.
     if (random.chance(0.05)) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Synchronous: the kernel has the line before anything else happens. A reader that is slow is waited for. */
+function say(line: string): void {
+  const bytes = Buffer.from(line);
+  let written = 0;
+  while (written < bytes.byteLength) {
+    try {
+      written += fs.writeSync(1, bytes, written);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+      Atomics.wait(NEVER, 0, 0, 1);
+    }
   }
 }
 
