@@ -5,17 +5,32 @@
  * closed, exit 0. A second signal, or a stop that takes too long, ends the process at once with a failure
  * code; the log still holds everything that was acknowledged, and the next start replays it.
  */
-import { openServer, WALNUT_VERSION, type ServerOptions, type WalnutServer } from "@walnut/server";
+import {
+  logFormatFor,
+  openServer,
+  openServerLog,
+  resolveServerOptions,
+  WALNUT_VERSION,
+  type LogFields,
+  type ServerLogger,
+  type ServerOptions,
+  type WalnutServer,
+} from "@walnut/server";
 import { EXIT_FAILURE, EXIT_OK, exitCodeOf } from "./exit-code.ts";
 import { failureText } from "./failure-text.ts";
 import { RecoveryProgressPrinter, type ProgressOutput } from "./recovery-progress-printer.ts";
-import { serveBanner } from "./serve-text.ts";
+import { readyFields, serveBanner, type ServeFacts } from "./serve-text.ts";
+import type { OutputStream } from "./command-output.ts";
+import { terminalOf } from "./terminal.ts";
 
 /** What the command needs of its process. */
 export interface ServeEnvironment {
-  readonly stdout: { write(text: string): unknown };
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly stdout: OutputStream;
   readonly stderr: ProgressOutput;
   monotonicMs(): number;
+  /** Wall clock, milliseconds since 1970. */
+  nowMs(): number;
   /** Registers for SIGTERM and SIGINT. @returns a function that ends the registration */
   onStopSignal(listener: (signal: string) => void): () => void;
   /** Ends the process at once. */
@@ -37,28 +52,36 @@ export async function runServe(
   environment: ServeEnvironment,
 ): Promise<number> {
   const { stderr } = environment;
-  const progress = new RecoveryProgressPrinter(stderr, () => environment.monotonicMs());
-  const print = (line: string): void => void stderr.write(`walnut: ${line}\n`);
+  const { logger, isText } = await openLog(options, environment);
+  const progress = new RecoveryProgressPrinter({
+    output: stderr,
+    logger,
+    monotonicMs: () => environment.monotonicMs(),
+  });
   let server: WalnutServer | undefined;
-  const stop = listenForStop(environment, print);
+  const stop = listenForStop(environment, logger);
   try {
     server = await openServer({
       ...options,
-      logger: { info: print, warn: print, error: print },
+      logger,
       onRecoveryProgress: (step) => progress.report(step),
     });
     const isRecovered = await Promise.race([server.ready.then(() => true), stop.requested]);
     progress.finish();
     if (isRecovered === true) {
-      environment.stdout.write(serveBanner(await factsOf(server)));
+      const facts = await factsOf(server);
+      if (isText) environment.stdout.write(serveBanner(facts, environment.stdout.isTTY === true));
+      else logger.info(`Walnut ${facts.version} is ready`, readyFields(facts));
       await stop.requested;
     }
     stop.startDeadline(server.options.shutdownTimeoutMs + FLUSH_GRACE_MS);
     await server.close();
-    print("stopped; every row is flushed");
+    logger.info("stopped; every row is flushed");
     return EXIT_OK;
   } catch (error) {
     progress.finish();
+    if (!isText)
+      logger.error(error instanceof Error ? error.message : String(error), codeOf(error));
     stderr.write(`${failureText(error)}\n`);
     await closeQuietly(server);
     return exitCodeOf(error);
@@ -67,7 +90,31 @@ export async function runServe(
   }
 }
 
-async function factsOf(server: WalnutServer): Promise<Parameters<typeof serveBanner>[0]> {
+/** JSON lines are what programs read of this command: standard output. Text goes beside the banner. */
+async function openLog(
+  options: ServerOptions,
+  environment: ServeEnvironment,
+): Promise<{ readonly logger: ServerLogger; readonly isText: boolean }> {
+  const { logLevel, logFormat } = resolveServerOptions(options);
+  const { stdout, stderr, variables } = environment;
+  const isTerminal = stdout.isTTY === true || stderr.isTTY === true;
+  const format = logFormatFor(logFormat, { isTerminal });
+  const logger = await openServerLog({
+    level: logLevel,
+    format,
+    destination: format === "json" ? stdout : stderr,
+    hasColour: terminalOf(stderr, variables).hasColour,
+    nowMs: () => environment.nowMs(),
+    base: { pid: process.pid },
+  });
+  return { logger, isText: format === "text" };
+}
+
+function codeOf(error: unknown): LogFields {
+  return error instanceof Error && "code" in error ? { code: String(error.code) } : {};
+}
+
+async function factsOf(server: WalnutServer): Promise<ServeFacts> {
   return {
     version: WALNUT_VERSION,
     url: server.url,
@@ -87,7 +134,7 @@ interface StopRequest {
   end(): void;
 }
 
-function listenForStop(environment: ServeEnvironment, print: (line: string) => void): StopRequest {
+function listenForStop(environment: ServeEnvironment, logger: ServerLogger): StopRequest {
   let request: ((signal: string) => void) | undefined;
   const requested = new Promise<string>((resolve) => (request = resolve));
   let first: string | undefined;
@@ -95,19 +142,19 @@ function listenForStop(environment: ServeEnvironment, print: (line: string) => v
   const kept = "the log keeps what was acknowledged, the next start replays it";
   const unregister = environment.onStopSignal((signal) => {
     if (first !== undefined) {
-      print(`${signal} again: stopped at once; ${kept}`);
+      logger.warn(`${signal} again: stopped at once; ${kept}`);
       environment.exitNow(EXIT_FAILURE);
       return;
     }
     first = signal;
-    print(`${signal}: finishing requests and flushing rows (once more to stop at once)`);
+    logger.info(`${signal}: finishing requests and flushing rows (once more to stop at once)`);
     request?.(signal);
   });
   return {
     requested,
     startDeadline(limitMs) {
       cancelDeadline = environment.setTimer(limitMs, () => {
-        print(`stopping took more than ${limitMs} ms: stopped at once; ${kept}`);
+        logger.error(`stopping took more than ${limitMs} ms: stopped at once; ${kept}`);
         environment.exitNow(EXIT_FAILURE);
       });
     },

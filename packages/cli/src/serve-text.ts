@@ -2,9 +2,9 @@
  * What `walnut serve` tells a person: where it listens, what it keeps, what it recovered, and commands
  * that work when pasted. Pure.
  *
- * The token is shown only in the run that made it; otherwise the commands fetch it from where it is.
+ * The token is shown only in the run that made it, and on a terminal only; otherwise the commands fetch it from where it is.
  */
-import type { AccessToken, RecoveryProgress, RecoverySummary } from "@walnut/server";
+import type { AccessToken, LogFields, RecoveryProgress, RecoverySummary } from "@walnut/server";
 import { shellQuote } from "./shell-quote.ts";
 
 /** What the banner is made of. */
@@ -24,9 +24,14 @@ const BYTE_UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 const BYTES_PER_UNIT = 1_024;
 const MS_PER_SECOND = 1_000;
 
-/** The text printed when the server is ready. */
-export function serveBanner(facts: ServeFacts): string {
-  const authorization = authorizationWord(facts.token);
+/**
+ * The text printed when the server is ready.
+ *
+ * @param isSeen - a person looks at it; otherwise it may end up in a log, and a new token is not shown
+ */
+export function serveBanner(facts: ServeFacts, isSeen: boolean): string {
+  const token = isSeen ? facts.token : withoutSecret(facts.token);
+  const authorization = authorizationWord(token);
   const writeUrl = shellQuote(`${facts.url}/write?db=demo`);
   const lines = [
     `Walnut ${facts.version} is ready.`,
@@ -36,7 +41,7 @@ export function serveBanner(facts: ServeFacts): string {
     `  process     ${facts.processId}`,
     `  durability  ${facts.durabilityText}`,
     `  recovered   ${recoveryText(facts.recovery)}`,
-    `  token       ${tokenText(facts.token)}`,
+    `  token       ${tokenText(token)}`,
     ...(facts.isLoopback
       ? []
       : ["  network     open to other machines; the token is the only guard"]),
@@ -52,6 +57,26 @@ export function serveBanner(facts: ServeFacts): string {
     "Stop with Ctrl-C.",
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** The same facts for a log line. */
+export function readyFields({ token, recovery, ...facts }: ServeFacts): LogFields {
+  return {
+    url: facts.url,
+    dataDirectory: facts.dataDirectory,
+    durability: facts.durabilityText,
+    tokenFile: "path" in token ? token.path : undefined,
+    recoveredSegments: recovery.segments,
+    recoveredRecords: recovery.records,
+    recoveredRows: recovery.rows,
+    recoveredBytes: recovery.bytes,
+    recoveryMs: Math.round(recovery.durationMs),
+    tornTailBytes: recovery.tornTailBytes,
+  };
+}
+
+function withoutSecret(token: AccessToken): AccessToken {
+  return token.source === "created" ? { ...token, source: "file" } : token;
 }
 
 /** What start-up found in the log, in one line. */
@@ -75,6 +100,11 @@ export function progressText(progress: RecoveryProgress, elapsedMs: number): str
     `recovering, ${step}: ${plural(progress.segments, "segment")}, ` +
     `${plural(progress.records, "record")}, ${formatBytes(progress.bytes)} (${formatMs(elapsedMs)})`
   );
+}
+
+/** How far recovery is, for a log line. */
+export function progressFields({ phase, ...counts }: RecoveryProgress): LogFields {
+  return { step: phase, ...counts };
 }
 
 /** Bytes in the unit that a person would choose. */

@@ -6,6 +6,7 @@ export interface Terminal {
   /** False for a pipe or a file. */
   readonly isTerminal: boolean;
   readonly columns: number;
+  readonly hasColour: boolean;
   readonly paint: (style: Style, text: string) => string;
   /** Characters of bars and marks. */
   readonly glyphs: Glyphs;
@@ -50,6 +51,7 @@ export function terminalOf(
   const isAscii = isDumb || (locale !== "" && !/utf-?8/i.test(locale));
   return {
     isTerminal,
+    hasColour,
     columns: Math.max(MIN_COLUMNS, output.columns ?? columnsOf(variables) ?? DEFAULT_COLUMNS),
     paint: (style, text) =>
       hasColour && text !== "" ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text,

@@ -1,15 +1,22 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import type { LogFields } from "@walnut/server";
 import { RecoveryProgressPrinter } from "../src/recovery-progress-printer.ts";
 
 const PROGRESS = { phase: "scan", segments: 1, records: 0, rows: 0, bytes: 10 } as const;
 
-/** Reports progress every 50 ms for some time and returns what was written. */
+/** Reports progress every 50 ms for some time and returns what was written and logged. */
 function written(options: { readonly isTTY: boolean; readonly lastsMs: number }): string[] {
   const texts: string[] = [];
   let nowMs = 0;
   const output = { isTTY: options.isTTY, write: (text: string) => void texts.push(text) };
-  const printer = new RecoveryProgressPrinter(output, () => nowMs);
+  const logger = {
+    info: (text: string, fields?: LogFields) =>
+      void texts.push(`${text} ${JSON.stringify(fields)}`),
+    warn() {},
+    error() {},
+  };
+  const printer = new RecoveryProgressPrinter({ output, logger, monotonicMs: () => nowMs });
   for (; nowMs <= options.lastsMs; nowMs += 50) printer.report(PROGRESS);
   printer.finish();
   return texts;
@@ -27,9 +34,9 @@ suite("RecoveryProgressPrinter", () => {
     assert.ok(texts.every((text) => text.startsWith("\r") && !text.includes("\n")));
   });
 
-  test("writes plain lines elsewhere, seconds apart", () => {
+  test("logs lines elsewhere, seconds apart", () => {
     const texts = written({ isTTY: false, lastsMs: 5_000 });
     assert.equal(texts.length, 3);
-    assert.ok(texts.every((text) => text.endsWith("\n") && !text.includes("\r")));
+    assert.ok(texts.every((text) => text.startsWith('recovering {"step":"scan"')));
   });
 });

@@ -22,24 +22,27 @@ const FACTS: ServeFacts = {
 
 suite("serveBanner", () => {
   test("says where, what level, what was recovered, and how to write and read", () => {
-    const text = serveBanner(FACTS);
+    const text = serveBanner(FACTS, true);
     for (const part of [FACTS.url, FACTS.dataDirectory, FACTS.durabilityText, "curl", "SELECT"]) {
       assert.ok(text.includes(part), part);
     }
   });
 
-  test("shows the token only in the run that made it", () => {
-    assert.equal(serveBanner(FACTS).includes("secret"), false);
-    assert.ok(serveBanner(FACTS).includes('"Authorization: Bearer $(cat /data/token)"'));
-    const option = serveBanner({ ...FACTS, token: { source: "option", token: "secret" } });
+  test("shows the token only in the run that made it, and only to a person", () => {
+    assert.equal(serveBanner(FACTS, true).includes("secret"), false);
+    assert.ok(serveBanner(FACTS, true).includes('"Authorization: Bearer $(cat /data/token)"'));
+    const option = serveBanner({ ...FACTS, token: { source: "option", token: "secret" } }, true);
     assert.equal(option.includes("secret"), false);
     const token = { source: "created", token: "secret", path: "/data/token" } as const;
-    assert.ok(serveBanner({ ...FACTS, token }).includes("Authorization: Bearer secret"));
+    assert.ok(serveBanner({ ...FACTS, token }, true).includes("Authorization: Bearer secret"));
+    const unseen = serveBanner({ ...FACTS, token }, false);
+    assert.equal(unseen.includes("secret"), false, "output that nobody looks at may be a log");
+    assert.ok(unseen.includes('"Authorization: Bearer $(cat /data/token)"'));
   });
 
   test("warns when other machines can reach the port", () => {
-    assert.equal(serveBanner(FACTS).includes("other machines"), false);
-    assert.ok(serveBanner({ ...FACTS, isLoopback: false }).includes("other machines"));
+    assert.equal(serveBanner(FACTS, true).includes("other machines"), false);
+    assert.ok(serveBanner({ ...FACTS, isLoopback: false }, true).includes("other machines"));
   });
 });
 

@@ -35,6 +35,7 @@ export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";
 export { WALNUT_VERSION } from "./package-version.ts";
 export { resolveServerOptions } from "./resolve-server-options.ts";
 export { openServer, type WalnutServer } from "./server.ts";
+export { logFormatFor, openServerLog, type ServerLogOptions } from "./logging/server-log.ts";
 export type { LogFormat, LogLevel } from "./options/log-section.ts";
 export {
   variableOf,

@@ -5,6 +5,7 @@
  * store, the log, and replay. Stop: no new work, requests in flight, rows to Parquet, cursor, log, port.
  * Clock, randomness and the file system enter here; everything below gets them handed in.
  */
+import { randomBytes } from "node:crypto";
 import { openAccess, type ServerAccess } from "./access/server-access.ts";
 import type { AccessToken } from "./access-token.ts";
 import { ByteBudget } from "./byte-budget.ts";
@@ -19,6 +20,7 @@ import { collectdRoutes } from "./http/collectd-routes.ts";
 import { prometheusRoutes } from "./http/prometheus-routes.ts";
 import { queryRoutes } from "./http/query-routes.ts";
 import { RequestHandler } from "./http/request-handler.ts";
+import { RequestIds } from "./http/request-id.ts";
 import { Router } from "./http/router.ts";
 import { walRoutes } from "./http/wal-routes.ts";
 import { writeRoutes } from "./http/write-routes.ts";
@@ -29,6 +31,8 @@ import { ServerMetrics } from "./server-metrics.ts";
 import type { ResolvedServerOptions, ServerOptions } from "./server-options.ts";
 import { ServerState } from "./server-state.ts";
 import { openStorage, type RecoverySummary, type ServerStorage } from "./server-storage.ts";
+
+const REQUEST_PREFIX_BYTES = 4;
 
 /** A running server. */
 export interface WalnutServer extends AsyncDisposable {
@@ -103,6 +107,7 @@ class RunningServer implements WalnutServer {
       state: this.#state,
       observer: this.#metrics,
       logger: options.logger,
+      requestIds: new RequestIds(randomBytes(REQUEST_PREFIX_BYTES).toString("hex")),
       monotonicMs: () => performance.now(),
       maxDiscardBytes: options.maxBodyBytes,
     });

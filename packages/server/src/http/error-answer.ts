@@ -1,5 +1,5 @@
 /**
- * An error as an HTTP answer: status, headers, and a JSON body that names code, place and reason.
+ * An error as an HTTP answer: status, headers, and a JSON body that names code, place, reason and request.
  *
  * `error` is what InfluxDB 1.x clients show, `message` what 2.x clients show; both are the same sentence.
  * Anything that is not a ServerError is our own mistake: it is answered 500 without its text, which goes
@@ -23,7 +23,7 @@ const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ServerErrorCode, string>>> = 
 };
 
 /** Makes the answer for an error. */
-export function errorAnswer(error: ServerError): ErrorAnswer {
+export function errorAnswer(error: ServerError, requestId: string): ErrorAnswer {
   const headers: Record<string, string> = { "X-Walnut-Error": error.code };
   const retryAfter = RETRY_AFTER_SECONDS[error.code];
   if (retryAfter !== undefined) headers["Retry-After"] = retryAfter;
@@ -38,6 +38,7 @@ export function errorAnswer(error: ServerError): ErrorAnswer {
     message: error.message,
     code: error.code,
     details: error.details,
+    requestId,
   });
   return { status: error.status, headers, text };
 }

@@ -13,24 +13,35 @@ export type AnswerHeaders = Readonly<Record<string, string>>;
 const NO_HEADERS: AnswerHeaders = {};
 const NO_PARAMETERS: URLSearchParams = new URLSearchParams();
 
+/** What is known of a request beside itself. */
+export interface ExchangeFacts {
+  readonly requestId: string;
+  /** The client waits to be told to send its body. */
+  readonly expectsContinue: boolean;
+}
+
 /** One request being answered. */
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly method: string;
   readonly path: string;
+  /** In the answer, in the body of an error and in log lines. */
+  readonly requestId: string;
   readonly #queryText: string;
   readonly #expectsContinue: boolean;
   #parameters: URLSearchParams | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
+  constructor(request: IncomingMessage, response: ServerResponse, facts: ExchangeFacts) {
     const target = parseRequestTarget(request.url ?? "/");
     this.request = request;
     this.response = response;
     this.method = request.method ?? "GET";
     this.path = target.path;
     this.#queryText = target.queryText;
-    this.#expectsContinue = expectsContinue;
+    this.#expectsContinue = facts.expectsContinue;
+    this.requestId = facts.requestId;
+    response.setHeader("X-Request-Id", facts.requestId);
   }
 
   /** Value of a query parameter, the first if there are several. */

@@ -9,12 +9,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { inspect } from "node:util";
 import { grantAllows, type AccessGrant, type AccessRight } from "../access/access-right.ts";
 import { ServerError } from "../errors.ts";
-import type { ServerLogger } from "../server-options.ts";
+import type { LogFields, ServerLogger } from "../server-options.ts";
 import type { ServerState } from "../server-state.ts";
 import type { CallerRecognition } from "./authentication.ts";
 import { errorAnswer, toServerError } from "./error-answer.ts";
 import { Exchange } from "./exchange.ts";
 import { discardBody } from "./request-body.ts";
+import type { RequestIds } from "./request-id.ts";
 import type { Route, Router } from "./router.ts";
 
 /** Told about every answered request; `route` is a name of ours, `code` the error's if there was one. */
@@ -30,6 +31,7 @@ export interface RequestHandlerOptions {
   readonly state: ServerState;
   readonly observer: RequestObserver;
   readonly logger: ServerLogger;
+  readonly requestIds: RequestIds;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
   /** Bytes of a refused body that are read and thrown away before the connection is cut. */
@@ -64,7 +66,8 @@ export class RequestHandler {
     expectsContinue: boolean,
   ): Promise<void> {
     const startedMs = this.#options.monotonicMs();
-    const exchange = new Exchange(request, response, expectsContinue);
+    const requestId = this.#options.requestIds.idOf(request.headers["x-request-id"]);
+    const exchange = new Exchange(request, response, { requestId, expectsContinue });
     const match = this.#options.router.find(exchange.method, exchange.path);
     const routeName = match.kind === "found" ? match.route.name : "unknown";
     this.#activeRequests++;
@@ -84,6 +87,7 @@ export class RequestHandler {
       this.#activeRequests--;
       const durationMs = this.#options.monotonicMs() - startedMs;
       this.#options.observer.observeRequest(routeName, response.statusCode, durationMs);
+      this.#options.logger.debug?.("request", accessFields(exchange, durationMs));
       if (this.#activeRequests === 0) this.#notifyDrained();
     }
   }
@@ -100,7 +104,7 @@ export class RequestHandler {
     if (known.code === "SERVER_INTERNAL") {
       const { cause } = known;
       const text = cause instanceof Error ? (cause.stack ?? cause.message) : inspect(cause);
-      logger.error(`${exchange.method} ${exchange.path} failed: ${text}`);
+      logger.error(`a request failed: ${text}`, placeOf(exchange));
     }
     observer.observeError(known.code);
     if (exchange.response.headersSent || exchange.response.destroyed) {
@@ -108,7 +112,7 @@ export class RequestHandler {
       exchange.response.destroy();
       return;
     }
-    const answer = errorAnswer(known);
+    const answer = errorAnswer(known, exchange.requestId);
     exchange.json(answer.status, answer.text, answer.headers);
     discardBody(exchange.request, maxDiscardBytes);
   }
@@ -118,6 +122,21 @@ export class RequestHandler {
     this.#onDrained = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+/** Which request it was. Never its query: InfluxDB clients put tokens there. */
+function placeOf({ requestId, method, path }: Exchange): LogFields {
+  return { requestId, method, path };
+}
+
+function accessFields(exchange: Exchange, durationMs: number): LogFields {
+  const { request, response } = exchange;
+  return {
+    ...placeOf(exchange),
+    status: response.statusCode,
+    durationMs: Math.round(durationMs * 1_000) / 1_000,
+    address: request.socket.remoteAddress,
+  };
 }
 
 function unknownPath(exchange: Exchange): ServerError {

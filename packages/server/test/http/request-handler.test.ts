@@ -10,6 +10,7 @@ import { ServerError } from "../../src/errors.ts";
 import { Authenticator } from "../../src/http/authentication.ts";
 import { listenHttp } from "../../src/http/http-server.ts";
 import { checkDeclaredLength, readBody } from "../../src/http/request-body.ts";
+import { RequestIds } from "../../src/http/request-id.ts";
 import { RequestHandler } from "../../src/http/request-handler.ts";
 import { Router, type Route } from "../../src/http/router.ts";
 import { resolveServerOptions } from "../../src/resolve-server-options.ts";
@@ -89,7 +90,12 @@ async function startHarness(
       observeRequest: (name, status) => void observed.push(`${name} ${status}`),
       observeError: (code) => void errors.push(code),
     },
-    logger: { info() {}, warn() {}, error: (line) => void errors.push(line) },
+    logger: {
+      info() {},
+      warn() {},
+      error: (line, fields) => void errors.push(`${line} ${JSON.stringify(fields)}`),
+    },
+    requestIds: new RequestIds("test"),
     monotonicMs: () => 0,
     maxDiscardBytes: 100_000,
   });
@@ -261,7 +267,8 @@ suite("RequestHandler", () => {
 
   test("writes code, sentence and details, in the members InfluxDB clients read", async (context) => {
     const harness = await startHarness(context);
-    const response = await fetch(`${harness.url}/conflict`);
+    const headers = { "x-request-id": "mine-1" };
+    const response = await fetch(`${harness.url}/conflict`, { headers });
     assert.equal(response.status, 400);
     assert.deepEqual(await response.json(), {
       success: false,
@@ -269,7 +276,26 @@ suite("RequestHandler", () => {
       message: "no",
       code: "SERVER_TYPE_CONFLICT",
       details: { line: 3 },
+      requestId: "mine-1",
     });
+  });
+
+  test("names every request in its answer, a client's own name where it gave one", async (context) => {
+    const harness = await startHarness(context);
+    harness.state.becomeReady();
+    const ids = [];
+    for (const path of ["/open", "/admin", "/nothing", "/broken", "/large"]) {
+      const response = await fetch(harness.url + path);
+      ids.push(response.headers.get("x-request-id"));
+      await response.arrayBuffer();
+    }
+    ids.push((await post(harness, "x")).headers.get("x-request-id"));
+    assert.equal(new Set(ids).size, ids.length);
+    for (const id of ids) assert.match(id ?? "", /^test-/);
+    const headers = { "x-request-id": "mine/2" };
+    const response = await fetch(`${harness.url}/broken`, { headers });
+    assert.equal(response.headers.get("x-request-id"), "mine/2");
+    assert.ok(harness.errors.some((line) => line.includes('"requestId":"mine/2"')));
   });
 
   test("answers HEAD without a body", async (context) => {

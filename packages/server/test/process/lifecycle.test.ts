@@ -24,14 +24,15 @@ function bannerCommands(stdout: string): readonly string[] {
 }
 
 suite("walnut serve", () => {
-  test("first run: makes a token, shows it once, and its commands work when pasted", async (context) => {
+  test("first run: makes a token, and its commands work when pasted", async (context) => {
     const dataDirectory = join(await temporaryDirectory(), "it's new", "data");
     const first = startServer(context, { dataDirectory });
     await first.readyUrl();
     const token = (await readFile(join(dataDirectory, "token"), "utf8")).trim();
     assert.equal((await stat(join(dataDirectory, "token"))).mode & 0o777, 0o600);
     assert.equal((await stat(dataDirectory)).mode & 0o777, 0o700);
-    assert.ok(first.stdout.includes(token), "the first run shows the token");
+    const printed = `${first.stdout}${first.stderr}`;
+    assert.equal(printed.includes(token), false, "output into a pipe may be a log");
     const [write, read] = bannerCommands(first.stdout);
     assert.ok(write !== undefined && read !== undefined);
     assert.match((await run("sh", ["-c", write])).stdout, /^HTTP\/1\.1 204 /);

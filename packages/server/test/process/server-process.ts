@@ -53,7 +53,8 @@ export class ServerProcess {
     const program = [process.execPath, LAUNCHER, ...words, ...(options.flags ?? [])];
     const limit = options.maxFileKib === undefined ? "" : `ulimit -f ${options.maxFileKib} && `;
     const child = spawn("bash", ["-c", `${limit}exec "$@"`, "bash", ...program], {
-      env: { ...Object.fromEntries(variables), ...options.variables },
+      // The banner is for people and comes with text; the tests read it.
+      env: { ...Object.fromEntries(variables), WALNUT_LOG_FORMAT: "text", ...options.variables },
       stdio: ["ignore", "pipe", "pipe"],
     });
     return new ServerProcess(child);
