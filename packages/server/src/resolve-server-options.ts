@@ -57,6 +57,14 @@ function checkRelations(options: ResolvedServerOptions): void {
         `maxDecodedBodyBytes (${largestRequest}), or the largest request could never be accepted`,
     );
   }
+  const share = options.clientMaxInFlightBytes;
+  if (share !== undefined && share < largestRequest) {
+    throw invalid(
+      "clientMaxInFlightBytes",
+      `clientMaxInFlightBytes (${share}) must be at least maxBodyBytes plus maxDecodedBodyBytes ` +
+        `(${largestRequest}), or the largest request could never be accepted`,
+    );
+  }
   if (options.maxLogBytes > 0 && options.maxLogBytes < 2 * options.segmentSizeBytes) {
     throw invalid(
       "maxLogBytes",

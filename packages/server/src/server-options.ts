@@ -63,6 +63,7 @@ export interface ServerOptions extends ServerSettings, ServerHooks {}
 type OpenOptions = Pick<
   ServerOptions,
   | "token"
+  | "clientMaxInFlightBytes"
   | "tlsCert"
   | "tlsKey"
   | "tlsClientCa"

@@ -24,6 +24,8 @@ import { RequestIds } from "./http/request-id.ts";
 import { Router } from "./http/router.ts";
 import { walRoutes } from "./http/wal-routes.ts";
 import { writeRoutes } from "./http/write-routes.ts";
+import { clientLimitsOf } from "./limits/client-limits.ts";
+import { ClientShares } from "./limits/client-shares.ts";
 import { removeProcessId, writeProcessId } from "./process-id-file.ts";
 import { resolveServerOptions } from "./resolve-server-options.ts";
 import { requestMetrics, storageMetrics } from "./server-metric-sources.ts";
@@ -104,6 +106,7 @@ class RunningServer implements WalnutServer {
     this.#handler = new RequestHandler({
       router: this.#makeRouter(),
       authenticator: new Authenticator(access.book),
+      clients: new ClientShares(clientLimitsOf(options), () => performance.now()),
       state: this.#state,
       observer: this.#metrics,
       logger: options.logger,
@@ -234,7 +237,11 @@ class RunningServer implements WalnutServer {
       ...writeRoutes(ingest),
       ...prometheusRoutes(ingest),
       ...collectdRoutes(ingest),
-      ...queryRoutes({ query: (sql, settings) => this.#openStorage().query(sql, settings) }),
+      ...queryRoutes({
+        query: (sql, settings) => this.#openStorage().query(sql, settings),
+        bodies: this.#budget,
+        answers: new ByteBudget(options.maxAnswerBytes),
+      }),
       ...influxRoutes({ listDatabases: () => this.#openStorage().listDatabases() }),
       ...this.#access.routes(),
       ...walRoutes({ storage: () => this.#openStorage(), options }),

@@ -20,6 +20,8 @@ export interface AccessGrant {
   readonly id: string;
   readonly name: string;
   readonly rights: readonly AccessRight[];
+  /** True for a token that many use, as for those in clear: then each address is a client of its own. */
+  readonly isShared: boolean;
 }
 
 /** True when the grant has the right, by itself or through `admin`. */

@@ -179,13 +179,16 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function clearToken(id: string, text: string): ClearToken {
-  return { bytes: Buffer.from(text, "utf8"), grant: { id, name: id, rights: ACCESS_RIGHTS } };
+  return {
+    bytes: Buffer.from(text, "utf8"),
+    grant: { id, name: id, rights: ACCESS_RIGHTS, isShared: true },
+  };
 }
 
 function storedToken(record: TokenRecord): StoredToken {
   const { id, name, rights } = record;
   return {
-    grant: { id, name, rights },
+    grant: { id, name, rights, isShared: false },
     salt: Buffer.from(record.salt, "hex"),
     hash: Buffer.from(record.sha256, "hex"),
     expiresMs: record.expires === null ? Infinity : Date.parse(record.expires),

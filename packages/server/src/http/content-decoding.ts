@@ -79,19 +79,27 @@ async function decodeElsewhere(body: Uint8Array, limits: DecodedLimits): Promise
   account(limits.lease, body.byteLength + claimedBytes);
   const gunzip = createGunzip({ chunkSize: OUTPUT_CHUNK_BYTES });
   gunzip.end(body);
-  const chunks: Uint8Array[] = [];
+  // Room for what is claimed: chunks that are joined at the end would need it twice.
+  const decoded = new Uint8Array(claimedBytes);
+  const beyond: Uint8Array[] = [];
+  let insideBytes = 0;
   let decodedBytes = 0;
   try {
     for await (const chunk of gunzip as AsyncIterable<Uint8Array>) {
       decodedBytes += chunk.byteLength;
       if (decodedBytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
       account(limits.lease, body.byteLength + decodedBytes);
-      chunks.push(chunk);
+      if (decodedBytes > claimedBytes) beyond.push(chunk);
+      else {
+        decoded.set(chunk, insideBytes);
+        insideBytes = decodedBytes;
+      }
     }
   } catch (error) {
     throw asServerError(error, limits.maxBytes);
   }
-  return Buffer.concat(chunks, decodedBytes);
+  const inside = decoded.subarray(0, insideBytes);
+  return beyond.length === 0 ? inside : Buffer.concat([inside, ...beyond], decodedBytes);
 }
 
 function claimedLength(body: Uint8Array): number {
@@ -100,11 +108,7 @@ function claimedLength(body: Uint8Array): number {
 }
 
 function account(lease: ByteLease, bytes: number): void {
-  if (lease.growTo(bytes)) return;
-  throw new ServerError(
-    "SERVER_OVERLOADED",
-    "too many request bytes are in flight; nothing of this request was kept, send it again later",
-  );
+  if (!lease.growTo(bytes)) throw lease.refusal();
 }
 
 function isTooLong(error: unknown): boolean {

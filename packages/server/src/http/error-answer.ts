@@ -25,8 +25,8 @@ const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ServerErrorCode, string>>> = 
 /** Makes the answer for an error. */
 export function errorAnswer(error: ServerError, requestId: string): ErrorAnswer {
   const headers: Record<string, string> = { "X-Walnut-Error": error.code };
-  const retryAfter = RETRY_AFTER_SECONDS[error.code];
-  if (retryAfter !== undefined) headers["Retry-After"] = retryAfter;
+  const retryAfter = error.details["retryAfterSeconds"] ?? RETRY_AFTER_SECONDS[error.code];
+  if (retryAfter !== undefined) headers["Retry-After"] = String(retryAfter);
   if (error.code === "SERVER_UNAUTHORIZED") headers["WWW-Authenticate"] = 'Bearer realm="walnut"';
   const allow = error.details["allow"];
   if (error.code === "SERVER_METHOD_NOT_ALLOWED" && typeof allow === "string") {

@@ -5,6 +5,7 @@
  * knows nothing of routes, tokens or the store.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ByteShare } from "../byte-budget.ts";
 import { parseRequestTarget } from "./request-target.ts";
 
 /** Headers of an answer beside length and type. */
@@ -28,6 +29,8 @@ export class Exchange {
   readonly path: string;
   /** In the answer, in the body of an error and in log lines. */
   readonly requestId: string;
+  /** What the client may still hold; set for routes that need a right, before they are called. */
+  share: ByteShare | undefined;
   readonly #queryText: string;
   readonly #expectsContinue: boolean;
   #parameters: URLSearchParams | undefined;

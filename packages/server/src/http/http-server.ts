@@ -6,7 +6,7 @@
  */
 import { createServer, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { ServerError } from "../errors.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
 import type { RequestHandler } from "./request-handler.ts";
@@ -48,6 +48,7 @@ export async function listenHttp(
   const server = secured?.server ?? createServer(limits);
   // Before descriptors run out: the log could not begin a new segment then.
   server.maxConnections = options.maxConnections;
+  limitConnections(server, options.clientMaxConnections);
   // A client that takes nothing of its answer: longer than anything else may take without a byte moving.
   server.timeout = options.requestTimeoutMs + options.queryTimeoutMs;
   server.on("request", (request, response) => void handler.handle(request, response, false));
@@ -94,6 +95,26 @@ async function createSecured(
   });
   const stopWatch = await watchTlsFiles(files, (context) => server.setSecureContext(context));
   return { server, stopWatch };
+}
+
+/** One address must not take all connections: others could not even be told to wait. */
+function limitConnections(server: Server, maxPerAddress: number): void {
+  const open = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress;
+    if (address === undefined) return; // Gone already.
+    const count = (open.get(address) ?? 0) + 1;
+    if (count > maxPerAddress) {
+      socket.destroy();
+      return;
+    }
+    open.set(address, count);
+    socket.once("close", () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left === 0) open.delete(address);
+      else open.set(address, left);
+    });
+  });
 }
 
 function listen(server: Server, options: ResolvedServerOptions): Promise<void> {

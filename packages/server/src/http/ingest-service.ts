@@ -9,6 +9,7 @@ import { ServerError } from "../errors.ts";
 import type { ByteBudget, ByteLease } from "../byte-budget.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
+import { batchBytes } from "../store/memtable.ts";
 import { BodyMemory, type BodyMemoryLoan } from "./body-memory.ts";
 import { decodeContent, type DecodedLimits } from "./content-decoding.ts";
 import type { AnswerHeaders, Exchange } from "./exchange.ts";
@@ -83,11 +84,12 @@ export class IngestService {
   async serve(exchange: Exchange, target: IngestTarget): Promise<boolean> {
     const { writer, budget, observer } = this.#context;
     writer.assertCapacity();
-    const lease = budget.lease();
+    const lease = budget.lease(exchange.share);
     try {
       const received = await this.#receive(exchange, target, lease);
       if (received === undefined) return false; // Nobody is waiting for an answer.
       const { batch, bodyBytes } = received;
+      accountBatch(batch, lease);
       if (batch.rowCount > 0) await writer.write(batch);
       observer.observeWrite(target.protocol, batch.rowCount, bodyBytes);
       exchange.noContent(this.#headers);
@@ -138,6 +140,16 @@ export class IngestService {
     }
     return decodeContent(sent, exchange.header("content-encoding"), decodedLimits);
   }
+}
+
+/**
+ * What was decoded takes the place of the body, and can be many times larger: a column of one row costs the others too. A
+ * batch above the limit is let through when it is the only one, because sending it again would not help.
+ */
+function accountBatch(batch: IngestBatch, lease: ByteLease): void {
+  let bytes = 0;
+  for (const table of batch.tables) bytes += batchBytes(table);
+  if (!lease.growTo(Math.min(bytes, lease.limitBytes))) throw lease.refusal();
 }
 
 /**

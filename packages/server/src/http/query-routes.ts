@@ -4,7 +4,7 @@
  * A query sees every row whose write was answered before it began. When the client goes away the query
  * is cancelled.
  */
-import { ByteBudget } from "../byte-budget.ts";
+import type { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
 import type { QueryResult } from "../store/table-store.ts";
 import type { Exchange } from "./exchange.ts";
@@ -14,6 +14,10 @@ import type { Route } from "./router.ts";
 /** Runs SQL. */
 export interface QueryRunner {
   query(sql: string, options: { readonly signal: AbortSignal }): Promise<QueryResult>;
+  /** Where the bodies of requests are accounted. */
+  readonly bodies: ByteBudget;
+  /** Where answers are accounted, from when they are made until the client has read them. */
+  readonly answers: ByteBudget;
 }
 
 /** Largest query body, in bytes. */
@@ -24,7 +28,7 @@ const DURATION_DECIMALS = 3;
 /** `/api/v1/query`. */
 export function queryRoutes(runner: QueryRunner): readonly Route[] {
   async function query(exchange: Exchange): Promise<void> {
-    const text = await receiveText(exchange);
+    const text = await receiveText(exchange, runner.bodies);
     if (text === undefined) return;
     const sql = parseQueryRequest(text);
     const abort = new AbortController();
@@ -33,7 +37,12 @@ export function queryRoutes(runner: QueryRunner): readonly Route[] {
     try {
       const result = await runner.query(sql, { signal: abort.signal });
       if (abort.signal.aborted) return;
-      exchange.json(200, resultJson(result));
+      const lease = runner.answers.lease();
+      const answer = resultJson(result);
+      if (!lease.growTo(Buffer.byteLength(answer))) throw answersUnread();
+      // The system's buffers take the first part; the rest waits here for the client.
+      exchange.response.once("close", () => lease.release());
+      exchange.json(200, answer);
     } catch (error) {
       if (abort.signal.aborted) return; // Nobody is left to read the answer.
       throw error;
@@ -53,13 +62,17 @@ export function queryRoutes(runner: QueryRunner): readonly Route[] {
   ];
 }
 
-async function receiveText(exchange: Exchange): Promise<string | undefined> {
-  const lease = new ByteBudget(MAX_QUERY_BODY_BYTES).lease();
-  const limits = { maxBytes: MAX_QUERY_BODY_BYTES, lease };
-  checkDeclaredLength(exchange.request, limits);
-  exchange.continueBody();
-  const body = await readBody(exchange.request, limits);
-  return body === undefined ? undefined : Buffer.from(body).toString("utf8");
+async function receiveText(exchange: Exchange, budget: ByteBudget): Promise<string | undefined> {
+  const lease = budget.lease(exchange.share);
+  try {
+    const limits = { maxBytes: MAX_QUERY_BODY_BYTES, lease };
+    checkDeclaredLength(exchange.request, limits);
+    exchange.continueBody();
+    const body = await readBody(exchange.request, limits);
+    return body === undefined ? undefined : Buffer.from(body).toString("utf8");
+  } finally {
+    lease.release();
+  }
 }
 
 /** The SQL of a request. */
@@ -89,6 +102,13 @@ function resultJson(result: QueryResult): string {
     row_count: result.rowCount,
     execution_time_ms: Number(result.durationMs.toFixed(DURATION_DECIMALS)),
   });
+}
+
+function answersUnread(): ServerError {
+  return new ServerError(
+    "SERVER_OVERLOADED",
+    "too many bytes of answers wait for their clients to read them; ask again later, or for less",
+  );
 }
 
 function badRequest(message: string, cause?: unknown): ServerError {

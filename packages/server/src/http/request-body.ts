@@ -25,21 +25,21 @@ export interface BodyLimits {
 /**
  * Refuses a request by its declared length alone, before the client is told to go on.
  *
- * @throws {ServerError} `SERVER_TOO_LARGE`, `SERVER_OVERLOADED`
+ * @throws {ServerError} `SERVER_TOO_LARGE`, `SERVER_OVERLOADED`, `SERVER_CLIENT_OVER_LIMIT`
  */
 export function checkDeclaredLength(request: IncomingMessage, limits: BodyLimits): void {
   const declared = request.headers["content-length"];
   if (declared === undefined) return;
   const bytes = Number(declared); // node:http has refused anything but digits.
   if (bytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
-  if (!limits.lease.growTo(bytes)) throw overloaded();
+  if (!limits.lease.growTo(bytes)) throw limits.lease.refusal();
 }
 
 /**
  * Collects the body.
  *
  * @returns the bytes as sent, or `undefined` when the client went away in the middle
- * @throws {ServerError} `SERVER_TOO_LARGE`, `SERVER_OVERLOADED`
+ * @throws {ServerError} `SERVER_TOO_LARGE`, `SERVER_OVERLOADED`, `SERVER_CLIENT_OVER_LIMIT`
  */
 export function readBody(
   request: IncomingMessage,
@@ -55,7 +55,7 @@ export function readBody(
       const position = receivedBytes;
       receivedBytes += chunk.byteLength;
       if (receivedBytes > limits.maxBytes) return stop(tooLarge(limits.maxBytes));
-      if (!limits.lease.growTo(receivedBytes)) return stop(overloaded());
+      if (!limits.lease.growTo(receivedBytes)) return stop(limits.lease.refusal());
       if (position === 0 && receivedBytes < declaredBytes) lent = limits.loan?.take(declaredBytes);
       if (lent === undefined) chunks.push(chunk);
       else lent.set(chunk, position);
@@ -107,12 +107,5 @@ function tooLarge(maxBytes: number): ServerError {
     "SERVER_TOO_LARGE",
     `the body is larger than ${maxBytes} bytes; send it in smaller requests`,
     { details: { maxBytes } },
-  );
-}
-
-function overloaded(): ServerError {
-  return new ServerError(
-    "SERVER_OVERLOADED",
-    "too many request bytes are in flight; nothing of this request was kept, send it again later",
   );
 }

@@ -2,13 +2,15 @@
  * The dispatcher: every request passes here, from its first header to its answer.
  *
  * In this order: does the path exist, is the method right, may the caller, is the server in a phase that
- * serves, then the route. All of it happens before a byte of the body is read. Errors become answers here
- * and nowhere else; every request is counted once, when its route is done with it.
+ * serves, is the client within its share, then the route. All of it happens before a byte of the body is
+ * read. Errors become answers here and nowhere else; every request is counted once, when its route is done
+ * with it.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { inspect } from "node:util";
 import { grantAllows, type AccessGrant, type AccessRight } from "../access/access-right.ts";
 import { ServerError } from "../errors.ts";
+import type { ClientShares } from "../limits/client-shares.ts";
 import type { LogFields, ServerLogger } from "../server-options.ts";
 import type { ServerState } from "../server-state.ts";
 import type { CallerRecognition } from "./authentication.ts";
@@ -28,6 +30,8 @@ export interface RequestObserver {
 export interface RequestHandlerOptions {
   readonly router: Router;
   readonly authenticator: CallerRecognition;
+  /** What each client may hold at one time. */
+  readonly clients: ClientShares;
   readonly state: ServerState;
   readonly observer: RequestObserver;
   readonly logger: ServerLogger;
@@ -74,13 +78,17 @@ export class RequestHandler {
     try {
       if (match.kind === "unknown-path") throw unknownPath(exchange);
       if (match.kind === "wrong-method") throw wrongMethod(exchange, match.allow);
-      if (match.route.access !== "public") {
+      const { route } = match;
+      if (route.access === "public") {
+        this.#assertPhase(exchange, route);
+        await route.handle(exchange);
+      } else {
         // Only a token that is not known yet is worth a wait.
         const caller = this.#options.authenticator.recognise(exchange);
-        assertRight(caller instanceof Promise ? await caller : caller, match.route.access);
+        const grant = assertRight(caller instanceof Promise ? await caller : caller, route.access);
+        this.#assertPhase(exchange, route);
+        await this.#serveClient(exchange, route, grant);
       }
-      this.#assertPhase(exchange, match.route);
-      await match.route.handle(exchange);
     } catch (error) {
       this.#answerError(exchange, error);
     } finally {
@@ -89,6 +97,19 @@ export class RequestHandler {
       this.#options.observer.observeRequest(routeName, response.statusCode, durationMs);
       this.#options.logger.debug?.("request", accessFields(exchange, durationMs));
       if (this.#activeRequests === 0) this.#notifyDrained();
+    }
+  }
+
+  /** Within the client's share. Administration has none: it must work when the server is flooded. */
+  async #serveClient(exchange: Exchange, route: Route, grant: AccessGrant): Promise<void> {
+    if (route.access === "admin") return await route.handle(exchange);
+    const { clients } = this.#options;
+    const client = clients.enter(clientKeyOf(exchange, grant));
+    exchange.share = client;
+    try {
+      await route.handle(exchange);
+    } finally {
+      clients.leave(client);
     }
   }
 
@@ -153,9 +174,15 @@ function wrongMethod(exchange: Exchange, allow: string): ServerError {
   );
 }
 
-function assertRight(grant: AccessGrant | undefined, right: AccessRight): void {
+function assertRight(grant: AccessGrant | undefined, right: AccessRight): AccessGrant {
   if (grant === undefined) throw unauthorized();
   if (!grantAllows(grant, right)) throw forbidden(grant, right);
+  return grant;
+}
+
+function clientKeyOf(exchange: Exchange, grant: AccessGrant): string {
+  if (!grant.isShared) return grant.id;
+  return `${grant.id}@${exchange.request.socket.remoteAddress ?? ""}`;
 }
 
 function unauthorized(): ServerError {

@@ -34,12 +34,7 @@ export async function decodeSnappyBlock(
   if (contentBytes > body.byteLength * MAX_RATIO) {
     throw damaged(`${body.byteLength} bytes cannot hold the ${contentBytes} that they claim`);
   }
-  if (!limits.lease.growTo(body.byteLength + contentBytes)) {
-    throw new ServerError(
-      "SERVER_OVERLOADED",
-      "too many request bytes are in flight; nothing of this request was kept, send it again later",
-    );
-  }
+  if (!limits.lease.growTo(body.byteLength + contentBytes)) throw limits.lease.refusal();
   // Loaded by the first request that needs it.
   const snappy = await import("snappy");
   let content: string | Uint8Array;

@@ -44,6 +44,27 @@ export interface LimitsSection {
    * Default 2,000. Range 1 to 1,000,000.
    */
   readonly maxConnections?: number | undefined;
+  /** Of these, from one address. Default 1,000. Range 1 to 1,000,000. */
+  readonly clientMaxConnections?: number | undefined;
+  /** Reads and writes served at one time; more are answered 503. Default 2,000. Range 1 to 1,000,000. */
+  readonly maxRequests?: number | undefined;
+  /** Of these, from one client; more are answered 429. Default 1,000. Range 1 to 1,000,000. */
+  readonly clientMaxRequests?: number | undefined;
+  /**
+   * Of `maxInFlightBytes`, by one client; more is answered 429. Left out: half of them, or one request of the largest
+   * kind where that is more. Range 2 KiB to 64 GiB.
+   */
+  readonly clientMaxInFlightBytes?: number | undefined;
+  /**
+   * Bytes of bodies, as sent and decompressed, that one client may send per second; beyond it requests are answered 429 until
+   * the rate is kept again. Default 0: no limit. Range 0 to 64 GiB.
+   */
+  readonly clientBytesPerSecond?: number | undefined;
+  /**
+   * Bytes of query answers held at one time, from when they are made until their clients have read them. Beyond it
+   * queries are answered SERVER_OVERLOADED. Default 256 MiB. Range 1 MiB to 64 GiB.
+   */
+  readonly maxAnswerBytes?: number | undefined;
 }
 
 export const LIMITS_SECTION: RowsOf<LimitsSection> = {
@@ -136,5 +157,65 @@ export const LIMITS_SECTION: RowsOf<LimitsSection> = {
     max: 1_000_000,
     default: 2_000,
     summary: "connections open at one time",
+  },
+  clientMaxConnections: {
+    kind: "integer",
+    toml: "limits.client_max_connections",
+    flag: "client-max-connections",
+    unit: "connections",
+    min: 1,
+    max: 1_000_000,
+    default: 1_000,
+    summary: "of these, from one address",
+  },
+  maxRequests: {
+    kind: "integer",
+    toml: "limits.max_requests",
+    flag: "max-requests",
+    unit: "requests",
+    min: 1,
+    max: 1_000_000,
+    default: 2_000,
+    summary: "requests served at one time",
+  },
+  clientMaxRequests: {
+    kind: "integer",
+    toml: "limits.client_max_requests",
+    flag: "client-max-requests",
+    unit: "requests",
+    min: 1,
+    max: 1_000_000,
+    default: 1_000,
+    summary: "of these, from one client",
+  },
+  clientMaxInFlightBytes: {
+    kind: "integer",
+    toml: "limits.client_max_in_flight_bytes",
+    flag: "client-max-in-flight-bytes",
+    unit: "bytes",
+    min: 2 * KIB,
+    max: 64 * GIB,
+    defaultText: "half of `maxInFlightBytes`, at least the largest request",
+    summary: "request bodies of one client held at one time",
+  },
+  clientBytesPerSecond: {
+    kind: "integer",
+    toml: "limits.client_bytes_per_second",
+    flag: "client-bytes-per-second",
+    unit: "bytes",
+    min: 0,
+    max: 64 * GIB,
+    default: 0,
+    summary: "request bodies of one client per second; 0: no limit",
+  },
+  maxAnswerBytes: {
+    kind: "integer",
+    toml: "limits.max_answer_bytes",
+    flag: "max-answer-bytes",
+    unit: "bytes",
+    min: MIB,
+    max: 64 * GIB,
+    default: 256 * MIB,
+    summary: "query answers that wait for their clients",
   },
 };

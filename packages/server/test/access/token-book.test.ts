@@ -44,7 +44,7 @@ suite("TokenBook", () => {
     const first = await stored.create({ name: "first", rights: ["write"] });
     assert.equal(book.recognise(first.text), undefined);
     const grant = await book.recogniseFresh(first.text);
-    assert.deepEqual(grant, { id: first.id, name: "first", rights: ["write"] });
+    assert.deepEqual(grant, { id: first.id, name: "first", rights: ["write"], isShared: false });
     assert.equal(book.recognise(first.text), grant, "from memory");
     const second = await stored.create({ name: "second", rights: ["read"] });
     await withinASecond(() => book.recognise(second.text) !== undefined);

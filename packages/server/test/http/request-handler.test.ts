@@ -11,6 +11,7 @@ import { Authenticator } from "../../src/http/authentication.ts";
 import { listenHttp } from "../../src/http/http-server.ts";
 import { checkDeclaredLength, readBody } from "../../src/http/request-body.ts";
 import { RequestIds } from "../../src/http/request-id.ts";
+import { ClientShares } from "../../src/limits/client-shares.ts";
 import { RequestHandler } from "../../src/http/request-handler.ts";
 import { Router, type Route } from "../../src/http/router.ts";
 import { resolveServerOptions } from "../../src/resolve-server-options.ts";
@@ -21,6 +22,13 @@ const TOKEN = "correct-horse";
 /** Known only after a look at the files. */
 const NEW_TOKEN = "made-just-now";
 const MAX_BODY_BYTES = 2_000;
+
+const LIMITS = {
+  maxRequests: 4,
+  clientMaxRequests: 3,
+  clientMaxInFlightBytes: 2_500,
+  clientBytesPerSecond: 0,
+};
 
 /** More than the sockets of both ends hold. */
 const LARGE_ANSWER_BYTES = 32 * 1024 * 1024; // 32 MiB
@@ -43,9 +51,12 @@ async function startHarness(
   rights: readonly AccessRight[] = ["read", "write", "admin"],
 ): Promise<Harness> {
   const authenticator = new Authenticator({
-    recognise: (token) => (token === TOKEN ? { id: "id", name: "test", rights } : undefined),
+    recognise: (token) =>
+      token === TOKEN ? { id: "id", name: "test", rights, isShared: false } : undefined,
     recogniseFresh: (token) =>
-      Promise.resolve(token === NEW_TOKEN ? { id: "new", name: "new", rights } : undefined),
+      Promise.resolve(
+        token === NEW_TOKEN ? { id: "new", name: "new", rights, isShared: false } : undefined,
+      ),
   });
   const state = new ServerState(0);
   const budget = new ByteBudget(3_000);
@@ -54,7 +65,7 @@ async function startHarness(
   const waiting: (() => void)[] = [];
   const routes: Route[] = [
     route("echo", "POST", "write", "ready", async (exchange) => {
-      const lease = budget.lease();
+      const lease = budget.lease(exchange.share);
       try {
         const limits = { maxBytes: MAX_BODY_BYTES, lease };
         checkDeclaredLength(exchange.request, limits);
@@ -66,6 +77,10 @@ async function startHarness(
       }
     }),
     route("open", "GET", "public", "always", (exchange) => exchange.json(200, "1")),
+    route("held", "GET", "read", "always", async (exchange) => {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      exchange.noContent();
+    }),
     route("read", "GET", "read", "always", (exchange) => exchange.json(200, "1")),
     route("admin", "GET", "admin", "always", (exchange) => exchange.json(200, "1")),
     route("large", "GET", "public", "always", (exchange) =>
@@ -85,6 +100,7 @@ async function startHarness(
   const handler = new RequestHandler({
     router: new Router(routes),
     authenticator,
+    clients: new ClientShares(LIMITS, () => 0),
     state,
     observer: {
       observeRequest: (name, status) => void observed.push(`${name} ${status}`),
@@ -233,6 +249,34 @@ suite("RequestHandler", () => {
     assert.equal((await fetch(`${harness.url}/open`)).status, 200);
     harness.state.becomeReady();
     assert.equal((await post(harness, "x")).status, 200);
+  });
+
+  test("a client at its limit of requests gets 429 with Retry-After, and others and administration are served", async (context) => {
+    const harness = await startHarness(context);
+    const by = (path: string, token: string): Promise<Response> =>
+      fetch(`${harness.url}/${path}`, { headers: { authorization: `Bearer ${token}` } });
+    const held = [1, 2, 3].map(() => by("held", TOKEN));
+    while (harness.handler.activeRequests < 3) await new Promise(setImmediate);
+    const refused = await by("read", TOKEN);
+    assert.equal(refused.status, 429);
+    assert.equal(refused.headers.get("retry-after"), "1");
+    const body = (await refused.json()) as { code: string; details: Record<string, unknown> };
+    assert.equal(body.code, "SERVER_CLIENT_OVER_LIMIT");
+    assert.equal(body.details["limit"], "clientMaxRequests");
+    assert.equal((await by("read", NEW_TOKEN)).status, 200);
+    assert.equal((await by("admin", TOKEN)).status, 200);
+    assert.equal((await fetch(`${harness.url}/open`)).status, 200);
+
+    held.push(by("held", NEW_TOKEN));
+    while (harness.handler.activeRequests < 4) await new Promise(setImmediate);
+    const full = await by("read", NEW_TOKEN);
+    assert.deepEqual([full.status, await codeOf(full)], [503, "SERVER_OVERLOADED"]);
+    harness.release();
+    assert.deepEqual(
+      await Promise.all(held.map(async (answer) => (await answer).status)),
+      [204, 204, 204, 204],
+    );
+    assert.equal((await by("read", TOKEN)).status, 200);
   });
 
   test("a stop refuses new requests, closes their connections and waits for those in flight", async (context) => {
@@ -434,26 +478,40 @@ suite("listenHttp", () => {
     assert.match(answer, /^(HTTP\/1\.1 408 |$)/);
   });
 
-  test("closes connections beyond its limit at once and serves the others", async (context) => {
-    const harness = await startHarness(context, { maxConnections: 3 });
-    const open = await Promise.all(
-      Array.from({ length: 3 }, async () => {
-        const socket = connect(harness.port, "127.0.0.1");
-        context.after(() => socket.destroy());
-        await once(socket, "connect");
-        socket.write("GET /open HTTP/1.1\r\nHost: x\r\n\r\n");
-        await once(socket, "data");
-        return socket;
-      }),
-    );
-    const request = "GET /open HTTP/1.1\r\nHost: x\r\n\r\n";
-    // A reset, when the request was on its way already.
-    const refused = await exchangeRaw(harness.port, request).catch(() => "");
-    assert.equal(refused, "");
-    const [first] = open;
-    assert.ok(first !== undefined);
-    first.write("GET /open HTTP/1.1\r\nHost: x\r\n\r\n");
-    const [answer] = await once(first, "data");
-    assert.match(String(answer), /^HTTP\/1\.1 200 /);
-  });
+  for (const option of ["maxConnections", "clientMaxConnections"]) {
+    test(`closes connections beyond ${option} at once and serves the others`, async (context) => {
+      await assertConnectionLimit(context, { [option]: 3 });
+    });
+  }
 });
+
+async function assertConnectionLimit(context: TestContext, options: ServerOptions): Promise<void> {
+  const harness = await startHarness(context, options);
+  const open = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const socket = connect(harness.port, "127.0.0.1");
+      context.after(() => socket.destroy());
+      await once(socket, "connect");
+      socket.write("GET /open HTTP/1.1\r\nHost: x\r\n\r\n");
+      await once(socket, "data");
+      return socket;
+    }),
+  );
+  const request = "GET /open HTTP/1.1\r\nHost: x\r\n\r\n";
+  // A reset, when the request was on its way already.
+  const refused = await exchangeRaw(harness.port, request).catch(() => "");
+  assert.equal(refused, "");
+  const [first] = open;
+  assert.ok(first !== undefined);
+  first.write("GET /open HTTP/1.1\r\nHost: x\r\n\r\n");
+  const [answer] = await once(first, "data");
+  assert.match(String(answer), /^HTTP\/1\.1 200 /);
+  // A connection that ends makes room for the next.
+  first.destroy();
+  let again = "";
+  while (again === "")
+    again = await exchangeRaw(harness.port, request.replace("x", "x\r\nConnection: close")).catch(
+      () => "",
+    );
+  assert.match(again, /^HTTP\/1\.1 200 /);
+}
