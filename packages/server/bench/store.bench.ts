@@ -13,7 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 // As built: only then are large flushes written by a thread of their own.
 import type { Column, IngestBatch } from "../dist/ingest/table-batch.js";
-import { openTableStore, type TableStore } from "../dist/store/table-store.js";
+import { openTableStore } from "../dist/store/open-table-store.js";
+import type { TableStore } from "../dist/store/table-store.js";
 
 const isQuick = process.argv.includes("--quick");
 const MEMTABLE_ROWS = 50_000;

@@ -34,6 +34,7 @@ export { decodeIngestBatch } from "./ingest/batch-codec.ts";
 export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";
 export { WALNUT_VERSION } from "./package-version.ts";
 export { resolveServerOptions } from "./resolve-server-options.ts";
+export type { RecoverySummary } from "./recovery-summary.ts";
 export { openServer, type WalnutServer } from "./server.ts";
 export { logFormatFor, openServerLog, type ServerLogOptions } from "./logging/server-log.ts";
 export type { LogFormat, LogLevel } from "./options/log-section.ts";
@@ -60,4 +61,3 @@ export type {
   ServerOptions,
   ServerSettings,
 } from "./server-options.ts";
-export type { RecoverySummary } from "./server-storage.ts";

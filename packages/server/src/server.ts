@@ -27,12 +27,20 @@ import { writeRoutes } from "./http/write-routes.ts";
 import { clientLimitsOf } from "./limits/client-limits.ts";
 import { ClientShares } from "./limits/client-shares.ts";
 import { removeProcessId, writeProcessId } from "./process-id-file.ts";
+import type { RecoverySummary } from "./recovery-summary.ts";
 import { resolveServerOptions } from "./resolve-server-options.ts";
 import { requestMetrics, storageMetrics } from "./server-metric-sources.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import type { ResolvedServerOptions, ServerOptions } from "./server-options.ts";
 import { ServerState } from "./server-state.ts";
-import { openStorage, type RecoverySummary, type ServerStorage } from "./server-storage.ts";
+import { openStorage, type ServerStorage } from "./server-storage.ts";
+import { findShards, shardsOfWorker } from "./workers/shard.ts";
+import {
+  everyAnswer,
+  SingleWorker,
+  type Question,
+  type WorkerGroup,
+} from "./workers/worker-group.ts";
 
 const REQUEST_PREFIX_BYTES = 4;
 
@@ -84,6 +92,8 @@ export async function openServer(options: ServerOptions = {}): Promise<WalnutSer
   return server;
 }
 
+const DATABASES: Question<object, readonly string[]> = { name: "databases" };
+
 class RunningServer implements WalnutServer {
   readonly options: ResolvedServerOptions;
   readonly dataDirectory: string;
@@ -92,6 +102,7 @@ class RunningServer implements WalnutServer {
   readonly #budget: ByteBudget;
   readonly #metrics: ServerMetrics = new ServerMetrics();
   readonly #handler: RequestHandler;
+  readonly #group: WorkerGroup = new SingleWorker();
   #listener: HttpListener | undefined;
   #storage: ServerStorage | undefined;
   #recovery: Promise<RecoverySummary> | undefined;
@@ -114,6 +125,7 @@ class RunningServer implements WalnutServer {
       monotonicMs: () => performance.now(),
       maxDiscardBytes: options.maxBodyBytes,
     });
+    this.#answerQuestions();
     this.#metrics.register(requestMetrics(this.#state, this.#budget, this.#handler));
     this.#metrics.register(storageMetrics(() => this.#storage));
   }
@@ -170,6 +182,10 @@ class RunningServer implements WalnutServer {
       const storage = await openStorage({
         options: this.options,
         directory: this.dataDirectory,
+        shards: shardsOfWorker(1, { workers: 1, existing: await findShards(this.dataDirectory) }),
+        otherShards: [],
+        lockWaitMs: 0,
+        peers: undefined,
         monotonicMs: () => performance.now(),
         isCancelled: () => this.#state.phase !== "recovering",
         onProgress: (progress) => {
@@ -242,7 +258,7 @@ class RunningServer implements WalnutServer {
         bodies: this.#budget,
         answers: new ByteBudget(options.maxAnswerBytes),
       }),
-      ...influxRoutes({ listDatabases: () => this.#openStorage().listDatabases() }),
+      ...influxRoutes({ listDatabases: () => this.#listDatabases() }),
       ...this.#access.routes(),
       ...walRoutes({ storage: () => this.#openStorage(), options }),
       ...healthRoutes({
@@ -253,6 +269,16 @@ class RunningServer implements WalnutServer {
         nowMs,
       }),
     ]);
+  }
+
+  /** Says how this worker answers the questions of the group. */
+  #answerQuestions(): void {
+    this.#group.answer(DATABASES, () => this.#openStorage().listDatabases());
+  }
+
+  async #listDatabases(): Promise<readonly string[]> {
+    const answers = everyAnswer(await this.#group.askAll(DATABASES, {}));
+    return [...new Set(answers.flat())].toSorted();
   }
 
   #openListener(): HttpListener {

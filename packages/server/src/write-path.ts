@@ -1,7 +1,8 @@
 /**
  * The write path: one decoded request becomes one record of the log, then rows that queries see.
  *
- *   1. admit    the store checks the types of all columns and reserves new ones; nothing is kept yet
+ *   1. admit    the store checks the types of all columns and reserves new ones; nothing is kept yet. With
+ *               several workers, columns that are new here are agreed on with the others first
  *   2. append   one record for the whole request            CRASH: recovery replays it, or it never was
  *   3. insert   in the continuation of the append, so in LSN order, as replay would
  *   4. answer   204
@@ -10,6 +11,7 @@
  * write or a sync, whether the record survives is decided by the next recovery (docs/http-api.md).
  */
 import { isWalError } from "@walnut/wal";
+import type { Coordinator, TableColumn } from "./coordinator/coordinator.ts";
 import { ServerError } from "./errors.ts";
 import { encodeIngestBatch } from "./ingest/batch-codec.ts";
 import { ReusedMemory } from "./ingest/reused-memory.ts";
@@ -27,9 +29,15 @@ export interface BatchLog {
 export interface BatchStore<Admitted extends IngestBatch> {
   /** Checks and reserves; what it returns, and not what the client sent, goes to the log. */
   admit(batch: IngestBatch): Admitted;
-  /** Takes the reservations back after a failed append. */
-  abandon(batch: Admitted): void;
+  /** Takes the reservations back after a failed append. @returns holds that the coordinator gets back */
+  abandon(batch: Admitted): readonly TableColumn[];
   insert(lsn: number, batch: Admitted): void;
+  /** What is known of column types here. */
+  readonly columns: {
+    unknownColumns(batch: IngestBatch): readonly TableColumn[];
+    hold(columns: readonly TableColumn[]): void;
+    forgetUnused(columns: readonly TableColumn[]): readonly TableColumn[];
+  };
 }
 
 const NO_PAYLOAD: Uint8Array = new Uint8Array(0);
@@ -38,6 +46,8 @@ const NO_PAYLOAD: Uint8Array = new Uint8Array(0);
 export interface WritePathOptions<Admitted extends IngestBatch> {
   readonly log: BatchLog;
   readonly store: BatchStore<Admitted>;
+  /** Agrees with other workers on columns that are new here; `undefined` where there are none. */
+  readonly coordinator: Coordinator | undefined;
   /** Bytes of rows in memory now. */
   readonly memoryBytes: () => number;
   /** Bytes of rows in memory at which writes are refused. */
@@ -92,7 +102,9 @@ export class WritePath<Admitted extends IngestBatch> {
   async #write(batch: IngestBatch): Promise<number> {
     const { log, store } = this.#options;
     this.assertCapacity();
-    const admitted = store.admit(batch);
+    const { coordinator } = this.#options;
+    const admitted =
+      coordinator === undefined ? store.admit(batch) : await this.#agree(batch, coordinator);
     let lsn: number;
     try {
       // The log copies the record before `append` returns.
@@ -100,11 +112,28 @@ export class WritePath<Admitted extends IngestBatch> {
         log.keepsPayloads ? encodeIngestBatch(admitted, this.#recordMemory) : NO_PAYLOAD,
       );
     } catch (error) {
-      store.abandon(admitted);
+      const held = store.abandon(admitted);
+      if (held.length > 0) coordinator?.releaseColumns(held);
       throw asWriteError(error);
     }
     store.insert(lsn, admitted);
     return lsn;
+  }
+
+  /** As `admit`; other workers are asked about columns that are new here, and only then. */
+  async #agree(batch: IngestBatch, coordinator: Coordinator): Promise<Admitted> {
+    const { store } = this.#options;
+    const unknown = store.columns.unknownColumns(batch);
+    if (unknown.length === 0) return store.admit(batch);
+    const agreed = await coordinator.reserveColumns(unknown);
+    store.columns.hold(agreed);
+    try {
+      return store.admit(batch);
+    } catch (error) {
+      // A refused batch leaves no trace, here or there.
+      coordinator.releaseColumns(store.columns.forgetUnused(agreed));
+      throw error;
+    }
   }
 }
 

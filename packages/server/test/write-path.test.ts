@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { openWal, WalError, type WalErrorCode } from "@walnut/wal";
+import { CoordinatorDesk } from "../src/coordinator/coordinator-desk.ts";
 import { ServerError, type ServerErrorCode } from "../src/errors.ts";
 import { decodeIngestBatch, encodeIngestBatch } from "../src/ingest/batch-codec.ts";
 import { DEFAULT_INGEST_LIMITS } from "../src/ingest/ingest-limits.ts";
 import type { IngestBatch } from "../src/ingest/table-batch.ts";
-import { MAX_RECORD_BYTES } from "../src/server-storage.ts";
+import { MAX_RECORD_BYTES } from "../src/shard-storage.ts";
+import { SchemaRegistry } from "../src/store/schema-registry.ts";
 import { WritePath } from "../src/write-path.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -47,9 +49,14 @@ function setUp(options: {
         calls.push("admit");
         return options.admit?.(batch) ?? batch;
       },
-      abandon: () => void calls.push("abandon"),
+      abandon: () => {
+        calls.push("abandon");
+        return [];
+      },
       insert: (lsn) => void calls.push(`insert ${lsn}`),
+      columns: new SchemaRegistry(),
     },
+    coordinator: undefined,
     memoryBytes: () => options.memoryBytes ?? 0,
     maxMemoryBytes: 100,
   });
@@ -170,6 +177,50 @@ suite("WritePath", () => {
       (error: unknown) => error instanceof ServerError && error.code === "SERVER_TOO_LARGE",
     );
     assert.equal(await path.write(largest), 2, "a refused record leaves no gap");
+  });
+
+  test("asks the coordinator about columns that are new here, and gives back those of a failed write", async () => {
+    const registry = new SchemaRegistry();
+    const desk = new CoordinatorDesk(2);
+    await desk.forWorker(2).reportSchemas([]);
+    const own = desk.forWorker(1);
+    await own.reportSchemas([]);
+    const asked: string[] = [];
+    let failure: WalError | undefined;
+    let lsn = 0;
+    const path = new WritePath({
+      log: {
+        keepsPayloads: true,
+        append: () => (failure === undefined ? Promise.resolve(++lsn) : Promise.reject(failure)),
+      },
+      store: {
+        columns: registry,
+        admit: (batch) => registry.admit(batch),
+        abandon: (batch) => registry.abandon(batch),
+        insert: (_, batch) => batch.tables.forEach((table) => registry.commit(table)),
+      },
+      coordinator: {
+        ...own,
+        reserveColumns: (columns) => {
+          asked.push(...columns.map(({ name }) => name));
+          return own.reserveColumns(columns);
+        },
+      },
+      memoryBytes: () => 0,
+      maxMemoryBytes: 100,
+    });
+    failure = new WalError("WAL_NO_SPACE", "full");
+    await assert.rejects(path.write(BATCH), { code: "SERVER_WAL_UNAVAILABLE" });
+    failure = undefined;
+    const wanted = { database: "db", measurement: "cpu", name: "v", type: "integer" } as const;
+    const other = desk.forWorker(2);
+    assert.deepEqual(await other.reserveColumns([wanted]), [wanted], "nothing was kept of it");
+    await assert.rejects(path.write(BATCH), { code: "SERVER_TYPE_CONFLICT" });
+    other.releaseColumns([wanted]);
+    await path.write(BATCH);
+    await path.write(BATCH);
+    assert.deepEqual(asked, ["v", "v", "v"], "a column that is known here is not asked for again");
+    assert.equal((await other.reserveColumns([wanted]))[0]?.type, "float");
   });
 });
 

@@ -14,7 +14,7 @@ import type { Route } from "./router.ts";
 /** What the InfluxDB routes need. */
 export interface InfluxRoutesOptions {
   /** Names of the databases that hold rows. */
-  readonly listDatabases: () => readonly string[];
+  readonly listDatabases: () => Promise<readonly string[]>;
 }
 
 /** The InfluxDB line whose write API this server speaks; some clients parse the number. */
@@ -41,7 +41,7 @@ export function influxRoutes(context: InfluxRoutesOptions): readonly Route[] {
   async function query(exchange: Exchange): Promise<void> {
     const statement = exchange.parameter("q") ?? (await statementOfBody(exchange));
     if (statement !== undefined && SHOW_DATABASES.test(statement)) {
-      exchange.json(200, showDatabases(context.listDatabases()), VERSION_HEADERS);
+      exchange.json(200, showDatabases(await context.listDatabases()), VERSION_HEADERS);
       return;
     }
     if (statement !== undefined && CREATE_DATABASE.test(statement)) {

@@ -5,7 +5,7 @@
  */
 import { readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { WORKER_ID, type ServerStorage } from "../server-storage.ts";
+import type { ServerStorage } from "../server-storage.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
 import {
   walFilesReport,
@@ -28,8 +28,8 @@ const RECOVERED_SUFFIX = ".recovered";
 /** `status`, `files` and `health` under both prefixes. */
 export function walRoutes(context: WalRoutesOptions): readonly Route[] {
   function status(exchange: Exchange): void {
-    const { wal, durabilityText } = context.storage();
-    const report = walStatusReport(wal.status(), { workerId: WORKER_ID, durabilityText });
+    const { own, wal, durabilityText } = context.storage();
+    const report = walStatusReport(wal.status(), { workerId: own.shard, durabilityText });
     exchange.json(200, JSON.stringify(report));
   }
 

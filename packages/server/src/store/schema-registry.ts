@@ -4,40 +4,20 @@
  * The first type a column is seen with is its type for ever. A batch is admitted as a whole or refused as a
  * whole, and admitting one reserves the columns that it introduces, so that two requests in flight cannot
  * introduce the same column with different types. A reservation ends when the batch is inserted (the column
- * is then part of the table) or abandoned (its log append failed).
+ * is then part of the table) or abandoned (its log append failed). Where other processes write to the same
+ * tables, columns that are unknown here are agreed on with them first (src/coordinator/) and held.
  *
  * Tags and strings are both text and go into each other's columns; the first kind is remembered. Integers
  * go into a float column when every value is exact there. Nothing else is converted.
  */
 import { ServerError } from "../errors.ts";
-import type {
-  Column,
-  ColumnType,
-  FloatColumn,
-  IngestBatch,
-  IntegerColumn,
-  TableBatch,
-  UnsignedColumn,
-} from "../ingest/table-batch.ts";
-import { hasBit } from "./bitmap.ts";
+import type { TableColumn } from "../coordinator/coordinator.ts";
+import type { Column, ColumnType, IngestBatch, TableBatch } from "../ingest/table-batch.ts";
 import type { ColumnSchema } from "./catalog-record.ts";
-import { TIME_COLUMN, isStoredAlike } from "./column-type.ts";
-import { foldIdentifier, identifierProblem } from "./sql-identifier.ts";
+import { assertUniqueName, assertUsableTable, fitColumn } from "./column-fit.ts";
+import { isStoredAlike } from "./column-type.ts";
+import { foldIdentifier } from "./sql-identifier.ts";
 import { describeTable, tableKey, type TableName } from "./table-name.ts";
-import { unsupportedTimestamp } from "./timestamp-range.ts";
-
-/** Schemas of the SQL engine's own tables: a database of that name could be written and never read. */
-const RESERVED_DATABASES: ReadonlySet<string> = new Set(["information_schema", "pg_catalog"]);
-
-/** What each type is to whoever reads the table. */
-const DESCRIPTIONS: Readonly<Record<ColumnType, string>> = {
-  tag: "tag (text)",
-  string: "string (text)",
-  float: "float",
-  integer: "integer",
-  unsigned: "unsigned integer",
-  boolean: "boolean",
-};
 
 /** A batch that fits, with what it reserved. This, and not what the client sent, goes to the log. */
 export interface AdmittedBatch extends IngestBatch {
@@ -46,8 +26,7 @@ export interface AdmittedBatch extends IngestBatch {
 }
 
 /** A column introduced by a batch that is not in the table yet. */
-export interface ReservedColumn {
-  readonly key: string;
+export interface ReservedColumn extends TableName {
   readonly name: string;
 }
 
@@ -57,6 +36,10 @@ interface RegisteredColumn {
   /** Part of the table, not only reserved by batches in flight. */
   isCommitted: boolean;
   reservations: number;
+  /** Holds at the coordinator; given back when the column goes. */
+  holds: number;
+  /** Part of the table in another shard of this process: never goes. */
+  isElsewhere: boolean;
 }
 
 interface RegisteredTable {
@@ -79,6 +62,63 @@ export class SchemaRegistry {
     for (const column of schema) this.#commit(table, column);
   }
 
+  /** Columns of a batch that this registry has never heard of: other workers may have. */
+  unknownColumns(batch: IngestBatch): readonly TableColumn[] {
+    const unknown: TableColumn[] = [];
+    for (const { database, measurement, columns } of batch.tables) {
+      const known = this.#tables.get(tableKey({ database, measurement }));
+      for (let index = 0; index < columns.length; index++) {
+        const column = columns[index];
+        if (column === undefined || isSame(column, known?.schema[index])) continue;
+        if (known?.columns.has(foldIdentifier(column.name)) === true) continue;
+        unknown.push({ database, measurement, name: column.name, type: column.type });
+      }
+    }
+    return unknown;
+  }
+
+  /** Takes over columns as the coordinator has agreed on them. They are not part of a table yet. */
+  hold(columns: readonly TableColumn[]): void {
+    for (const column of columns) this.#declare(column).holds++;
+  }
+
+  /**
+   * Takes over the columns of a table in another shard of this process.
+   *
+   * @throws {ServerError} `SERVER_STORAGE_CORRUPT` when this shard has one with another type
+   */
+  adopt(table: TableName, schema: readonly ColumnSchema[]): void {
+    const { database, measurement } = table;
+    for (const column of schema) {
+      const known = this.#declare({ database, measurement, ...column });
+      if (known.name !== column.name || !isStoredAlike(known.type, column.type)) {
+        throw unexpected(table, { found: column, known, where: "in another shard" });
+      }
+      known.isElsewhere = true;
+    }
+  }
+
+  /**
+   * Forgets those of the columns that no batch uses.
+   *
+   * @returns what was held at the coordinator for them, once per hold
+   */
+  forgetUnused(columns: readonly ReservedColumn[]): readonly TableColumn[] {
+    const given: TableColumn[] = [];
+    for (const { database, measurement, name } of columns) {
+      const known = this.#tables.get(tableKey({ database, measurement }))?.columns;
+      const folded = foldIdentifier(name);
+      const column = known?.get(folded);
+      if (known === undefined || column === undefined || isUsed(column)) continue;
+      known.delete(folded);
+      const { type } = column;
+      for (let hold = 0; hold < column.holds; hold++) {
+        given.push({ database, measurement, name: column.name, type });
+      }
+    }
+    return given;
+  }
+
   /**
    * Checks a batch, converts what may be converted and reserves the columns it introduces.
    *
@@ -92,15 +132,18 @@ export class SchemaRegistry {
     return { tables, rowCount: batch.rowCount, reserved };
   }
 
-  /** Gives up the reservations of a batch that will never be inserted. */
-  abandon(batch: AdmittedBatch): void {
-    for (const { key, name } of batch.reserved) {
-      const columns = this.#tables.get(key)?.columns;
-      const column = columns?.get(foldIdentifier(name));
-      if (columns === undefined || column === undefined) continue;
-      column.reservations--;
-      if (!column.isCommitted && column.reservations === 0) columns.delete(foldIdentifier(name));
+  /**
+   * Gives up the reservations of a batch that will never be inserted.
+   *
+   * @returns see {@link forgetUnused}
+   */
+  abandon(batch: AdmittedBatch): readonly TableColumn[] {
+    for (const reserved of batch.reserved) {
+      const columns = this.#tables.get(tableKey(reserved))?.columns;
+      const column = columns?.get(foldIdentifier(reserved.name));
+      if (column !== undefined) column.reservations--;
     }
+    return this.forgetUnused(batch.reserved);
   }
 
   /**
@@ -120,15 +163,7 @@ export class SchemaRegistry {
   }
 
   #fit(table: TableBatch): TableBatch {
-    assertUsableName(table, "database", table.database);
-    assertUsableName(table, "measurement", table.measurement);
-    if (RESERVED_DATABASES.has(foldIdentifier(table.database))) {
-      throw invalid(table, `database name "${table.database}" is reserved, choose another`);
-    }
-    const timestamp = unsupportedTimestamp(table.timestamps);
-    if (timestamp !== undefined) {
-      throw invalid(table, `timestamp ${timestamp} ns is outside 1677-09-22 to 2262-04-11`);
-    }
+    assertUsableTable(table);
     const known = this.#tables.get(tableKey(table))?.columns;
     const schema = this.#tables.get(tableKey(table))?.schema;
     const inBatch = new Map<string, string>();
@@ -146,30 +181,29 @@ export class SchemaRegistry {
   }
 
   #reserve(table: TableBatch, reserved: ReservedColumn[]): void {
-    const key = tableKey(table);
-    const { columns, schema } = this.#table(key);
+    const { columns, schema } = this.#table(tableKey(table));
     for (let index = 0; index < table.columns.length; index++) {
       const column = table.columns[index];
       if (column === undefined || isSame(column, schema[index])) continue;
-      this.#reserveColumn(columns, column, key, reserved);
+      this.#reserveColumn(columns, column, table, reserved);
     }
   }
 
   #reserveColumn(
     columns: Map<string, RegisteredColumn>,
     { name, type }: Column,
-    key: string,
+    { database, measurement }: TableName,
     reserved: ReservedColumn[],
   ): void {
     const folded = foldIdentifier(name);
     let column = columns.get(folded);
     if (column?.isCommitted === true) return;
     if (column === undefined) {
-      column = { name, type, isCommitted: false, reservations: 0 };
+      column = newColumn({ name, type });
       columns.set(folded, column);
     }
     column.reservations++;
-    reserved.push({ key, name });
+    reserved.push({ database, measurement, name });
   }
 
   #commit(tableName: TableName, { name, type }: ColumnSchema): void {
@@ -177,21 +211,27 @@ export class SchemaRegistry {
     const folded = foldIdentifier(name);
     const known = table.columns.get(folded);
     if (known === undefined) {
-      table.columns.set(folded, { name, type, isCommitted: true, reservations: 0 });
+      table.columns.set(folded, { ...newColumn({ name, type }), isCommitted: true });
       table.schema = [...table.schema, { name, type }];
       return;
     }
     if (known.name !== name || !isStoredAlike(known.type, type)) {
-      throw new ServerError(
-        "SERVER_STORAGE_CORRUPT",
-        `table ${describeTable(tableName)}: column "${name}" is ${type} in the log, but ` +
-          `"${known.name}" is ${known.type} in the table`,
-        { details: { ...tableName, column: name, found: type, expected: known.type } },
-      );
+      throw unexpected(tableName, { found: { name, type }, known, where: "in the log" });
     }
     if (known.isCommitted) return;
     known.isCommitted = true;
     table.schema = [...table.schema, { name: known.name, type: known.type }];
+  }
+
+  #declare({ name, type, ...table }: TableColumn): RegisteredColumn {
+    const { columns } = this.#table(tableKey(table));
+    const folded = foldIdentifier(name);
+    let column = columns.get(folded);
+    if (column === undefined) {
+      column = newColumn({ name, type });
+      columns.set(folded, column);
+    }
+    return column;
   }
 
   #table(key: string): RegisteredTable {
@@ -204,103 +244,38 @@ export class SchemaRegistry {
   }
 }
 
+function newColumn({ name, type }: ColumnSchema): RegisteredColumn {
+  return { name, type, isCommitted: false, reservations: 0, holds: 0, isElsewhere: false };
+}
+
+function isUsed(column: RegisteredColumn): boolean {
+  return column.isCommitted || column.isElsewhere || column.reservations > 0;
+}
+
 function isSame(column: Column, schema: ColumnSchema | undefined): boolean {
   return schema !== undefined && schema.name === column.name && schema.type === column.type;
 }
 
-/** The column as the table holds it, or an error that says what to do. */
-function fitColumn(table: TableBatch, column: Column, known: RegisteredColumn | undefined): Column {
-  if (known === undefined) {
-    assertUsableName(table, "column", column.name);
-    if (foldIdentifier(column.name) === TIME_COLUMN) {
-      throw conflict(table, column, {
-        expected: "timestamp",
-        advice: `"${TIME_COLUMN}" is the column of timestamps; rename the tag or field`,
-      });
-    }
-    return column;
-  }
-  if (known.name !== column.name) {
-    throw conflict(table, column, {
-      expected: DESCRIPTIONS[known.type],
-      advice:
-        `it differs from the existing column "${known.name}" only in upper and lower case, ` +
-        `which SQL does not tell apart; use "${known.name}" or another name`,
-    });
-  }
-  if (isStoredAlike(known.type, column.type)) return column;
-  if (known.type === "float" && (column.type === "integer" || column.type === "unsigned")) {
-    return toFloat(table, column);
-  }
-  throw conflict(table, column, {
-    expected: DESCRIPTIONS[known.type],
-    advice: `send it as ${DESCRIPTIONS[known.type]}, or under another name`,
-  });
-}
-
-function toFloat(table: TableBatch, column: IntegerColumn | UnsignedColumn): FloatColumn {
-  const { name, validity } = column;
-  const values = new Float64Array(table.rowCount);
-  for (let row = 0; row < table.rowCount; row++) {
-    if (validity !== undefined && !hasBit(validity, row)) continue;
-    const exact = column.values[row] ?? 0n;
-    const value = Number(exact);
-    if (BigInt(value) !== exact) {
-      throw conflict(table, column, {
-        expected: DESCRIPTIONS.float,
-        advice: `${exact} has no exact float value; send it as float, or under another name`,
-      });
-    }
-    values[row] = value;
-  }
-  return { name, type: "float", validity, values };
-}
-
-/** Two new columns of one batch may differ only in case as little as old and new ones. */
-function assertUniqueName(table: TableBatch, column: Column, seen: Map<string, string>): void {
-  const folded = foldIdentifier(column.name);
-  const other = seen.get(folded);
-  if (other !== undefined) {
-    throw conflict(table, column, {
-      expected: "one column",
-      advice:
-        other === column.name
-          ? "the batch has it twice"
-          : `the batch also has "${other}", which SQL does not tell apart from it`,
-    });
-  }
-  seen.set(folded, column.name);
-}
-
-function assertUsableName(table: TableName, kind: string, name: string): void {
-  const problem = identifierProblem(name);
-  if (problem !== undefined)
-    throw invalid(table, `${kind} name ${JSON.stringify(name)} ${problem}`);
-}
-
-function invalid(table: TableName, reason: string): ServerError {
-  return new ServerError("SERVER_INVALID_REQUEST", `table ${describeTable(table)}: ${reason}`, {
-    details: { database: table.database, measurement: table.measurement },
-  });
-}
-
-function conflict(
+function unexpected(
   table: TableName,
-  column: Column,
-  { expected, advice }: { readonly expected: string; readonly advice: string },
+  {
+    found,
+    known,
+    where,
+  }: { readonly found: ColumnSchema; readonly known: ColumnSchema; readonly where: string },
 ): ServerError {
-  const found = DESCRIPTIONS[column.type];
+  const { database, measurement } = table;
   return new ServerError(
-    "SERVER_TYPE_CONFLICT",
-    `table ${describeTable(table)}, column "${column.name}": found ${found}, expected ${expected}: ` +
-      advice,
+    "SERVER_STORAGE_CORRUPT",
+    `table ${describeTable(table)}: column "${found.name}" is ${found.type} ${where}, but ` +
+      `"${known.name}" is ${known.type} in the table`,
     {
       details: {
-        database: table.database,
-        measurement: table.measurement,
-        column: column.name,
-        found: column.type,
-        expected,
+        database,
+        measurement,
+        column: found.name,
+        found: found.type,
+        expected: known.type,
       },
     },
   );

@@ -15,6 +15,8 @@ export interface TableStoreOptions {
   readonly flushRows?: number | undefined;
   /** Age of its oldest row at which a memtable is flushed, in ms. Default 5,000. */
   readonly flushAgeMs?: number | undefined;
+  /** False for a store that is only read by others: its SQL engine is not started. Default true. */
+  readonly answersQueries?: boolean | undefined;
   /** When a commit of the catalog counts as done. Default "fdatasync". */
   readonly catalogDurability?: CatalogDurability | undefined;
   /** Memory that queries may use together, in bytes. Default 512 MiB. */
@@ -55,6 +57,7 @@ export const DEFAULT_TABLE_STORE_OPTIONS: Omit<
 > = {
   shard: 1,
   otherShards: [],
+  answersQueries: true,
   flushRows: 50_000,
   flushAgeMs: 5_000,
   catalogDurability: "fdatasync",

@@ -8,39 +8,31 @@
  * comes back by replaying the log from `replayFromLsn`, and rows that were flushed already are skipped.
  * This class holds the parts together; each has its own file. Protocol and crash table: docs/storage.md.
  */
-import * as path from "node:path";
 import { ServerError } from "../errors.ts";
+import type { TableColumn, TableSchema } from "../coordinator/coordinator.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
-import { catalogDirectoryOf } from "../workers/shard.ts";
-import { Catalog, DEFAULT_SNAPSHOT_BYTES } from "./catalog.ts";
-import type { CatalogLog } from "./catalog-log.ts";
-import { DurableDirectories, prepareRoot } from "./durable-directories.ts";
-import { auditFiles, type FileAuditReport } from "./file-audit.ts";
+import type { Catalog } from "./catalog.ts";
+import { DurableDirectories } from "./durable-directories.ts";
+import type { FileAuditReport } from "./file-audit.ts";
 import { Flusher } from "./flusher.ts";
-import { openThreadedParquetWriter } from "./parquet-thread.ts";
 import type { ParquetWriter } from "./parquet-writer.ts";
 import { QueryEngine, type QueryResult as Answer, type TakeSnapshot } from "./query-engine.ts";
 import { RemovedFiles } from "./removed-files.ts";
 import { SchemaRegistry, type AdmittedBatch as Admission } from "./schema-registry.ts";
 import { uniteShards, type ShardSnapshot } from "./shard-snapshot.ts";
-import { systemStoreClock, type StoreClock } from "./store-environment.ts";
-import { nodeStoreFileSystem, type StoreFileSystem } from "./store-file-system.ts";
+import type { StoreClock } from "./store-environment.ts";
 import {
   oldestUnflushedAgeMs,
   sumTables,
   tableStats,
   type TableStoreStats,
 } from "./store-stats.ts";
-import {
-  resolveTableStoreOptions,
-  type ResolvedTableStoreOptions,
-  type TableStoreOptions,
-} from "./store-options.ts";
+import type { TableStoreEnvironment } from "./open-table-store.ts";
+import type { ResolvedTableStoreOptions } from "./store-options.ts";
 import { TableIndex } from "./table-index.ts";
 import { describeTable, type TableName } from "./table-name.ts";
 import { isVisible, takeSnapshot } from "./take-snapshot.ts";
 import type { TableState } from "./table-state.ts";
-import { openWalCatalogLog } from "./wal-catalog-log.ts";
 
 /** A batch that fits its tables: goes to the log, then to {@link TableStore.insert}. */
 export type AdmittedBatch = Admission;
@@ -60,80 +52,11 @@ export interface StoreQueryOptions {
 
 const noOtherShards = (): Promise<readonly ShardSnapshot[]> => Promise.resolve([]);
 
-/** What a store takes from outside besides its options: disk, clock, log. */
-export interface TableStoreEnvironment {
-  readonly files: StoreFileSystem;
-  readonly clock: StoreClock;
-  readonly openCatalogLog: () => Promise<CatalogLog>;
-  readonly openParquetWriter: () => Promise<ParquetWriter>;
-  /** Growth of the catalog's log between snapshots, in bytes. */
-  readonly catalogSnapshotBytes: number;
-}
-
-/**
- * Opens a store: reads the catalog, checks that its files are there, removes leftovers of flushes that died.
- *
- * @throws {ServerError} `SERVER_STORAGE_CORRUPT`, `SERVER_INVALID_OPTION`
- */
-export async function openTableStore(options: TableStoreOptions): Promise<TableStore> {
-  const resolved = resolveTableStoreOptions(options);
-  return await openTableStoreWith(
-    {
-      files: nodeStoreFileSystem,
-      clock: systemStoreClock,
-      openCatalogLog: async () =>
-        await openWalCatalogLog({
-          directory: path.join(resolved.directory, catalogDirectoryOf(resolved.shard)),
-          durability: resolved.catalogDurability,
-        }),
-      openParquetWriter: async () => await openThreadedParquetWriter(),
-      catalogSnapshotBytes: DEFAULT_SNAPSHOT_BYTES,
-    },
-    options,
-  );
-}
-
-/** As {@link openTableStore}, on a given environment. */
-export async function openTableStoreWith(
-  environment: TableStoreEnvironment,
-  options: TableStoreOptions,
-): Promise<TableStore> {
-  const resolved = resolveTableStoreOptions(options);
-  // The catalog first: its log locks the directory.
-  const catalog = await Catalog.open({
-    openLog: environment.openCatalogLog,
-    snapshotBytes: environment.catalogSnapshotBytes,
-    onSnapshotError: resolved.onBackgroundError,
-  });
-  try {
-    const root = await prepareRoot(environment.files, resolved.directory);
-    const audit = await auditFiles({
-      files: environment.files,
-      root,
-      shard: resolved.shard,
-      otherShards: resolved.otherShards,
-      tables: catalog.tables,
-      isCatalogEmpty: catalog.isEmpty,
-      removedFiles: catalog.removedFiles,
-      flushedLsn: catalog.flushedLsn,
-      oldestLogLsn: resolved.oldestLogLsn,
-    });
-    await catalog.begin();
-    const writer = await environment.openParquetWriter();
-    const store = new TableStore({ environment, options: resolved, catalog, writer, root, audit });
-    await store.start();
-    return store;
-  } catch (error) {
-    // The first error is the one to report.
-    await catalog.close().catch(() => undefined);
-    throw error;
-  }
-}
-
 /** Time that a removed file is kept beyond the longest query: a query that is stopped takes a moment. */
 const REMOVED_FILE_MARGIN_MS = 30_000;
 
-interface TableStoreParts {
+/** What a store is made of. */
+export interface TableStoreParts {
   readonly environment: TableStoreEnvironment;
   readonly options: ResolvedTableStoreOptions;
   readonly catalog: Catalog;
@@ -160,7 +83,7 @@ export class TableStore {
   #insertedLsn: number;
   #closing: Promise<void> | undefined;
 
-  /** @internal Use {@link openTableStore}. */
+  /** @internal Use `openTableStore`. */
   constructor({ environment, options, catalog, writer, root, audit }: TableStoreParts) {
     this.#options = options;
     this.#clock = environment.clock;
@@ -212,7 +135,7 @@ export class TableStore {
     }
   }
 
-  /** @internal Called once by {@link openTableStore}. */
+  /** Starts the SQL engine, so that the first query does not wait for it. */
   async start(): Promise<void> {
     await this.#engine.start();
   }
@@ -245,8 +168,22 @@ export class TableStore {
   }
 
   /** Takes back what {@link admit} reserved, for a batch that did not get into the log. */
-  abandon(batch: AdmittedBatch): void {
-    this.#registry.abandon(batch);
+  abandon(batch: AdmittedBatch): readonly TableColumn[] {
+    return this.#registry.abandon(batch);
+  }
+
+  /** Types of columns: what other shards and workers have to agree with. */
+  get columns(): SchemaRegistry {
+    return this.#registry;
+  }
+
+  /** All tables and their columns. */
+  schemas(): readonly TableSchema[] {
+    return Array.from(this.#tables, ({ database, measurement, key }) => ({
+      database,
+      measurement,
+      schema: this.#registry.schema(key),
+    }));
   }
 
   /**

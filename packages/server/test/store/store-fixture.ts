@@ -14,9 +14,9 @@ import { nodeStoreFileSystem, type StoreFileSystem } from "../../src/store/store
 import type { TableStoreOptions } from "../../src/store/store-options.ts";
 import {
   openTableStoreWith,
-  type TableStore,
   type TableStoreEnvironment,
-} from "../../src/store/table-store.ts";
+} from "../../src/store/open-table-store.ts";
+import { type TableStore } from "../../src/store/table-store.ts";
 
 /** 2025-10-09T08:53:20Z, in the middle of an hour. */
 export const SOME_TIME_NS = 1_760_000_000_000_000_000n;

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import * as path from "node:path";
 import { suite, test } from "node:test";
-import { openTableStore, type TableStore } from "../../src/store/table-store.ts";
+import { openTableStore } from "../../src/store/open-table-store.ts";
+import { type TableStore } from "../../src/store/table-store.ts";
 import { openWalCatalogLog } from "../../src/store/wal-catalog-log.ts";
 import { one, rows, temporaryDirectory } from "./store-fixture.ts";
 

@@ -1,0 +1,258 @@
+/**
+ * One shard on disk, opened: its log, its table store, and the cursor between them.
+ *
+ * Opening it is recovery: the catalog says up to where rows are in Parquet, the log is replayed from there.
+ * Closing it flushes every row, so that the next start has nothing to replay.
+ */
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { isWalError, openWal, type Wal } from "@walnut/wal";
+import { durabilityText } from "./durability-text.ts";
+import { ServerError } from "./errors.ts";
+import { FlushCursor } from "./flush-cursor.ts";
+import { DEFAULT_INGEST_LIMITS } from "./ingest/ingest-limits.ts";
+import { continueLogAfter } from "./log-continuity.ts";
+import { NO_ROWS, replayLog, type ReplayCounts } from "./log-replay.ts";
+import type { RecoverySummary } from "./recovery-summary.ts";
+import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
+import { openTableStore } from "./store/open-table-store.ts";
+import type { TableStore } from "./store/table-store.ts";
+import { walDirectoryOf } from "./workers/shard.ts";
+
+/** Largest record of the log: every batch that the decoders let through fits. */
+export const MAX_RECORD_BYTES: number = DEFAULT_INGEST_LIMITS.maxBatchBytes;
+
+/** Requests under load are hundreds of kilobytes: room for several in one write and one sync. */
+const LOG_BUFFER_BYTES = 4 * 1024 * 1024; // 4 MiB
+
+/** Name of the log's cursor that follows the flushes. */
+const CURSOR_NAME = "parquet";
+
+const LOCK_POLL_MS = 100;
+
+/** What opening needs. */
+export interface ShardStorageOptions {
+  readonly options: ResolvedServerOptions;
+  /** The data directory; exists. */
+  readonly directory: string;
+  readonly shard: number;
+  /** The other shards that the data directory has. */
+  readonly otherShards: readonly number[];
+  /** True for the shard that its process writes to; queries run in its store. */
+  readonly isOwn: boolean;
+  /** Bytes of replayed rows in memory at which replay waits for a flush. */
+  readonly flushAtBytes: number;
+  /** How long to wait for another process to let go of the log, in milliseconds. */
+  readonly lockWaitMs: number;
+  readonly monotonicMs: () => number;
+  readonly onProgress: (progress: RecoveryProgress) => void;
+  /** True when the server is stopping: recovery ends early and gives up nothing. */
+  readonly isCancelled: () => boolean;
+}
+
+/** Opens the log and the store, and replays what is only in the log. */
+export async function openShardStorage(options: ShardStorageOptions): Promise<ShardStorage> {
+  const startedMs = options.monotonicMs();
+  const { logger, durability } = options.options;
+  const wal = await openLog(options);
+  const { segments, tornTailBytes } = wal.recovery;
+  const cursor = new FlushCursor(wal.cursor(CURSOR_NAME), (error) => {
+    logger.error(`the log's cursor could not be moved: ${messageOf(error)}`);
+  });
+  let store: TableStore | undefined;
+  try {
+    store = await openStore(options, wal, cursor);
+    const replayed = await replay(options, store, wal);
+    await passUsedLsns(options.options, store, wal);
+    cursor.advance(store.flushedLsn);
+    const { type } = await statfs(options.directory);
+    return new ShardStorage({
+      shard: options.shard,
+      store,
+      wal,
+      cursor,
+      durabilityText: durabilityText(durability, type),
+      recovery: {
+        ...replayed,
+        segments,
+        tornTailBytes,
+        durationMs: options.monotonicMs() - startedMs,
+      },
+    });
+  } catch (error) {
+    // Rows in memory are in the log, and closing must not hide the first failure.
+    await store?.close().catch(() => undefined);
+    await wal.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function openLog(options: ShardStorageOptions): Promise<Wal> {
+  const giveUpAtMs = options.monotonicMs() + options.lockWaitMs;
+  for (;;) {
+    try {
+      return await tryOpenLog(options);
+    } catch (error) {
+      const isLocked = isWalError(error) && error.code === "WAL_LOCKED";
+      if (!isLocked || options.isCancelled() || options.monotonicMs() >= giveUpAtMs) throw error;
+      // A worker of a server that was killed is ending: it lets go when its last request is answered.
+      await delay(LOCK_POLL_MS);
+    }
+  }
+}
+
+async function tryOpenLog({
+  options,
+  directory,
+  shard,
+  onProgress,
+}: ShardStorageOptions): Promise<Wal> {
+  return await openWal({
+    directory: join(directory, walDirectoryOf(shard)),
+    durability: options.durability,
+    segmentSizeBytes: options.segmentSizeBytes,
+    segmentMaxAgeMs: options.segmentMaxAgeMs,
+    syncIntervalMs: options.syncIntervalMs,
+    maxRecordBytes: MAX_RECORD_BYTES,
+    bufferSizeBytes: LOG_BUFFER_BYTES,
+    recovery: options.recovery,
+    onRecoveryProgress: ({ segmentsDone, bytesDone }) =>
+      onProgress({ phase: "scan", segments: segmentsDone, records: 0, rows: 0, bytes: bytesDone }),
+  });
+}
+
+async function openStore(
+  { options, directory, shard, otherShards, isOwn }: ShardStorageOptions,
+  wal: Wal,
+  cursor: FlushCursor,
+): Promise<TableStore> {
+  const { flushRows, flushAgeMs, queryMemoryBytes, queryTimeoutMs, logger } = options;
+  return await openTableStore({
+    directory,
+    shard,
+    otherShards,
+    answersQueries: isOwn,
+    flushRows,
+    flushAgeMs,
+    queryMemoryBytes,
+    queryTimeoutMs,
+    oldestLogLsn: wal.positions.firstLsn,
+    makeLogDurable: async (lsn) => {
+      if (options.durability !== "off" && wal.positions.durableLsn < lsn) await wal.sync();
+    },
+    onFlushed: (flushedLsn) => cursor.advance(flushedLsn),
+    onBackgroundError: (error) => logger.error(`flush failed: ${messageOf(error)}`),
+  });
+}
+
+async function replay(
+  options: ShardStorageOptions,
+  store: TableStore,
+  wal: Wal,
+): Promise<ReplayCounts> {
+  const { firstLsn } = wal.positions;
+  const from = store.replayFromLsn;
+  if (from < firstLsn) {
+    throw new ServerError(
+      "SERVER_STORAGE_CORRUPT",
+      `the log begins at LSN ${firstLsn}, but rows from LSN ${from} on are not in the catalog: ` +
+        "the catalog is older than the log, or was removed",
+      { details: { firstLsn, replayFromLsn: from } },
+    );
+  }
+  const { segments } = wal.recovery;
+  return await replayLog({
+    records: wal.read({ from }),
+    store,
+    flushAtBytes: options.flushAtBytes,
+    monotonicMs: options.monotonicMs,
+    onProgress: (counts) => options.onProgress({ phase: "replay", segments, ...counts }),
+    isCancelled: options.isCancelled,
+  });
+}
+
+/** Makes sure that the next record gets an LSN that nothing in the store was inserted or flushed under. */
+async function passUsedLsns(
+  { durability, logger }: ResolvedServerOptions,
+  store: TableStore,
+  wal: Wal,
+): Promise<void> {
+  const { appendedLsn } = wal.positions;
+  const usedLsn = Math.max(store.highestFlushedLsn, appendedLsn);
+  const added = await continueLogAfter(wal, { lsn: usedLsn, lastLsn: appendedLsn });
+  if (added === 0) return;
+  store.insert(usedLsn, NO_ROWS);
+  // At level "off" that is every start: the log keeps nothing.
+  if (durability === "off") return;
+  logger.warn(`the log ended ${added} records before what Parquet holds; it goes on after it`);
+}
+
+interface ShardStorageParts {
+  readonly shard: number;
+  readonly store: TableStore;
+  readonly wal: Wal;
+  readonly cursor: FlushCursor;
+  readonly recovery: RecoverySummary;
+  readonly durabilityText: string;
+}
+
+/** An open shard. */
+export class ShardStorage {
+  readonly shard: number;
+  readonly recovery: RecoverySummary;
+  readonly wal: Wal;
+  readonly store: TableStore;
+  /** The durability level and what it survives, in words. */
+  readonly durabilityText: string;
+  readonly #cursor: FlushCursor;
+
+  /** @internal use {@link openShardStorage} */
+  constructor(parts: ShardStorageParts) {
+    this.shard = parts.shard;
+    this.recovery = parts.recovery;
+    this.durabilityText = parts.durabilityText;
+    this.wal = parts.wal;
+    this.store = parts.store;
+    this.#cursor = parts.cursor;
+  }
+
+  /** Why writes would be refused now, or `undefined`. */
+  findTrouble(): string | undefined {
+    const { state, failure } = this.wal.status();
+    return state === "poisoned"
+      ? `the log refuses writes: ${failure ?? "a write failed"}`
+      : undefined;
+  }
+
+  /**
+   * Flushes every row, moves the cursor past them and closes the log. When the flush fails the log keeps
+   * the rows.
+   *
+   * @throws {ServerError} `SERVER_FLUSH_FAILED`
+   */
+  async close(): Promise<void> {
+    try {
+      await this.store.close();
+      this.#cursor.advance(this.store.flushedLsn);
+    } catch (error) {
+      throw flushFailed(error);
+    } finally {
+      await this.#cursor.settled();
+      await this.wal.close();
+    }
+  }
+}
+
+function flushFailed(cause: unknown): ServerError {
+  return new ServerError(
+    "SERVER_FLUSH_FAILED",
+    `rows could not be flushed while stopping: ${messageOf(cause)}; ` +
+      "the log keeps them and the next start replays them",
+    { cause },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
