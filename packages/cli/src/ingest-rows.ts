@@ -4,7 +4,7 @@
  * Knows the shape of a decoded batch only, so that commands which do not decode rows never load the server.
  */
 
-/** A column as `decodeIngestBatch` gives it. */
+/** A column as `decodeWriteRecord` gives it. */
 export interface IngestColumn {
   readonly name: string;
   readonly type: string;

@@ -8,7 +8,7 @@ import type { CommandContext } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { damageText } from "./damage-text.ts";
 import { EXIT_USAGE } from "./exit-code.ts";
-import { rowLines, rowObjects, type IngestDecoder } from "./ingest-rows.ts";
+import { rowLines, rowObjects, type IngestDecoder, type IngestRows } from "./ingest-rows.ts";
 import { formatLsns } from "./quantity-text.ts";
 import { recordHeading, recordJson, recordLine } from "./record-text.ts";
 
@@ -148,13 +148,14 @@ function noteText(part: Exclude<LogPart, LogRecords>): string {
  */
 export async function loadIngestDecoder(): Promise<IngestDecoder> {
   const server: Readonly<Record<string, unknown>> = await import("@walnut/server");
-  const decoder = server["decodeIngestBatch"];
-  if (typeof decoder !== "function") {
+  const decode = server["decodeWriteRecord"];
+  if (typeof decode !== "function") {
     throw new CommandFailure(
       EXIT_USAGE,
       "--decode ingest: the installed server cannot decode records",
     );
   }
   // The function of that name has this shape: docs/ingest-record-format.md.
-  return decoder as IngestDecoder;
+  const decodeRecord = decode as (payload: Uint8Array) => { readonly batch: IngestRows };
+  return (payload) => decodeRecord(payload).batch;
 }

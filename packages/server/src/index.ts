@@ -30,7 +30,8 @@ export {
   type ServerErrorCode,
   type ServerErrorDetails,
 } from "./errors.ts";
-export { decodeIngestBatch } from "./ingest/batch-codec.ts";
+export { decodeWriteRecord, type WriteRecord } from "./ingest/write-record.ts";
+export type { WriteIdentity } from "./idempotency/write-identity.ts";
 export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";
 export { WALNUT_VERSION } from "./package-version.ts";
 export { resolveServerOptions } from "./resolve-server-options.ts";

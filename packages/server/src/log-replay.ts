@@ -7,14 +7,18 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ServerError } from "./errors.ts";
-import { decodeIngestBatch } from "./ingest/batch-codec.ts";
+import type { WriteIdentity } from "./idempotency/write-identity.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
+import { decodeWriteRecord, readRecordIdentity, type WriteRecord } from "./ingest/write-record.ts";
 
 /** What replay needs. */
 export interface ReplayOptions {
-  /** Records of the log from the first that may be missing in Parquet, in LSN order. */
+  /** Records of the log in LSN order, from the first whose identity or rows may be nowhere else. */
   readonly records: AsyncIterable<{ readonly lsn: number; readonly payload: Uint8Array }>;
   readonly store: ReplayStore;
+  /** First LSN whose rows may be missing in Parquet; of records before it only the identity counts. */
+  readonly rowsFromLsn: number;
+  readonly onIdentity: (lsn: number, identity: WriteIdentity) => void;
   /** Bytes of rows in memory at which replay flushes before it goes on. */
   readonly flushAtBytes: number;
   readonly monotonicMs: () => number;
@@ -60,8 +64,14 @@ export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
       store.insert(lsn, NO_ROWS);
       continue;
     }
-    const batch = decodeRecord(lsn, payload);
+    if (lsn < options.rowsFromLsn) {
+      const identity = decodeRecord(lsn, payload, readRecordIdentity);
+      if (identity !== undefined) options.onIdentity(lsn, identity);
+      continue;
+    }
+    const { batch, identity } = decodeRecord(lsn, payload, decodeWriteRecord);
     store.insert(lsn, batch);
+    if (identity !== undefined) options.onIdentity(lsn, identity);
     records++;
     rows += batch.rowCount;
     bytes += payload.byteLength;
@@ -75,9 +85,13 @@ export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
   return { records, rows, bytes };
 }
 
-function decodeRecord(lsn: number, payload: Uint8Array): IngestBatch {
+function decodeRecord<T extends WriteRecord | WriteIdentity | undefined>(
+  lsn: number,
+  payload: Uint8Array,
+  decode: (payload: Uint8Array) => T,
+): T {
   try {
-    return decodeIngestBatch(payload);
+    return decode(payload);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ServerError(

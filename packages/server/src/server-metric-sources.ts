@@ -6,6 +6,7 @@
  */
 import type { ByteBudget } from "./byte-budget.ts";
 import type { HistogramSource } from "./histogram-source.ts";
+import type { KnownWrites } from "./idempotency/known-writes.ts";
 import type { RequestHandler } from "./http/request-handler.ts";
 import type { MetricSource } from "./server-metrics.ts";
 import type { ServerPhase, ServerState } from "./server-state.ts";
@@ -37,6 +38,18 @@ export function requestMetrics(
       const { user, system } = process.cpuUsage();
       return (user + system) / MICROSECONDS_PER_SECOND;
     }),
+  ];
+}
+
+/** Numbers of the writes that are remembered so that they are stored once. */
+export function knownWriteMetrics(known: KnownWrites): readonly MetricSource[] {
+  return [
+    gauge("idempotency_keys", "Keys and producers remembered", () => known.size),
+    counter(
+      "idempotency_evicted_total",
+      "Keys and producers forgotten before their window was over",
+      () => known.evicted,
+    ),
   ];
 }
 

@@ -43,6 +43,7 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
   readonly #bytesByProtocol = new Map<string, number>();
   readonly #writesByProtocol = new Map<string, number>();
   readonly #droppedByKind = new Map<string, number>();
+  #replays = 0;
 
   constructor() {
     this.#durations = new Histogram({
@@ -69,6 +70,12 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
         "kind",
         this.#droppedByKind,
       ),
+      {
+        kind: "counter",
+        name: "write_replays_total",
+        help: "Writes answered again without being stored again",
+        read: () => this.#replays,
+      },
     ]);
   }
 
@@ -94,6 +101,10 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
 
   observeDropped(kind: string, count: number): void {
     if (count > 0) add(this.#droppedByKind, kind, count);
+  }
+
+  observeReplay(): void {
+    this.#replays++;
   }
 
   /** Adds numbers that live elsewhere. */

@@ -15,6 +15,7 @@
  */
 import { AUTH_SECTION } from "./options/auth-section.ts";
 import { FLUSH_SECTION } from "./options/flush-section.ts";
+import { IDEMPOTENCY_SECTION } from "./options/idempotency-section.ts";
 import { LIMITS_SECTION } from "./options/limits-section.ts";
 import { LOG_SECTION } from "./options/log-section.ts";
 import type { OptionRow, OptionSpec, RowsOf } from "./options/option-row.ts";
@@ -40,6 +41,7 @@ const SERVER_SECTIONS: RowsOf<ServerSettings> = {
   ...FLUSH_SECTION,
   ...AUTH_SECTION,
   ...LIMITS_SECTION,
+  ...IDEMPOTENCY_SECTION,
   ...QUERY_SECTION,
   ...LOG_SECTION,
 };

@@ -6,6 +6,7 @@
  */
 import type { AuthSection } from "./options/auth-section.ts";
 import type { FlushSection } from "./options/flush-section.ts";
+import type { IdempotencySection } from "./options/idempotency-section.ts";
 import type { LimitsSection } from "./options/limits-section.ts";
 import type { LogSection } from "./options/log-section.ts";
 import type { QuerySection } from "./options/query-section.ts";
@@ -53,6 +54,7 @@ export interface ServerSettings
     S3Section,
     AuthSection,
     LimitsSection,
+    IdempotencySection,
     QuerySection,
     LogSection {}
 

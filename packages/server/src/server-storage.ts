@@ -7,6 +7,9 @@
  */
 import type { Wal } from "@walnut/wal";
 import type { Coordinator } from "./coordinator/coordinator.ts";
+import type { WriteLedger } from "./idempotency/known-writes.ts";
+import type { WriteIdentity } from "./idempotency/write-identity.ts";
+import { writeOnce, type WriteOutcome } from "./idempotency/write-once.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
 import { ProgressSum, sumRecoveries, type RecoverySummary } from "./recovery-summary.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
@@ -35,7 +38,11 @@ export interface StorageOptions {
   readonly lockWaitMs: number;
   /** Decides with other workers, and reads their rows; `undefined` where there are none. */
   readonly peers: { readonly coordinator: Coordinator; readonly read: ReadPeers } | undefined;
+  /** Decides about writes with an identity, for all workers. */
+  readonly ledger: WriteLedger;
   readonly monotonicMs: () => number;
+  /** Wall clock in milliseconds. */
+  readonly nowMs: () => number;
   readonly onProgress: (progress: RecoveryProgress) => void;
   /** True when the server is stopping: recovery ends early and gives up nothing. */
   readonly isCancelled: () => boolean;
@@ -70,6 +77,7 @@ export async function openStorage(options: StorageOptions): Promise<ServerStorag
       for (const table of store.schemas()) own.store.columns.adopt(table, table.schema);
     }
     await options.peers?.coordinator.reportSchemas(opened.flatMap(({ store }) => store.schemas()));
+    await options.ledger.reportWrites(opened.flatMap(({ keys }) => keys.takeRecovered()));
     return new ServerStorage(options, own, adopted);
   } catch (error) {
     // Rows in memory are in the logs, and closing must not hide the first failure.
@@ -86,11 +94,12 @@ export class ServerStorage {
   /** All shards of this process, its own first. */
   readonly shards: readonly ShardStorage[];
   readonly #readPeers: ReadPeers | undefined;
+  readonly #ledger: WriteLedger;
   readonly #writePath: WritePath<AdmittedBatch>;
 
   /** @internal use {@link openStorage} */
   constructor(
-    { options, peers }: StorageOptions,
+    { options, peers, ledger }: StorageOptions,
     own: ShardStorage,
     adopted: readonly ShardStorage[],
   ) {
@@ -98,6 +107,7 @@ export class ServerStorage {
     this.shards = [own, ...adopted];
     this.recovery = sumRecoveries(this.shards.map((shard) => shard.recovery));
     this.#readPeers = peers?.read;
+    this.#ledger = ledger;
     this.#writePath = new WritePath<AdmittedBatch>({
       log: {
         keepsPayloads: options.durability !== "off",
@@ -107,6 +117,7 @@ export class ServerStorage {
       coordinator: peers?.coordinator,
       memoryBytes: () => this.memoryBytes(),
       maxMemoryBytes: options.maxMemoryBytes,
+      onIdentity: (lsn, identity) => own.keys.stored(lsn, identity),
     });
   }
 
@@ -137,9 +148,14 @@ export class ServerStorage {
     this.#writePath.assertCapacity();
   }
 
-  /** See {@link WritePath.write}. */
-  write(batch: IngestBatch): Promise<number> {
-    return this.#writePath.write(batch);
+  /** See {@link WritePath.write}; a request with an identity is written once, see {@link writeOnce}. */
+  async write(batch: IngestBatch, identity: WriteIdentity | undefined): Promise<WriteOutcome> {
+    if (identity !== undefined) {
+      const write = (): Promise<number> => this.#writePath.write(batch, identity);
+      return await writeOnce(this.#ledger, identity, write);
+    }
+    await this.#writePath.write(batch);
+    return "stored";
   }
 
   /** Runs SQL over the tables of all workers. */

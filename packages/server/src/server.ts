@@ -24,12 +24,13 @@ import { RequestIds } from "./http/request-id.ts";
 import { Router } from "./http/router.ts";
 import { walRoutes } from "./http/wal-routes.ts";
 import { writeRoutes } from "./http/write-routes.ts";
+import { KnownWrites } from "./idempotency/known-writes.ts";
 import { clientLimitsOf } from "./limits/client-limits.ts";
 import { ClientShares } from "./limits/client-shares.ts";
 import { removeProcessId, writeProcessId } from "./process-id-file.ts";
 import type { RecoverySummary } from "./recovery-summary.ts";
 import { resolveServerOptions } from "./resolve-server-options.ts";
-import { requestMetrics, storageMetrics } from "./server-metric-sources.ts";
+import { knownWriteMetrics, requestMetrics, storageMetrics } from "./server-metric-sources.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import type { ResolvedServerOptions, ServerOptions } from "./server-options.ts";
 import { ServerState } from "./server-state.ts";
@@ -94,6 +95,9 @@ export async function openServer(options: ServerOptions = {}): Promise<WalnutSer
 
 const DATABASES: Question<object, readonly string[]> = { name: "databases" };
 
+/** How long a retry waits for the first try that is still under way, in milliseconds. */
+const MAX_WAIT_FOR_TWIN_MS = 5_000;
+
 class RunningServer implements WalnutServer {
   readonly options: ResolvedServerOptions;
   readonly dataDirectory: string;
@@ -101,6 +105,7 @@ class RunningServer implements WalnutServer {
   readonly #state: ServerState;
   readonly #budget: ByteBudget;
   readonly #metrics: ServerMetrics = new ServerMetrics();
+  readonly #knownWrites: KnownWrites;
   readonly #handler: RequestHandler;
   readonly #group: WorkerGroup = new SingleWorker();
   #listener: HttpListener | undefined;
@@ -113,6 +118,13 @@ class RunningServer implements WalnutServer {
     this.dataDirectory = dataDirectory;
     this.#access = access;
     this.#state = new ServerState(Date.now());
+    this.#knownWrites = new KnownWrites({
+      windowMs: options.idempotencyWindowMs,
+      maxKeys: options.idempotencyMaxKeys,
+      maxWaitMs: MAX_WAIT_FOR_TWIN_MS,
+      nowMs: () => Date.now(),
+      workers: 1,
+    });
     this.#budget = new ByteBudget(options.maxInFlightBytes);
     this.#handler = new RequestHandler({
       router: this.#makeRouter(),
@@ -127,6 +139,7 @@ class RunningServer implements WalnutServer {
     });
     this.#answerQuestions();
     this.#metrics.register(requestMetrics(this.#state, this.#budget, this.#handler));
+    this.#metrics.register(knownWriteMetrics(this.#knownWrites));
     this.#metrics.register(storageMetrics(() => this.#storage));
   }
 
@@ -186,6 +199,8 @@ class RunningServer implements WalnutServer {
         otherShards: [],
         lockWaitMs: 0,
         peers: undefined,
+        nowMs: () => Date.now(),
+        ledger: this.#knownWrites.ledger(1),
         monotonicMs: () => performance.now(),
         isCancelled: () => this.#state.phase !== "recovering",
         onProgress: (progress) => {
@@ -244,7 +259,7 @@ class RunningServer implements WalnutServer {
       budget: this.#budget,
       writer: {
         assertCapacity: () => this.#openStorage().assertCapacity(),
-        write: (batch) => this.#openStorage().write(batch),
+        write: (batch, identity) => this.#openStorage().write(batch, identity),
       },
       observer: this.#metrics,
       nowMs,

@@ -11,6 +11,7 @@ import { isWalError, openWal, type Wal } from "@walnut/wal";
 import { durabilityText } from "./durability-text.ts";
 import { ServerError } from "./errors.ts";
 import { FlushCursor } from "./flush-cursor.ts";
+import { openShardKeys, type ShardKeys } from "./idempotency/shard-keys.ts";
 import { DEFAULT_INGEST_LIMITS } from "./ingest/ingest-limits.ts";
 import { continueLogAfter } from "./log-continuity.ts";
 import { NO_ROWS, replayLog, type ReplayCounts } from "./log-replay.ts";
@@ -18,10 +19,10 @@ import type { RecoverySummary } from "./recovery-summary.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
 import { openTableStore } from "./store/open-table-store.ts";
 import type { TableStore } from "./store/table-store.ts";
-import { walDirectoryOf } from "./workers/shard.ts";
+import { keyDirectoryOf, walDirectoryOf } from "./workers/shard.ts";
 
-/** Largest record of the log: every batch that the decoders let through fits. */
-export const MAX_RECORD_BYTES: number = DEFAULT_INGEST_LIMITS.maxBatchBytes;
+/** Largest record of the log: every batch that the decoders let through fits, with an identity behind it. */
+export const MAX_RECORD_BYTES: number = DEFAULT_INGEST_LIMITS.maxBatchBytes + 512;
 
 /** Requests under load are hundreds of kilobytes: room for several in one write and one sync. */
 const LOG_BUFFER_BYTES = 4 * 1024 * 1024; // 4 MiB
@@ -46,6 +47,8 @@ export interface ShardStorageOptions {
   /** How long to wait for another process to let go of the log, in milliseconds. */
   readonly lockWaitMs: number;
   readonly monotonicMs: () => number;
+  /** Wall clock in milliseconds. */
+  readonly nowMs: () => number;
   readonly onProgress: (progress: RecoveryProgress) => void;
   /** True when the server is stopping: recovery ends early and gives up nothing. */
   readonly isCancelled: () => boolean;
@@ -57,13 +60,17 @@ export async function openShardStorage(options: ShardStorageOptions): Promise<Sh
   const { logger, durability } = options.options;
   const wal = await openLog(options);
   const { segments, tornTailBytes } = wal.recovery;
-  const cursor = new FlushCursor(wal.cursor(CURSOR_NAME), (error) => {
-    logger.error(`the log's cursor could not be moved: ${messageOf(error)}`);
-  });
   let store: TableStore | undefined;
+  let keys: ShardKeys | undefined;
   try {
+    keys = await openKeys(options);
+    const logCursor = wal.cursor(CURSOR_NAME);
+    const releasedLsn = logCursor.lsn;
+    const cursor = new FlushCursor(keys.guard(logCursor), (error) => {
+      logger.error(`the log's cursor could not be moved: ${messageOf(error)}`);
+    });
     store = await openStore(options, wal, cursor);
-    const replayed = await replay(options, store, wal);
+    const replayed = await replay(options, { store, wal, keys, releasedLsn });
     await passUsedLsns(options.options, store, wal);
     cursor.advance(store.flushedLsn);
     const { type } = await statfs(options.directory);
@@ -72,6 +79,7 @@ export async function openShardStorage(options: ShardStorageOptions): Promise<Sh
       store,
       wal,
       cursor,
+      keys,
       durabilityText: durabilityText(durability, type),
       recovery: {
         ...replayed,
@@ -83,6 +91,7 @@ export async function openShardStorage(options: ShardStorageOptions): Promise<Sh
   } catch (error) {
     // Rows in memory are in the log, and closing must not hide the first failure.
     await store?.close().catch(() => undefined);
+    await keys?.close().catch(() => undefined);
     await wal.close().catch(() => undefined);
     throw error;
   }
@@ -146,11 +155,32 @@ async function openStore(
   });
 }
 
+async function openKeys({
+  options,
+  directory,
+  shard,
+  nowMs,
+}: ShardStorageOptions): Promise<ShardKeys> {
+  return await openShardKeys({
+    directory: join(directory, keyDirectoryOf(shard)),
+    windowMs: options.idempotencyWindowMs,
+    maxKeys: options.idempotencyMaxKeys,
+    nowMs,
+  });
+}
+
+/** Rows from behind what Parquet holds, identities from behind what the log may already have released. */
 async function replay(
   options: ShardStorageOptions,
-  store: TableStore,
-  wal: Wal,
+  parts: {
+    readonly store: TableStore;
+    readonly wal: Wal;
+    readonly keys: ShardKeys;
+    /** Where the log's cursor stood: identities up to it are kept elsewhere. */
+    readonly releasedLsn: number;
+  },
 ): Promise<ReplayCounts> {
+  const { store, wal, keys, releasedLsn } = parts;
   const { firstLsn } = wal.positions;
   const from = store.replayFromLsn;
   if (from < firstLsn) {
@@ -163,8 +193,10 @@ async function replay(
   }
   const { segments } = wal.recovery;
   return await replayLog({
-    records: wal.read({ from }),
+    records: wal.read({ from: Math.max(firstLsn, Math.min(from, releasedLsn + 1)) }),
     store,
+    rowsFromLsn: from,
+    onIdentity: (lsn, identity) => keys.recover(lsn, identity),
     flushAtBytes: options.flushAtBytes,
     monotonicMs: options.monotonicMs,
     onProgress: (counts) => options.onProgress({ phase: "replay", segments, ...counts }),
@@ -193,6 +225,7 @@ interface ShardStorageParts {
   readonly store: TableStore;
   readonly wal: Wal;
   readonly cursor: FlushCursor;
+  readonly keys: ShardKeys;
   readonly recovery: RecoverySummary;
   readonly durabilityText: string;
 }
@@ -203,6 +236,8 @@ export class ShardStorage {
   readonly recovery: RecoverySummary;
   readonly wal: Wal;
   readonly store: TableStore;
+  /** Identities of writes that the log holds or held. */
+  readonly keys: ShardKeys;
   /** The durability level and what it survives, in words. */
   readonly durabilityText: string;
   readonly #cursor: FlushCursor;
@@ -214,6 +249,7 @@ export class ShardStorage {
     this.durabilityText = parts.durabilityText;
     this.wal = parts.wal;
     this.store = parts.store;
+    this.keys = parts.keys;
     this.#cursor = parts.cursor;
   }
 
@@ -239,6 +275,7 @@ export class ShardStorage {
       throw flushFailed(error);
     } finally {
       await this.#cursor.settled();
+      await this.keys.close();
       await this.wal.close();
     }
   }

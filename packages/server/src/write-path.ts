@@ -4,7 +4,8 @@
  *   1. admit    the store checks the types of all columns and reserves new ones; nothing is kept yet. With
  *               several workers, columns that are new here are agreed on with the others first
  *   2. append   one record for the whole request            CRASH: recovery replays it, or it never was
- *   3. insert   in the continuation of the append, so in LSN order, as replay would
+ *   3. insert   in the continuation of the append, so in LSN order, as replay would; the identity of the
+ *               request, if it has one, is noted in the same step
  *   4. answer   204
  *
  * A failed append keeps nothing of the request and is answered 503; if the log failed in the middle of a
@@ -13,9 +14,10 @@
 import { isWalError } from "@walnut/wal";
 import type { Coordinator, TableColumn } from "./coordinator/coordinator.ts";
 import { ServerError } from "./errors.ts";
-import { encodeIngestBatch } from "./ingest/batch-codec.ts";
+import type { WriteIdentity } from "./idempotency/write-identity.ts";
 import { ReusedMemory } from "./ingest/reused-memory.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
+import { encodeWriteRecord } from "./ingest/write-record.ts";
 
 /** The part of the log that writing needs. */
 export interface BatchLog {
@@ -52,6 +54,8 @@ export interface WritePathOptions<Admitted extends IngestBatch> {
   readonly memoryBytes: () => number;
   /** Bytes of rows in memory at which writes are refused. */
   readonly maxMemoryBytes: number;
+  /** Told that the log holds an identity, in LSN order, before any flush can pass that LSN. */
+  readonly onIdentity: (lsn: number, identity: WriteIdentity) => void;
 }
 
 /** Makes batches durable and visible. */
@@ -82,24 +86,24 @@ export class WritePath<Admitted extends IngestBatch> {
   }
 
   /**
-   * Writes one request. Resolves when the log holds it at the configured level and queries see it.
+   * Writes one request, and its identity in the same record. Resolves when the log holds it at the configured level and queries see it.
    *
    * @returns the LSN of the request's record
    * @throws {ServerError} `SERVER_TYPE_CONFLICT`, `SERVER_TOO_LARGE`, `SERVER_OVERLOADED`,
    *   `SERVER_WAL_UNAVAILABLE`, `SERVER_NOT_READY`
    */
-  async write(batch: IngestBatch): Promise<number> {
+  async write(batch: IngestBatch, identity?: WriteIdentity): Promise<number> {
     if (this.#isStopped) throw stopped();
     this.#activeWrites++;
     try {
-      return await this.#write(batch);
+      return await this.#write(batch, identity);
     } finally {
       this.#activeWrites--;
       if (this.#activeWrites === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
     }
   }
 
-  async #write(batch: IngestBatch): Promise<number> {
+  async #write(batch: IngestBatch, identity: WriteIdentity | undefined): Promise<number> {
     const { log, store } = this.#options;
     this.assertCapacity();
     const { coordinator } = this.#options;
@@ -109,7 +113,9 @@ export class WritePath<Admitted extends IngestBatch> {
     try {
       // The log copies the record before `append` returns.
       lsn = await log.append(
-        log.keepsPayloads ? encodeIngestBatch(admitted, this.#recordMemory) : NO_PAYLOAD,
+        log.keepsPayloads
+          ? encodeWriteRecord({ batch: admitted, identity }, this.#recordMemory)
+          : NO_PAYLOAD,
       );
     } catch (error) {
       const held = store.abandon(admitted);
@@ -117,6 +123,7 @@ export class WritePath<Admitted extends IngestBatch> {
       throw asWriteError(error);
     }
     store.insert(lsn, admitted);
+    if (identity !== undefined) this.#options.onIdentity(lsn, identity);
     return lsn;
   }
 

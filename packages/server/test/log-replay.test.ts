@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { ServerError } from "../src/errors.ts";
-import { encodeIngestBatch } from "../src/ingest/batch-codec.ts";
+import { decodeIngestBatch, encodeIngestBatch } from "../src/ingest/batch-codec.ts";
+import { ReusedMemory } from "../src/ingest/reused-memory.ts";
 import type { IngestBatch } from "../src/ingest/table-batch.ts";
+import { encodeWriteRecord } from "../src/ingest/write-record.ts";
 import { replayLog, type ReplayCounts, type ReplayOptions } from "../src/log-replay.ts";
+import { keyed } from "./idempotency/identities.ts";
 
 const BYTES_PER_INSERT = 100;
 
@@ -48,6 +51,8 @@ function replay(
     for (const [index, bytes] of payloads.entries()) yield { lsn: index + 1, payload: bytes };
   }
   return replayLog({
+    rowsFromLsn: 1,
+    onIdentity: (lsn, identity) => void store.calls.push(`identity ${lsn} ${identity.name}`),
     records: records(),
     store,
     flushAtBytes: Infinity,
@@ -65,6 +70,27 @@ suite("replayLog", () => {
     assert.deepEqual(store.calls, ["insert 1 (1)", "insert 2 (2)"]);
     const bytes = payload(1).byteLength + payload(2).byteLength;
     assert.deepEqual(counts, { records: 2, rows: 3, bytes });
+  });
+
+  test("tells of identities; of records whose rows are in Parquet it reads nothing else", async () => {
+    const store = new FakeStore();
+    const named = (key: string): Uint8Array => {
+      const identity = keyed(key);
+      return encodeWriteRecord(
+        { batch: decodeIngestBatch(payload(1)), identity },
+        new ReusedMemory(),
+      );
+    };
+    const counts = await replay([payload(1), named("a"), named("b"), payload(1)], store, {
+      rowsFromLsn: 3,
+    });
+    assert.deepEqual(store.calls, [
+      "identity 2 key:a",
+      "insert 3 (1)",
+      "identity 3 key:b",
+      "insert 4 (1)",
+    ]);
+    assert.equal(counts.records, 2);
   });
 
   test("passes the LSN of filler on and does not count it", async () => {

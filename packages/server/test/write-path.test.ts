@@ -6,9 +6,11 @@ import { ServerError, type ServerErrorCode } from "../src/errors.ts";
 import { decodeIngestBatch, encodeIngestBatch } from "../src/ingest/batch-codec.ts";
 import { DEFAULT_INGEST_LIMITS } from "../src/ingest/ingest-limits.ts";
 import type { IngestBatch } from "../src/ingest/table-batch.ts";
+import { decodeWriteRecord } from "../src/ingest/write-record.ts";
 import { MAX_RECORD_BYTES } from "../src/shard-storage.ts";
 import { SchemaRegistry } from "../src/store/schema-registry.ts";
 import { WritePath } from "../src/write-path.ts";
+import { keyed } from "./idempotency/identities.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 const BATCH: IngestBatch = {
@@ -59,6 +61,7 @@ function setUp(options: {
     coordinator: undefined,
     memoryBytes: () => options.memoryBytes ?? 0,
     maxMemoryBytes: 100,
+    onIdentity: (lsn, identity) => void calls.push(`identity ${identity.name} ${lsn}`),
   });
   return { path, calls };
 }
@@ -68,6 +71,20 @@ suite("WritePath", () => {
     const { path, calls } = setUp({ append: () => Promise.resolve(7) });
     assert.equal(await path.write(BATCH), 7);
     assert.deepEqual(calls, ["admit", "append", "insert 7"]);
+  });
+
+  test("logs an identity with the rows, and tells of it after the insert", async () => {
+    let logged: Uint8Array | undefined;
+    const { path, calls } = setUp({
+      append: (payload) => {
+        logged = payload.slice();
+        return Promise.resolve(7);
+      },
+    });
+    await path.write(BATCH, keyed("a"));
+    assert.deepEqual(calls, ["admit", "append", "insert 7", "identity key:a 7"]);
+    assert.ok(logged);
+    assert.deepEqual(decodeWriteRecord(logged), { batch: BATCH, identity: keyed("a") });
   });
 
   test("logs what the store admitted, not what the client sent", async () => {
@@ -159,7 +176,7 @@ suite("WritePath", () => {
     });
   }
 
-  test("a batch at the limit of the decoders is a record that the log takes, one word more is refused", async (context) => {
+  test("a batch at the limit of the decoders is a record that the log takes with a key; one that is larger is refused", async (context) => {
     const wal = await openWal({
       directory: await temporaryDirectory(),
       durability: "memory",
@@ -171,9 +188,10 @@ suite("WritePath", () => {
     const { maxBatchBytes } = DEFAULT_INGEST_LIMITS;
     const largest = batchOfBytes(maxBatchBytes);
     assert.equal(encodeIngestBatch(largest).byteLength, maxBatchBytes);
-    assert.equal(await path.write(largest), 1);
+    const identity = keyed("k".repeat(255));
+    assert.equal(await path.write(largest, identity), 1, "with the longest key");
     await assert.rejects(
-      path.write(batchOfBytes(maxBatchBytes + 8)),
+      path.write(batchOfBytes(MAX_RECORD_BYTES + 8)),
       (error: unknown) => error instanceof ServerError && error.code === "SERVER_TOO_LARGE",
     );
     assert.equal(await path.write(largest), 2, "a refused record leaves no gap");
@@ -208,6 +226,7 @@ suite("WritePath", () => {
       },
       memoryBytes: () => 0,
       maxMemoryBytes: 100,
+      onIdentity: () => {},
     });
     failure = new WalError("WAL_NO_SPACE", "full");
     await assert.rejects(path.write(BATCH), { code: "SERVER_WAL_UNAVAILABLE" });

@@ -19,6 +19,7 @@ export interface ErrorAnswer {
 const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ServerErrorCode, string>>> = {
   SERVER_NOT_READY: "1",
   SERVER_OVERLOADED: "1",
+  SERVER_WRITE_IN_PROGRESS: "1",
   SERVER_WAL_UNAVAILABLE: "5",
 };
 

@@ -3,10 +3,12 @@
  *
  * Body within limits, decompressed, decoded to one typed batch, handed to the write path, answered 204.
  * The answer means that the log holds the whole request at the level named in `X-Walnut-Durability`; any
- * other answer means that nothing of it was kept. A route says where the rows go and how its bytes are read.
+ * other answer means that nothing of it was kept. A request with an identity is stored once. A route says where the rows go and how its bytes are read.
  */
 import { ServerError } from "../errors.ts";
 import type { ByteBudget, ByteLease } from "../byte-budget.ts";
+import type { WriteIdentity } from "../idempotency/write-identity.ts";
+import type { WriteOutcome } from "../idempotency/write-once.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
 import { batchBytes } from "../store/memtable.ts";
@@ -14,6 +16,7 @@ import { BodyMemory, type BodyMemoryLoan } from "./body-memory.ts";
 import { decodeContent, type DecodedLimits } from "./content-decoding.ts";
 import type { AnswerHeaders, Exchange } from "./exchange.ts";
 import { checkDeclaredLength, readBody } from "./request-body.ts";
+import { digestOf, readClaimedIdentity } from "./write-identity-header.ts";
 
 /** Which decoder read a request; a label in metrics. */
 export type WriteProtocol = "line_protocol" | "messagepack" | "remote_write" | "collectd";
@@ -22,8 +25,11 @@ export type WriteProtocol = "line_protocol" | "messagepack" | "remote_write" | "
 export interface BatchWriter {
   /** Throws what {@link write} would throw for want of memory, before a body is read and decoded. */
   assertCapacity(): void;
-  /** Resolves with the batch's LSN once the log holds it. Throws ServerError when nothing was kept. */
-  write(batch: IngestBatch): Promise<number>;
+  /**
+   * Resolves once the log holds the batch. With an identity it is written once: a repeated request is answered
+   * "repeated". Throws ServerError when nothing was kept.
+   */
+  write(batch: IngestBatch, identity: WriteIdentity | undefined): Promise<WriteOutcome>;
 }
 
 /** Told about every accepted request. */
@@ -31,6 +37,8 @@ export interface WriteObserver {
   observeWrite(protocol: WriteProtocol, rows: number, bytes: number): void;
   /** Told what a request held that is not stored by rule, such as stale markers. */
   observeDropped(kind: string, count: number): void;
+  /** Told about a request that was answered again without being stored again. */
+  observeReplay(): void;
 }
 
 /** What serving writes needs. */
@@ -58,6 +66,12 @@ export interface IngestTarget {
   readonly decode: (body: Uint8Array, nowNs: bigint) => IngestBatch;
 }
 
+interface Received {
+  readonly batch: IngestBatch;
+  readonly bodyBytes: number;
+  readonly identity: WriteIdentity | undefined;
+}
+
 /** Database of requests that name none, on the routes that allow it. */
 const DEFAULT_DATABASE = "default";
 const NS_PER_MS = 1_000_000n;
@@ -69,11 +83,13 @@ export class IngestService {
   readonly #context: IngestServiceOptions;
   readonly #bodyMemory = new BodyMemory();
   readonly #headers: AnswerHeaders;
+  readonly #replayHeaders: AnswerHeaders;
 
   constructor(context: IngestServiceOptions) {
     this.observer = context.observer;
     this.#context = context;
     this.#headers = { "X-Walnut-Durability": context.options.durability };
+    this.#replayHeaders = { ...this.#headers, "X-Walnut-Replayed": "true" };
   }
 
   /**
@@ -88,9 +104,15 @@ export class IngestService {
     try {
       const received = await this.#receive(exchange, target, lease);
       if (received === undefined) return false; // Nobody is waiting for an answer.
-      const { batch, bodyBytes } = received;
+      const { batch, bodyBytes, identity } = received;
       accountBatch(batch, lease);
-      if (batch.rowCount > 0) await writer.write(batch);
+      // Without rows there is nothing that could be stored twice.
+      const outcome = batch.rowCount > 0 ? await writer.write(batch, identity) : "stored";
+      if (outcome === "repeated") {
+        observer.observeReplay();
+        exchange.noContent(this.#replayHeaders);
+        return true;
+      }
       observer.observeWrite(target.protocol, batch.rowCount, bodyBytes);
       exchange.noContent(this.#headers);
       return true;
@@ -104,7 +126,8 @@ export class IngestService {
     exchange: Exchange,
     target: IngestTarget,
     lease: ByteLease,
-  ): Promise<{ readonly batch: IngestBatch; readonly bodyBytes: number } | undefined> {
+  ): Promise<Received | undefined> {
+    const claimed = readClaimedIdentity(exchange);
     const loan = this.#bodyMemory.loan();
     try {
       const body = await this.#receiveBody(exchange, target, { lease, loan });
@@ -115,9 +138,18 @@ export class IngestService {
           "the body is empty; writing requires points",
         );
       }
-      const nowNs = BigInt(this.#context.nowMs()) * NS_PER_MS;
-      const batch = body.byteLength === 0 ? NO_ROWS : target.decode(body, nowNs);
-      return { batch, bodyBytes: body.byteLength };
+      const nowMs = this.#context.nowMs();
+      const batch =
+        body.byteLength === 0 ? NO_ROWS : target.decode(body, BigInt(nowMs) * NS_PER_MS);
+      const identity = claimed && {
+        ...claimed,
+        digest: digestOf(
+          [target.protocol, target.database, exchange.parameter("precision") ?? ""],
+          body,
+        ),
+        acceptedAtMs: nowMs,
+      };
+      return { batch, bodyBytes: body.byteLength, identity };
     } finally {
       loan.release();
     }

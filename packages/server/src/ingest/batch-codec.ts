@@ -58,7 +58,10 @@ type CodeBytes = 1 | 2 | 4;
  *
  * @throws {ServerError} `SERVER_TOO_LARGE` when the record would be 4 GiB or more
  */
-export function encodeIngestBatch(batch: IngestBatch, memory?: ReusedMemory): Uint8Array {
+export function encodeIngestBatch(
+  batch: IngestBatch,
+  memory?: Pick<ReusedMemory, "take">,
+): Uint8Array {
   const parts = batch.tables.map((table) => planTable(table));
   const totalBytes = parts.reduce((sum, part) => sum + part.bytes, INGEST_HEADER_BYTES);
   if (totalBytes > 0xffff_ffff) {
@@ -82,12 +85,16 @@ export function encodeIngestBatch(batch: IngestBatch, memory?: ReusedMemory): Ui
  * Decodes a record. Arrays of the result are views of `bytes` where they are aligned, so `bytes` must not change
  * while the batch is in use; otherwise they are copies.
  *
+ * @param version - the first byte that is expected, see write-record.ts
  * @throws {ServerError} `SERVER_STORAGE_CORRUPT`, and nothing else, whatever the bytes are
  */
-export function decodeIngestBatch(bytes: Uint8Array): IngestBatch {
+export function decodeIngestBatch(
+  bytes: Uint8Array,
+  version: number = INGEST_RECORD_VERSION,
+): IngestBatch {
   const reader = new RecordReader(bytes);
-  const version = reader.u8();
-  if (version !== INGEST_RECORD_VERSION) reader.fail(`record version ${version} is unknown`);
+  const foundVersion = reader.u8();
+  if (foundVersion !== version) reader.fail(`record version ${foundVersion} is unknown`);
   for (let index = 0; index < 3; index++)
     if (reader.u8() !== 0) reader.fail("reserved bytes are not zero");
   const tableCount = reader.u32();

@@ -3,6 +3,7 @@
  *
  *     wal/worker-K/        the log
  *     catalog/worker-K/    which Parquet files are part of which table
+ *     keys/worker-K/       identities of writes that the log has released, if there are any
  *
  * Worker K of N writes to shard K. A data directory that was served by more workers before has further shards:
  * each is adopted by one of the workers, which replays and flushes it and answers for it from then on. Which
@@ -18,6 +19,7 @@ export const MAX_WORKERS = 64;
 
 const WAL_DIRECTORY = "wal";
 const CATALOG_DIRECTORY = "catalog";
+const KEY_DIRECTORY = "keys";
 const SHARD_NAME = /^worker-([1-9]\d{0,8})$/;
 
 /** Directory of a shard's log inside the data directory. */
@@ -28,6 +30,11 @@ export function walDirectoryOf(shard: number): string {
 /** Directory of a shard's catalog inside the data directory. */
 export function catalogDirectoryOf(shard: number): string {
   return join(CATALOG_DIRECTORY, `worker-${shard}`);
+}
+
+/** Directory of the identities that a shard's log has released, inside the data directory. */
+export function keyDirectoryOf(shard: number): string {
+  return join(KEY_DIRECTORY, `worker-${shard}`);
 }
 
 /**

@@ -9,11 +9,14 @@ import assert from "node:assert/strict";
 import { combineSeeds, SeededRandom } from "@walnut/testkit";
 import { ServerError, type ServerErrorCode } from "../../src/errors.ts";
 import { decodeIngestBatch, encodeIngestBatch } from "../../src/ingest/batch-codec.ts";
+import { ReusedMemory } from "../../src/ingest/reused-memory.ts";
+import { decodeWriteRecord, encodeWriteRecord } from "../../src/ingest/write-record.ts";
 import { DEFAULT_INGEST_LIMITS } from "../../src/ingest/ingest-limits.ts";
 import { decodeLineProtocol } from "../../src/ingest/line-protocol.ts";
 import { decodeMessagePack } from "../../src/ingest/messagepack.ts";
 import { decodeRemoteWrite } from "../../src/ingest/remote-write.ts";
 import type { IngestBatch } from "../../src/ingest/table-batch.ts";
+import { keyed } from "../idempotency/identities.ts";
 import { assertTidy, plainTables } from "../ingest/batch-rows.ts";
 import { map, pack, Raw } from "../ingest/messagepack-writer.ts";
 import { series, writeRequest } from "../ingest/remote-write-writer.ts";
@@ -274,6 +277,10 @@ export const RECORD_TARGET: FuzzTarget = {
     ...LINES.map((text) => encodeIngestBatch(LINE_TARGET.decode(Buffer.from(text)))),
     ...ITEMS.map((bytes) => encodeIngestBatch(MESSAGEPACK_TARGET.decode(bytes))),
     ...REQUESTS.map((bytes) => encodeIngestBatch(REMOTE_WRITE_TARGET.decode(bytes))),
+    ...REQUESTS.map((bytes) => {
+      const batch = REMOTE_WRITE_TARGET.decode(bytes);
+      return encodeWriteRecord({ batch, identity: keyed("a-key") }, new ReusedMemory());
+    }),
   ],
   words: [0, 1, 2, 3, 4, 5, 6, 8, 255].flatMap((byte) => [
     Buffer.of(byte),
@@ -281,10 +288,12 @@ export const RECORD_TARGET: FuzzTarget = {
     Buffer.of(0xff, 0xff, 0xff, byte),
   ]),
   codes: new Set(["SERVER_STORAGE_CORRUPT"]),
-  decode: decodeIngestBatch,
+  decode: (bytes) => decodeWriteRecord(bytes).batch,
   check: (bytes, outcome) => {
     if (outcome instanceof ServerError) return;
-    assert.ok(Buffer.from(encodeIngestBatch(outcome)).equals(bytes), "not the one encoding");
+    const { identity } = decodeWriteRecord(bytes);
+    const again = encodeWriteRecord({ batch: outcome, identity }, new ReusedMemory());
+    assert.ok(Buffer.from(again).equals(bytes), "not the one encoding");
   },
 };
 
