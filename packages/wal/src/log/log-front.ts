@@ -7,12 +7,14 @@ import type { WalObserver } from "../observe/wal-observer.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { SegmentArchive } from "./segment-archive.ts";
-import { withoutSegmentsUpTo, type LogState } from "./log-state.ts";
+import { segmentsUpTo, withoutFirst, type LogState } from "./log-state.ts";
 import type { SegmentFactory } from "./segment-factory.ts";
 
 /** The present state of a log; replaced as a whole by whoever changes it. */
 export interface StateCell {
   state: LogState;
+  /** First LSN of the group that is being written, which may yet be taken back: no segment with records of it goes. */
+  groupLsn: number | undefined;
 }
 
 export interface LogFrontOptions {
@@ -92,11 +94,13 @@ export class LogFront {
 
   async #releaseNow(lsn: number): Promise<void> {
     const { cell, archive, observer } = this.#options;
-    const { next, released } = withoutSegmentsUpTo(cell.state, lsn);
+    const settledLsn = cell.groupLsn === undefined ? lsn : Math.min(lsn, cell.groupLsn - 1);
+    const released = segmentsUpTo(cell.state, settledLsn);
     if (released.length === 0) return;
+    const next = withoutFirst(cell.state, released.length);
     await this.#writeCheckpoint(next, next.firstLsn);
     // The commit loop may have rotated meanwhile: the same segments leave whatever the state is now.
-    cell.state = withoutSegmentsUpTo(cell.state, lsn).next;
+    cell.state = withoutFirst(cell.state, released.length);
     await this.disposeOf(released.map(({ path }) => path));
     await archive?.clean();
     const segmentIds = released.map(({ segmentId }) => segmentId);

@@ -23,11 +23,8 @@ export function nextLsnOf(state: LogState): number {
   return last === undefined ? state.firstLsn : last.lastLsn + 1;
 }
 
-/** The state without the closed segments that end at or before `lsn`, and those segments. */
-export function withoutSegmentsUpTo(
-  state: LogState,
-  lsn: number,
-): { readonly next: LogState; readonly released: readonly ClosedSegment[] } {
+/** The closed segments that end at or before `lsn` and can go. */
+export function segmentsUpTo(state: LogState, lsn: number): readonly ClosedSegment[] {
   let count = 0;
   for (const segment of state.closed) {
     // The last closed segment stays while there is no active one: its successor's header must name it.
@@ -35,11 +32,14 @@ export function withoutSegmentsUpTo(
     if (segment.lastLsn > lsn || isLastOfAll) break;
     count++;
   }
-  const released = state.closed.slice(0, count);
+  return state.closed.slice(0, count);
+}
+
+/** The state without its first `count` closed segments. */
+export function withoutFirst(state: LogState, count: number): LogState {
   const closed = state.closed.slice(count);
   const begin = closed[0]?.firstLsn ?? state.active?.info.firstLsn ?? state.firstLsn;
-  const firstLsn = Math.max(state.firstLsn, begin);
-  return { next: { ...state, closed, firstLsn }, released };
+  return { ...state, closed, firstLsn: Math.max(state.firstLsn, begin) };
 }
 
 /** The state with another last closed segment, and without those behind position `index`. */

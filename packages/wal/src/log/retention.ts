@@ -46,9 +46,10 @@ export class Retention {
   ): Promise<boolean> {
     let hasDropped = false;
     await this.#track(async () => {
-      if (oldestToDrop(this.#log.state) === undefined) {
-        await commit.exclusive(() => this.#log.rotate());
-      }
+      const present = oldestToDrop(this.#log.state);
+      if (present === undefined) await commit.exclusive(() => this.#log.rotate());
+      // What may yet be taken back cannot be dropped: wait for the end of its group.
+      else if (this.#log.isUnsettled(present.lastLsn)) await commit.exclusive(async () => {});
       const oldest = oldestToDrop(this.#log.state);
       if (oldest === undefined) return;
       const { firstLsn } = this.#log.state;

@@ -42,8 +42,10 @@ export async function rollBack(
   await now.active?.close();
   const segments =
     now.active === undefined ? now.closed : [...now.closed, now.active.closedSegment()];
-  const baseId =
-    mark.active?.writer.info.segmentId ?? mark.lastClosedId ?? segments[0]?.segmentId ?? 0;
+  const markId = mark.active?.writer.info.segmentId ?? mark.lastClosedId;
+  // The segment of the mark may have been released meanwhile: then the first one that the group began stays, empty, because the
+  // checkpoint names it. So it is in a newborn log.
+  const baseId = Math.max(markId ?? 0, segments[0]?.segmentId ?? 0);
   const kept = segments.filter((segment) => segment.segmentId <= baseId);
   for (let index = segments.length - 1; index >= kept.length; index--) {
     const segment = segments[index];
@@ -55,11 +57,10 @@ export async function rollBack(
   }
   const base = kept.at(-1);
   if (base === undefined) return { ...now, active: undefined };
-  const wasClosed = mark.active === undefined && mark.lastClosedId !== undefined;
-  if (wasClosed) return { ...now, closed: kept, active: undefined };
-  // A newborn log keeps its first segment, empty: its checkpoint says that there is one.
-  const end = mark.active?.end ?? firstPosition(base.firstLsn, base.headerDigest);
-  const cut = closedAt(base, end);
+  const isMark = base.segmentId === markId;
+  if (isMark && mark.active === undefined) return { ...now, closed: kept, active: undefined };
+  const empty = firstPosition(base.firstLsn, base.headerDigest);
+  const cut = closedAt(base, isMark && mark.active !== undefined ? mark.active.end : empty);
   await cutFile(storage, cut);
   return { ...now, closed: [...kept.slice(0, -1), cut], active: undefined };
 }

@@ -52,7 +52,8 @@ export class SegmentedLog {
     this.#options = options;
     this.#observer = options.observer;
     this.#factory = new SegmentFactory(options);
-    this.#cell = { state: { closed: plan.closed, active: undefined, firstLsn: plan.firstLsn } };
+    const state = { closed: plan.closed, active: undefined, firstLsn: plan.firstLsn };
+    this.#cell = { state, groupLsn: undefined };
     this.#front = new LogFront({ ...options, factory: this.#factory, cell: this.#cell });
     this.#lastSegmentId = plan.lastSegmentId;
     this.#hasCheckpoint = plan.hasCheckpoint;
@@ -111,6 +112,11 @@ export class SegmentedLog {
     return this.nextLsn - 1;
   }
 
+  /** True for records of the group that is being written: they may yet be taken back. */
+  isUnsettled(lsn: number): boolean {
+    return this.#cell.groupLsn !== undefined && lsn >= this.#cell.groupLsn;
+  }
+
   /** Highest LSN that is on the device. */
   get durableLsn(): number {
     return this.#cell.state.active?.durable.lastLsn ?? this.nextLsn - 1;
@@ -148,6 +154,7 @@ export class SegmentedLog {
   async write(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
     const mark = markGroup(this.#cell.state);
     this.#group = { ...betweenGroups(this.#cell.state), writtenBytes: 0 };
+    this.#cell.groupLsn = this.nextLsn;
     try {
       await this.#writeGroup(buffers, durable);
     } catch (error) {
@@ -155,6 +162,7 @@ export class SegmentedLog {
       throw error;
     } finally {
       this.#group = undefined;
+      this.#cell.groupLsn = undefined;
     }
   }
 

@@ -126,6 +126,39 @@ suite("LogFront", () => {
     await reopened.close();
   });
 
+  test("a segment that is closed while the checkpoint is written goes with the next release", async () => {
+    let isHolding = false;
+    let letGo = (): void => undefined;
+    const isLetGo = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const machine = new Machine({
+      wrapStorage: (disk) =>
+        new WrappedStorage(disk, {
+          intercept: async (call, proceed) => {
+            if (isHolding && call.to === "/log/CHECKPOINT") await isLetGo;
+            return await proceed();
+          },
+        }),
+    });
+    const wal = await machine.open();
+    await withSegments(wal, 2);
+    isHolding = true;
+    const ack = wal.cursor("reader").ack(4);
+    await settle();
+    await wal.rotate();
+    letGo();
+    await ack;
+    assert.equal(wal.positions.firstLsn, 3);
+    assert.deepEqual(segmentsOf(machine), ["0002", "0003"]);
+    await wal.cursor("reader").ack(4);
+    await appendNumbered(wal, 1);
+    await wal.rotate();
+    await wal.cursor("reader").ack(5);
+    assert.deepEqual(segmentsOf(machine), ["0004"]);
+    await wal.close();
+  });
+
   test("steps wait for one another: a backup keeps what a release would take until it is done", async () => {
     const held: (() => void)[] = [];
     let holds = false;

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import {
   nextLsnOf,
+  segmentsUpTo,
   withLastClosed,
-  withoutSegmentsUpTo,
+  withoutFirst,
   type LogState,
 } from "../../src/log/log-state.ts";
 import { closedAt, type ClosedSegment } from "../../src/segment/segment-info.ts";
@@ -34,7 +35,7 @@ suite("nextLsnOf", () => {
   });
 });
 
-suite("withoutSegmentsUpTo", () => {
+suite("segmentsUpTo and withoutFirst", () => {
   for (const { lsn, released, firstLsn } of [
     { lsn: 0, released: [], firstLsn: 1 },
     { lsn: 3, released: [], firstLsn: 1 },
@@ -45,17 +46,18 @@ suite("withoutSegmentsUpTo", () => {
     { lsn: 12, released: [1, 2], firstLsn: 10 },
   ]) {
     test(`lets ${released.length} segments go when ${lsn} is no longer needed`, () => {
-      const result = withoutSegmentsUpTo(THREE, lsn);
-      assert.deepEqual(idsOf(result.released), released);
-      assert.equal(result.next.firstLsn, firstLsn);
-      assert.deepEqual(idsOf([...result.released, ...result.next.closed]), [1, 2, 3]);
+      const gone = segmentsUpTo(THREE, lsn);
+      const next = withoutFirst(THREE, gone.length);
+      assert.deepEqual(idsOf(gone), released);
+      assert.equal(next.firstLsn, firstLsn);
+      assert.deepEqual(idsOf([...gone, ...next.closed]), [1, 2, 3]);
       assert.deepEqual(idsOf(THREE.closed), [1, 2, 3]);
     });
   }
 
   test("never moves the front back", () => {
     const truncated = { ...THREE, firstLsn: 7 };
-    assert.equal(withoutSegmentsUpTo(truncated, 4).next.firstLsn, 7);
+    assert.equal(withoutFirst(truncated, 1).firstLsn, 7);
   });
 });
 

@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
-import { FaultyStorage } from "@walnut/testkit";
+import { FaultyStorage, StorageError, WrappedStorage } from "@walnut/testkit";
 import { isWalError, type Wal } from "@walnut/wal";
 
-import { Machine } from "../machine.ts";
+import {
+  appendNumbered,
+  Machine,
+  numbered,
+  readTexts,
+  segmentPath,
+  settle,
+  textBytes,
+} from "../machine.ts";
 
 const PAYLOAD_BYTES = 500;
 
@@ -85,6 +93,78 @@ suite("a group that runs out of space", () => {
       });
     }
   }
+});
+
+/** A machine whose writes into one segment's frames wait, and then find no space. */
+function machineWithFullSegment(segmentId: number): { machine: Machine; letGo: () => void } {
+  let letGo = (): void => undefined;
+  const isLetGo = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  let hasFailed = false;
+  const machine = new Machine({
+    wrapStorage: (disk) =>
+      new WrappedStorage(disk, {
+        intercept: async (call, proceed) => {
+          const isFrame = call.kind.startsWith("write") && call.path === segmentPath(segmentId);
+          if (!isFrame || hasFailed) return await proceed();
+          await isLetGo;
+          hasFailed = true;
+          throw new StorageError("ENOSPC", call);
+        },
+      }),
+  });
+  return { machine, letGo: () => letGo() };
+}
+
+suite("a release beside a group that runs out of space", () => {
+  test("may take the segment in which the log stood: the next one stays, empty", async () => {
+    const { machine, letGo } = machineWithFullSegment(2);
+    const wal = await machine.open();
+    const reader = wal.cursor("reader");
+    await appendNumbered(wal, 2);
+    await wal.append(new Uint8Array(8_000));
+    const refused = assert.rejects(wal.append(payload(4)), (error) =>
+      isWalError(error, "WAL_NO_SPACE"),
+    );
+    await settle();
+    await reader.ack(3);
+    assert.equal(machine.fileNames.includes("000000000001.wal"), false);
+    letGo();
+    await refused;
+
+    assert.equal(await wal.append(textBytes("r4")), 4);
+    assert.deepEqual(await readTexts(wal), ["4:r4"]);
+    await wal.close();
+    const restarted = await machine.afterPowerLoss().open({ recovery: "strict" });
+    assert.deepEqual(await readTexts(restarted), ["4:r4"]);
+    await restarted.close();
+  });
+
+  test("leaves segments in which the group has records", async () => {
+    const { machine, letGo } = machineWithFullSegment(3);
+    const wal = await machine.open();
+    const reader = wal.cursor("reader");
+    await appendNumbered(wal, 3);
+    const outcomes = Array.from({ length: 40 }, (_, index) => wal.append(payload(4 + index)));
+    const refused = Promise.all(
+      outcomes.map((outcome) =>
+        assert.rejects(outcome, (error) => isWalError(error, "WAL_NO_SPACE")),
+      ),
+    );
+    await settle();
+    await reader.ack(wal.positions.writtenLsn);
+    letGo();
+    await refused;
+
+    assert.equal(await wal.append(textBytes("r4")), 4);
+    const live = await readTexts(wal);
+    assert.deepEqual(live, numbered(1, 4));
+    await wal.close();
+    const restarted = await machine.afterPowerLoss().open({ recovery: "strict" });
+    assert.deepEqual(await readTexts(restarted), live);
+    await restarted.close();
+  });
 });
 
 function byNumber(a: number, b: number): number {
