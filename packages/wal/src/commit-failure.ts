@@ -3,6 +3,7 @@
  */
 import type { CommitFailure } from "./commit/group-commit.ts";
 import { WalError } from "./errors.ts";
+import { CutRefusedError } from "./log/truncation.ts";
 import type { ResolvedWalOptions } from "./options.ts";
 import { asWalError, NoSpaceError } from "./storage/system-error.ts";
 
@@ -14,7 +15,10 @@ export function commitFailure(
 ): CommitFailure & { readonly first: WalError } {
   if (cause instanceof NoSpaceError) {
     const what = `no space for the log ${directory}; make room, writing resumes by itself`;
-    return { first: asWalError(cause.cause, what), later: undefined, nextLsn };
+    return { first: asWalError(cause, what), later: undefined, nextLsn };
+  }
+  if (cause instanceof CutRefusedError) {
+    return { first: asWalError(cause.cause, cause.message), later: undefined, nextLsn };
   }
   const first = asWalError(
     cause,

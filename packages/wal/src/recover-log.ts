@@ -15,6 +15,7 @@ import { planRecovery, type RecoveryPlan } from "./recovery/recover.ts";
 import type { SalvageReport } from "./recovery/salvage-apply.ts";
 import type { SalvageOptions } from "./recovery/salvage-plan.ts";
 import { quarantineCursor, salvageSegments } from "./recovery/salvage.ts";
+import { orNoSpace } from "./storage/system-error.ts";
 import type { RecoveryReport } from "./wal-status.ts";
 import { wholeMs } from "./wall-clock.ts";
 
@@ -65,7 +66,7 @@ export async function recoverLog(
       nowMs,
       randomBytes,
       archive: options.released === "archive" ? archiveOf(environment, options) : undefined,
-      beforeFirstSegment: () => cursors.persistClamped(),
+      beforeFirstSegment: () => orNoSpace(() => cursors.persistClamped()),
     },
     plan,
   );

@@ -31,7 +31,7 @@ import type { RecoverUntil, ResolvedWalOptions } from "./options.ts";
 import { Reading } from "./reading.ts";
 import { assertLsn, closedError, tooLarge } from "./refusals.ts";
 import type { DirectoryLock } from "./storage/storage.ts";
-import { asWalError } from "./storage/system-error.ts";
+import { asWalError, orNoSpace } from "./storage/system-error.ts";
 import type { VolumeStatus } from "./survival.ts";
 import { wholeMs } from "./wall-clock.ts";
 import { describeMetrics, type WalMetrics } from "./wal-metrics.ts";
@@ -241,17 +241,18 @@ export class Wal {
    * never come back. Appends made after this call are not affected by it. Cursors behind `lastLsn` move back to it.
    *
    * @param lastLsn - from `firstLsn - 1` (drops everything) to the last LSN that was appended
+   * @throws {WalError} `WAL_KEY_MISSING`, `WAL_KEY_WRONG`, `WAL_CODEC_MISSING`, `WAL_CORRUPT` when it is inside a frame that cannot be
+   * read, `WAL_LSN_TRUNCATED` when the records before it are released meanwhile, `WAL_NO_SPACE`: then nothing is dropped, appends that
+   * wait behind the call reject as it does, and the log goes on
    */
   async truncateBack(lastLsn: number): Promise<void> {
     this.#assertOpen();
     const { firstLsn, appendedLsn } = this.positions;
     assertLsn("truncateBack", lastLsn, firstLsn - 1, appendedLsn);
     const { commit, log, cursors, codecs } = this.#parts;
-    await commit.rewind(lastLsn + 1, async () => {
-      // Cursors first: a crash in between only delivers records again that are about to be dropped.
-      await cursors.clampTo(lastLsn);
-      await log.truncateBack(lastLsn, codecs);
-    });
+    // Cursors before the log: a crash in between only delivers records again that are about to be dropped.
+    const clamp = (): Promise<unknown> => orNoSpace(() => cursors.clampTo(lastLsn));
+    await commit.rewind(lastLsn + 1, () => log.truncateBack(lastLsn, codecs, clamp));
   }
 
   /** @internal Drops what came after an LSN or a time; see `WalOptions.recoverUntil`. */
@@ -273,7 +274,7 @@ export class Wal {
     assertLsn("truncateFront", firstLsn, 1, appendedLsn + 1);
     const { commit, log, cursors } = this.#parts;
     await commit.exclusive(async () => {
-      await cursors.raiseTo(firstLsn - 1);
+      await orNoSpace(() => cursors.raiseTo(firstLsn - 1));
       await log.truncateFront(firstLsn);
     });
   }
@@ -336,7 +337,8 @@ export class Wal {
       if (commit.failure === undefined) await commit.exclusive(() => log.close());
     } finally {
       await commit.drained();
-      if (commit.failure !== undefined) await log.abandon();
+      // Also when it has failed for space, and when the log is closed: nothing of it is under way once the lock is gone.
+      await log.abandon();
       this.#lifecycle = "closed";
       log.notify();
       await lock.release().catch((error: unknown) => {

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { SimulatedDisk, WrappedStorage } from "@walnut/testkit";
+import { SimulatedDisk, StorageError, WrappedStorage } from "@walnut/testkit";
 import { appendNumbered, Machine, numbered, readTexts, settle } from "./machine.ts";
 
 /**
@@ -68,5 +68,42 @@ suite("an ack that is under way when the log is closed", () => {
     const three = await new Machine({ disk, seed: 3 }).open();
     assert.equal(three.cursor("c").lsn, 4);
     assert.deepEqual(await readTexts(three), numbered(5, 6));
+  });
+});
+
+suite("a file that is being prepared when the last group finds no space", () => {
+  test("is not touched once the lock is gone", async () => {
+    const { gate, open } = openableGate();
+    const late: string[] = [];
+    let isHolding = false;
+    let isFull = false;
+    let isReleased = false;
+    const machine = new Machine({
+      wrapStorage: (disk) =>
+        new WrappedStorage(disk, {
+          async intercept(call, proceed) {
+            if (call.kind === "releaseLock") isReleased = true;
+            if (call.kind === "createFile" && call.path.endsWith("next.prewrite") && isHolding) {
+              await gate;
+            }
+            if (isReleased) late.push(call.kind);
+            if (call.kind === "writeDurable" && isFull) throw new StorageError("ENOSPC", call);
+            return await proceed();
+          },
+        }),
+    });
+    const wal = await machine.open({ prewriteBytes: 4096 });
+    await wal.append(new Uint8Array(100));
+    isHolding = true;
+    // Beyond the middle of the segment: the next file is begun.
+    await wal.append(new Uint8Array(5000));
+    isFull = true;
+    const refused = assert.rejects(wal.append(new Uint8Array(100)));
+    const closed = wal.close().catch(() => undefined);
+    await settle(20);
+    open();
+    await Promise.all([refused, closed]);
+    await settle(20);
+    assert.deepEqual(late, ["releaseLock"]);
   });
 });

@@ -10,12 +10,10 @@ import {
   CURSOR_SUFFIX,
   parseSegmentName,
 } from "../format/segment-name.ts";
-import { copyFile } from "../storage/copy-file.ts";
+import { copyFile, WHOLE_FILE } from "../storage/copy-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import { isErrno } from "../storage/system-error.ts";
 import type { BackupProgress } from "./backup.ts";
-
-const WHOLE_FILE = { fromOffset: 0, endOffset: Number.MAX_SAFE_INTEGER } as const;
 
 /** Copies the files of a log from `source` to `target`, which must be empty or missing. Durable when it resolves. */
 export async function copyLog(

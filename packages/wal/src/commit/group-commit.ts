@@ -26,6 +26,7 @@ export interface GroupCommitOptions {
   readonly sink: CommitSink;
   readonly geometry: FrameGeometry;
   readonly bufferSizeBytes: number;
+  /** Buffers that are kept for later; one is made when the first append needs it. */
   readonly bufferCount: number;
   readonly maxPendingBytes: number;
   readonly nextLsn: number;
@@ -83,9 +84,6 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#nextLsn = options.nextLsn;
-    for (let index = 0; index < options.bufferCount; index++) {
-      this.#free.push(new CommitBuffer(options.bufferSizeBytes, options.geometry));
-    }
     this.#filling = this.#takeFree(0);
   }
 
@@ -249,7 +247,7 @@ export class GroupCommit {
       this.#free.pop();
       return free;
     }
-    // Preallocated buffers are all in use, or the batch is larger than one: a buffer of its own, not kept.
+    // No buffer is at hand: a new one, kept for later unless enough are or the batch makes it a larger one.
     const { bufferSizeBytes, geometry } = this.#options;
     const capacity = Math.max(bufferSizeBytes, neededBytes + 2 * geometry.frameHeaderBytes + 64);
     return new CommitBuffer(capacity, geometry);

@@ -31,12 +31,13 @@ export interface DoubtfulFrames {
   readonly endOffset: number;
 }
 
-/** The first records of a frame whose others are truncated; neither compressed nor encrypted. */
+/** The first records of a frame whose others are truncated. */
 export interface FrameHead {
   readonly firstLsn: number;
   readonly recordCount: number;
   readonly timeMs: number;
-  readonly body: Uint8Array;
+  /** Neither compressed nor encrypted; `undefined` where the records were lost to damage. */
+  readonly body: Uint8Array | undefined;
 }
 
 /** A segment that begins empty. */
@@ -52,6 +53,13 @@ export function carryDoubtful(storage: Storage, doubtful: DoubtfulFrames): Carry
 export function carryHead(head: FrameHead, encryptor?: FrameEncryptor): CarryFrames {
   return async (target, file) => {
     const offset = SEGMENT_HEADER_BYTES;
+    const seed = (target.saltSeed ^ offset) >>> 0;
+    const nextLsn = head.firstLsn + head.recordCount;
+    if (head.body === undefined) {
+      const gap = smallestGap(head, target.headerDigest, seed);
+      await file.write([gap.bytes], offset);
+      return { offset: offset + gap.bytes.byteLength, nextLsn, chain: gap.chain };
+    }
     const rawBytes = head.body.byteLength;
     const storedBytes = rawBytes + (encryptor === undefined ? 0 : ENCRYPTION_OVERHEAD_BYTES);
     const bytes = new Uint8Array(frameLengthBytes(storedBytes));
@@ -69,9 +77,8 @@ export function carryHead(head: FrameHead, encryptor?: FrameEncryptor): CarryFra
     };
     if (encryptor === undefined) bytes.set(head.body, FRAME_HEADER_BYTES);
     else encryptor.encrypt(head.body, header, bytes, FRAME_HEADER_BYTES);
-    const chain = sealFrame(bytes, 0, header, (target.saltSeed ^ offset) >>> 0);
+    const chain = sealFrame(bytes, 0, header, seed);
     await file.write([bytes], offset);
-    const nextLsn = head.firstLsn + head.recordCount;
     return { offset: offset + bytes.byteLength, nextLsn, chain };
   };
 }
@@ -142,30 +149,38 @@ async function copyDoubtful(
   return { offset, nextLsn, chain };
 }
 
-/** One frame under another chain and seed, and the chain value that the next one carries. */
-function carryFrame(
-  frame: ScannedFrame,
-  chain: number,
-  seed: number,
-): { readonly bytes: Uint8Array; readonly chain: number } {
+interface CarriedFrame {
+  readonly bytes: Uint8Array;
+  /** What the next frame carries. */
+  readonly chain: number;
+}
+
+/** One frame under another chain and seed. */
+function carryFrame(frame: ScannedFrame, chain: number, seed: number): CarriedFrame {
   const { header } = frame;
-  if (header.kind === FRAME_KIND.gap) {
-    // What was lost has no bytes to be carried: the smallest gap says as much.
-    const bytes = encodeGapFrame(
-      {
-        lengthBytes: FRAME_HEADER_BYTES,
-        firstLsn: header.firstLsn,
-        lostRecords: header.recordCount,
-        resumeChain: 0,
-        chain,
-        timeMs: header.timeMs,
-      },
-      seed,
-    );
-    return { bytes, chain: 0 };
-  }
+  if (header.kind === FRAME_KIND.gap) return smallestGap(header, chain, seed);
   const start = frame.bodyStart - FRAME_HEADER_BYTES;
   const bytes = Uint8Array.from(frame.bytes.subarray(start, start + frame.lengthBytes));
   const carried = { ...header, chain, durableOffset: SEGMENT_HEADER_BYTES };
   return { bytes, chain: sealFrame(bytes, 0, carried, seed) };
+}
+
+/** What was lost has no bytes to be carried: the smallest gap says as much. */
+function smallestGap(
+  lost: { readonly firstLsn: number; readonly recordCount: number; readonly timeMs: number },
+  chain: number,
+  seed: number,
+): CarriedFrame {
+  const bytes = encodeGapFrame(
+    {
+      lengthBytes: FRAME_HEADER_BYTES,
+      firstLsn: lost.firstLsn,
+      lostRecords: lost.recordCount,
+      resumeChain: 0,
+      chain,
+      timeMs: lost.timeMs,
+    },
+    seed,
+  );
+  return { bytes, chain: 0 };
 }

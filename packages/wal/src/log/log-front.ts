@@ -7,14 +7,14 @@ import type { WalObserver } from "../observe/wal-observer.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { SegmentArchive } from "./segment-archive.ts";
-import { segmentsUpTo, withoutFirst, type LogState } from "./log-state.ts";
+import { segmentsUpTo, withoutFirst, type BetweenGroups, type LogState } from "./log-state.ts";
 import type { SegmentFactory } from "./segment-factory.ts";
 
 /** The present state of a log; replaced as a whole by whoever changes it. */
 export interface StateCell {
   state: LogState;
-  /** First LSN of the group that is being written, which may yet be taken back: no segment with records of it goes. */
-  groupLsn: number | undefined;
+  /** While a group is written: what the log was before it, and how much of it has been written. It may yet be taken back. */
+  group: (BetweenGroups & { writtenBytes: number }) | undefined;
 }
 
 export interface LogFrontOptions {
@@ -94,7 +94,8 @@ export class LogFront {
 
   async #releaseNow(lsn: number): Promise<void> {
     const { cell, archive, observer } = this.#options;
-    const settledLsn = cell.groupLsn === undefined ? lsn : Math.min(lsn, cell.groupLsn - 1);
+    // No segment with records of a group that may yet be taken back.
+    const settledLsn = cell.group === undefined ? lsn : Math.min(lsn, cell.group.nextLsn - 1);
     const released = segmentsUpTo(cell.state, settledLsn);
     if (released.length === 0) return;
     const next = withoutFirst(cell.state, released.length);

@@ -64,10 +64,11 @@ export interface BetweenGroups {
   readonly state: LogState;
   /** How far the active segment was durable. */
   readonly durable: SegmentExtent | undefined;
+  readonly nextLsn: number;
 }
 
 export function betweenGroups(state: LogState): BetweenGroups {
-  return { state, durable: state.active?.durable };
+  return { state, durable: state.active?.durable, nextLsn: nextLsnOf(state) };
 }
 
 /**

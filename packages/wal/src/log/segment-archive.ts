@@ -5,7 +5,7 @@
  */
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
 import { ARCHIVE_SUFFIX, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
-import { copyFile } from "../storage/copy-file.ts";
+import { copyFile, WHOLE_FILE } from "../storage/copy-file.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import { isErrno } from "../storage/system-error.ts";
@@ -88,16 +88,7 @@ export class SegmentArchive {
     const { storage, directory } = this.#options;
     const unfinished = target + TEMPORARY_SUFFIX;
     await removeIfThere(storage, unfinished);
-    try {
-      await copyFile(storage, path, unfinished, {
-        fromOffset: 0,
-        endOffset: Number.MAX_SAFE_INTEGER,
-      });
-    } catch (error) {
-      // The space of half a copy is worth more than the half. What is wrong has been caught already.
-      await removeIfThere(storage, unfinished).catch(() => undefined);
-      throw error;
-    }
+    await copyFile(storage, path, unfinished, WHOLE_FILE);
     await storage.rename(unfinished, target);
     await storage.syncDirectory(directory);
     await removeIfThere(storage, path);

@@ -11,7 +11,7 @@ import type { WalObserver } from "../observe/wal-observer.ts";
 import type { RecoveryPlan } from "../recovery/recover.ts";
 import { closedAt, type ClosedSegment } from "../segment/segment-info.ts";
 import { SegmentWriter } from "../segment/segment-writer.ts";
-import { ifThereIsSpace, NoSpaceError } from "../storage/system-error.ts";
+import { ifThereIsSpace, NoSpaceError, orNoSpace } from "../storage/system-error.ts";
 import { unshareFile } from "../storage/copy-file.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { carryDoubtful, carryHead, rewriteInPlace, type CarryFrames } from "./carry-frames.ts";
@@ -24,13 +24,14 @@ import {
   withLastClosed,
   type LogState,
   type BackupSource,
-  type BetweenGroups,
 } from "./log-state.ts";
 import { sealSegment } from "./next-segment.ts";
 import type { SegmentedLogOptions } from "./segmented-log-options.ts";
 import { markGroup, rollBack, type GroupMark } from "./roll-back.ts";
 import { SegmentFactory } from "./segment-factory.ts";
 import { findCut } from "./truncation.ts";
+
+type Step = () => Promise<unknown>;
 
 export class SegmentedLog {
   readonly #options: SegmentedLogOptions;
@@ -42,8 +43,6 @@ export class SegmentedLog {
   #isOpen = false;
   /** Sum over one list of closed segments; lists are never changed. */
   #closedBytes: { readonly of: LogState["closed"]; readonly bytes: number } | undefined;
-  /** What the log was when the group that is being written began, and how much of it is in {@link sizeBytes}. */
-  #group: (BetweenGroups & { writtenBytes: number }) | undefined;
   readonly #factory: SegmentFactory;
   readonly #front: LogFront;
   readonly #listeners = new Set<() => void>();
@@ -53,7 +52,7 @@ export class SegmentedLog {
     this.#observer = options.observer;
     this.#factory = new SegmentFactory(options);
     const state = { closed: plan.closed, active: undefined, firstLsn: plan.firstLsn };
-    this.#cell = { state, groupLsn: undefined };
+    this.#cell = { state, group: undefined };
     this.#front = new LogFront({ ...options, factory: this.#factory, cell: this.#cell });
     this.#lastSegmentId = plan.lastSegmentId;
     this.#hasCheckpoint = plan.hasCheckpoint;
@@ -114,7 +113,7 @@ export class SegmentedLog {
 
   /** True for records of the group that is being written: they may yet be taken back. */
   isUnsettled(lsn: number): boolean {
-    return this.#cell.groupLsn !== undefined && lsn >= this.#cell.groupLsn;
+    return this.#cell.group !== undefined && lsn >= this.#cell.group.nextLsn;
   }
 
   /** Highest LSN that is on the device. */
@@ -135,7 +134,7 @@ export class SegmentedLog {
 
   /** Bytes in {@link sizeBytes} of a group of which a part is still to be written. */
   get unfinishedGroupBytes(): number {
-    return this.#group?.writtenBytes ?? 0;
+    return this.#cell.group?.writtenBytes ?? 0;
   }
 
   /** Calls back after each change of `writtenLsn` or `durableLsn`, and on close, until unsubscribed. */
@@ -153,16 +152,14 @@ export class SegmentedLog {
   /** The commit sink: appends buffers in order, rotating where a segment is full. */
   async write(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
     const mark = markGroup(this.#cell.state);
-    this.#group = { ...betweenGroups(this.#cell.state), writtenBytes: 0 };
-    this.#cell.groupLsn = this.nextLsn;
+    this.#cell.group = { ...betweenGroups(this.#cell.state), writtenBytes: 0 };
     try {
       await this.#writeGroup(buffers, durable);
     } catch (error) {
       if (error instanceof NoSpaceError) await this.#rollBack(mark);
       throw error;
     } finally {
-      this.#group = undefined;
-      this.#cell.groupLsn = undefined;
+      this.#cell.group = undefined;
     }
   }
 
@@ -194,7 +191,7 @@ export class SegmentedLog {
         const isLastRun = isLastBuffer && rest.length === 0;
         const runSync = isLastRun ? sync : undefined;
         writtenBytes += await writer.append(buffer, run, timeMs, runSync);
-        if (this.#group !== undefined) this.#group.writtenBytes = writtenBytes;
+        if (this.#cell.group !== undefined) this.#cell.group.writtenBytes = writtenBytes;
         frames += run.length;
         this.#factory.prepareIfDue(writer.written.offset, buffer.lengthBytes);
       }
@@ -232,45 +229,43 @@ export class SegmentedLog {
   }
 
   /**
-   * Drops all records behind `lastLsn`, which must be in the log or just before its first record. Steps, and what a crash
-   * right after each leaves behind:
+   * Drops all records behind `lastLsn`. Steps, and what a crash right after each leaves behind:
    * 1. the new segment, whose header says where the log was cut, is durable (next-segment-1 to 3): the log as it was, or
    *    cut. Nothing of what was dropped can come back: the chain of headers passes by it.
    * 2. files of dropped segments removed: the same; what is left is removed by the next open (CRASH: truncate-back-1)
+   *
+   * @param beforeCut - called when the cut is known to be possible and nothing has changed yet
+   * @throws {CutRefusedError} when it is not
    */
-  async truncateBack(lastLsn: number, codecs: CodecRegistry): Promise<void> {
-    if (lastLsn >= this.nextLsn - 1) return;
-    await this.#front.serialize(() => this.#cutBehind(lastLsn, codecs));
+  async truncateBack(lastLsn: number, codecs: CodecRegistry, beforeCut: Step): Promise<void> {
+    if (lastLsn >= this.nextLsn - 1) await beforeCut();
+    else await this.#front.serialize(() => this.#cutBehind(lastLsn, codecs, beforeCut));
     this.notify();
   }
 
-  async #cutBehind(lastLsn: number, codecs: CodecRegistry): Promise<void> {
+  async #cutBehind(lastLsn: number, codecs: CodecRegistry, beforeCut: Step): Promise<void> {
     await this.#closeActive();
     const before = this.#cell.state;
-    const at = before.closed.findIndex((segment) => segment.lastLsn > lastLsn);
-    const segment = before.closed[at];
-    if (segment === undefined) return;
-    const { storage, keyring, encryptor } = this.#options;
-    const { position, head } = await findCut(storage, codecs, segment, lastLsn, keyring);
-    const last = closedAt(segment, position);
-    this.#cell.state = withLastClosed(before, at, last);
+    const { storage, directory, keyring, encryptor } = this.#options;
+    const cut = await findCut({ storage, codecs, keyring }, before, lastLsn);
+    await beforeCut();
+    const last = closedAt(cut.segment, cut.position);
+    this.#cell.state = withLastClosed(before, cut.index, last);
     try {
-      await unshareFile(storage, this.#options.directory, last.path, last.endOffset);
-      await this.#startSegment(head === undefined ? undefined : carryHead(head, encryptor));
+      await unshareFile(storage, directory, last.path, last.endOffset);
+      await this.#startSegment(cut.head === undefined ? undefined : carryHead(cut.head, encryptor));
     } catch (error) {
       this.#cell.state = before;
       throw error;
     }
-    for (const dropped of before.closed.slice(at + 1)) {
-      await removeIfThere(this.#options.storage, dropped.path);
-    }
+    for (const { path } of before.closed.slice(cut.index + 1)) await removeIfThere(storage, path);
   }
 
   /** Drops all records before `firstLsn`; see `LogFront.dropBefore`. */
   async truncateFront(firstLsn: number): Promise<void> {
     if (firstLsn <= this.#cell.state.firstLsn) return;
     await this.sync();
-    await this.#front.dropBefore(firstLsn);
+    await orNoSpace(() => this.#front.dropBefore(firstLsn));
   }
 
   /** Age of the active segment's first record in milliseconds; `undefined` when it has none. */
@@ -282,7 +277,7 @@ export class SegmentedLog {
 
   /** Runs `use` on the durable state of the log while no segment can leave it; appends go on meanwhile. */
   withSnapshot<T>(use: (source: BackupSource) => Promise<T>): Promise<T> {
-    return this.#front.serialize(() => use(backupSource(this.#cell.state, this.#group)));
+    return this.#front.serialize(() => use(backupSource(this.#cell.state, this.#cell.group)));
   }
 
   /** Removes (or archives) closed segments whose records are all at or below `lsn`; see `LogFront.release`. */
@@ -309,8 +304,9 @@ export class SegmentedLog {
     await this.#factory.removePrepared();
   }
 
-  /** Closes handles without writing: after a failure, when nothing more may be written. Never throws. */
+  /** Waits for what is under way and closes handles, without writing any more. Idempotent. Never throws. */
   async abandon(): Promise<void> {
+    await this.#front.settled();
     await this.#factory.settled();
     try {
       await this.#cell.state.active?.close();

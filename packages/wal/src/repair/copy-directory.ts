@@ -3,7 +3,7 @@
  */
 import { WalError } from "../errors.ts";
 import { LOCK_NAME } from "../format/segment-name.ts";
-import { copyFile } from "../storage/copy-file.ts";
+import { copyFile, WHOLE_FILE } from "../storage/copy-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import { isErrno } from "../storage/system-error.ts";
 
@@ -12,8 +12,6 @@ export interface CopiedDirectory {
   readonly files: number;
   readonly bytes: number;
 }
-
-const WHOLE_FILE = { fromOffset: 0, endOffset: Number.MAX_SAFE_INTEGER } as const;
 
 /**
  * Copies every file below `from`, except who has it locked, into `to`, which must be empty or missing and not inside `from`. Durable

@@ -3,12 +3,22 @@
  */
 import { removeIfThere, TEMPORARY_SUFFIX } from "./replace-file.ts";
 import type { Storage, StorageFile } from "./storage.ts";
+import { orNoSpace } from "./system-error.ts";
+
+/** `[fromOffset, endOffset)`, or as much of it as there is. */
+export interface ByteRange {
+  readonly fromOffset: number;
+  readonly endOffset: number;
+}
+
+/** All bytes there are. */
+export const WHOLE_FILE: ByteRange = { fromOffset: 0, endOffset: Number.MAX_SAFE_INTEGER };
 
 const CHUNK_BYTES = 1024 * 1024; // 1 MiB
 
 /**
  * Copies `[fromOffset, endOffset)`, or as much of it as there is, into a file that must not exist. The copy's bytes are on the device
- * when it resolves; its name is durable once its directory is synced.
+ * when it resolves; its name is durable once its directory is synced. A failed copy is removed.
  *
  * @returns the bytes copied
  */
@@ -16,7 +26,7 @@ export async function copyFile(
   storage: Storage,
   fromPath: string,
   toPath: string,
-  range: { readonly fromOffset: number; readonly endOffset: number },
+  range: ByteRange,
 ): Promise<number> {
   const source = await storage.openFile(fromPath, "read");
   try {
@@ -25,6 +35,10 @@ export async function copyFile(
       const copied = await copyBytes(source, target, range.fromOffset, range.endOffset);
       await target.syncAll();
       return copied;
+    } catch (error) {
+      // The space of half a copy is worth more than the half. What is wrong has been caught already.
+      await storage.remove(toPath).catch(() => undefined);
+      throw error;
     } finally {
       await target.close();
     }
@@ -49,7 +63,8 @@ export async function unshareFile(
   if (storage.link === undefined) return;
   const copyPath = path + TEMPORARY_SUFFIX;
   await removeIfThere(storage, copyPath);
-  await copyFile(storage, path, copyPath, { fromOffset: 0, endOffset });
+  // Behind the rename the outcome is the directory's.
+  await orNoSpace(() => copyFile(storage, path, copyPath, { fromOffset: 0, endOffset }));
   await storage.rename(copyPath, path);
   await storage.syncDirectory(directory);
 }

@@ -40,7 +40,11 @@ export async function replaceFile(
   } catch (error) {
     if (!isNoSpace(error) || bytes.byteLength > RESERVE_BYTES) throw error;
     await removeIfThere(storage, temporaryPath);
-    await storage.rename(reservePath, temporaryPath);
+    try {
+      await storage.rename(reservePath, temporaryPath);
+    } catch (missing) {
+      throw isErrno(missing, "ENOENT") ? error : missing;
+    }
     await overwriteFile(storage, temporaryPath, bytes);
     usedReserve = true;
   }

@@ -14,9 +14,9 @@ export class NoSpaceError extends Error {
   }
 }
 
-/** True for the system's errors of a full device or an exhausted quota. */
+/** True for the system's errors of a full device, an exhausted quota, or a file at the largest size the process may write. */
 export function isNoSpace(error: unknown): boolean {
-  return isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT");
+  return ["ENOSPC", "EDQUOT", "EFBIG"].some((code) => isErrno(error, code));
 }
 
 /** Runs a step that writes but does not sync; a full disk becomes a {@link NoSpaceError}. */
@@ -55,6 +55,7 @@ export function isErrno(error: unknown, code: string): boolean {
  */
 export function asWalError(error: unknown, what: string): WalError {
   if (error instanceof WalError) return error;
+  if (error instanceof NoSpaceError) return asWalError(error.cause, what);
   const text = error instanceof Error ? error.message : String(error);
   return new WalError(isNoSpace(error) ? "WAL_NO_SPACE" : "WAL_IO", `${what}: ${text}`, {
     details: error instanceof Error && "code" in error ? { errno: String(error.code) } : {},

@@ -194,7 +194,93 @@ suite("truncateBack", () => {
   });
 });
 
-suite("truncateBack, still to do", () => {
+suite("truncateBack with something in its way", () => {
+  test("is refused when a release has passed it meanwhile, and the log goes on", async () => {
+    const machine = new Machine();
+    const wal = await machine.open();
+    await appendNumbered(wal, 4);
+    await wal.rotate();
+    await appendNumbered(wal, 4);
+    const front = wal.truncateFront(7);
+    const back = assert.rejects(wal.truncateBack(3), (error) =>
+      isWalError(error, "WAL_LSN_TRUNCATED"),
+    );
+    const behind = assert.rejects(wal.append(textBytes("r4")), (error) =>
+      isWalError(error, "WAL_LSN_TRUNCATED"),
+    );
+    await Promise.all([front, back, behind]);
+    await appendNumbered(wal, 2);
+    assert.deepEqual(await readTexts(wal), numbered(7, 10));
+    await wal.close();
+    const again = await machine.afterPowerLoss().open({ recovery: "strict" });
+    assert.deepEqual(await readTexts(again), numbered(7, 10));
+    await again.close();
+  });
+
+  test("cuts inside a range that was lost to damage", async () => {
+    const machine = new Machine();
+    const wal = await machine.open();
+    await appendNumbered(wal, 2);
+    await appendNumbered(wal, 4);
+    await appendNumbered(wal, 2);
+    await wal.close();
+    const bytes = Uint8Array.from(machine.bytesOf(segmentPath(1)));
+    const lost = new TextDecoder("latin1").decode(bytes).indexOf("r4");
+    bytes[lost] = 0;
+    await machine.replace(segmentPath(1), bytes);
+
+    const salvaged = await machine.open({ recovery: "salvage" });
+    await salvaged.truncateBack(4);
+    await appendNumbered(salvaged, 2);
+    const texts = async (log: Wal): Promise<string[]> => {
+      const found: string[] = [];
+      const onGap = ({ firstLsn, lastLsn }: { firstLsn: number; lastLsn: number }): void => {
+        found.push(`lost ${firstLsn}-${lastLsn}`);
+      };
+      for await (const { lsn, payload } of log.read({ onGap })) {
+        found.push(`${lsn}:${bytesText(payload)}`);
+      }
+      return found;
+    };
+    const expected = [...numbered(1, 2), "lost 3-4", ...numbered(5, 6)];
+    assert.deepEqual(await texts(salvaged), expected);
+    await salvaged.close();
+    const again = await machine.afterPowerLoss().open({ recovery: "strict" });
+    assert.deepEqual(await texts(again), expected);
+    await again.close();
+  });
+
+  test("with no room for its new segment drops nothing, and the log goes on", async () => {
+    const rules = [{ kind: "createFile", nth: 2, code: "ENOSPC", path: /prewrite$/u }] as const;
+    const machine = new Machine({ wrapStorage: (disk) => new FaultyStorage(disk, rules) });
+    const wal = await machine.open();
+    await appendNumbered(wal, 4);
+    await assert.rejects(wal.truncateBack(2), (error) => isWalError(error, "WAL_NO_SPACE"));
+    await appendNumbered(wal, 1);
+    assert.deepEqual(await readTexts(wal), numbered(1, 5));
+    await wal.close();
+  });
+
+  test("with no room for the copy of a segment that a backup shares drops nothing", async () => {
+    const rules = [{ kind: "write", nth: 1, code: "ENOSPC", path: /\.wal\.tmp$/u }] as const;
+    // Where there are links, whoever cuts a segment copies it first.
+    const link = (): Promise<void> => Promise.resolve();
+    const machine = new Machine({
+      wrapStorage: (disk) => Object.assign(new FaultyStorage(disk, rules), { link }),
+    });
+    const wal = await machine.open();
+    await appendNumbered(wal, 4);
+    await assert.rejects(wal.truncateBack(2), (error) => isWalError(error, "WAL_NO_SPACE"));
+    assert.equal(
+      machine.fileNames.some((name) => name.endsWith(".tmp")),
+      false,
+    );
+    await wal.truncateBack(2);
+    await appendNumbered(wal, 1);
+    assert.deepEqual(await readTexts(wal), numbered(1, 3));
+    await wal.close();
+  });
+
   test("as the first write of an opening leaves a cursor at the cut where it is", async () => {
     const machine = new Machine();
     const first = await machine.open();

@@ -93,7 +93,7 @@ suite("replaceFile", () => {
       const disk = await diskWithOld();
       if (hasReserve) await keepReserve(disk, "/d");
       disk.capacityBytes = disk.usedBytes;
-      await assert.rejects(replaceFile(disk, "/d", "file", bytes));
+      await assert.rejects(replaceFile(disk, "/d", "file", bytes), { code: "ENOSPC" });
       assert.deepEqual(disk.onlyDurable().peek("/d/file"), OLD);
       assert.deepEqual(disk.openFiles, []);
     }

@@ -16,8 +16,8 @@ function systemError(code: string): Error {
 }
 
 suite("system errors", () => {
-  test("a full device and an exhausted quota are one state, everything else is a fault", () => {
-    assert.ok(isNoSpace(systemError("ENOSPC")) && isNoSpace(systemError("EDQUOT")));
+  test("a full device, an exhausted quota and a file at its limit are one state, everything else is a fault", () => {
+    for (const code of ["ENOSPC", "EDQUOT", "EFBIG"]) assert.ok(isNoSpace(systemError(code)));
     for (const other of [systemError("EIO"), new Error("ENOSPC"), "ENOSPC", undefined, null]) {
       assert.ok(!isNoSpace(other));
     }
@@ -64,6 +64,8 @@ suite("system errors", () => {
       assert.equal(result.details["errno"], errno);
       assert.match(result.message, /^doing something: /u);
     }
+    const noSpace = asWalError(new NoSpaceError(systemError("ENOSPC")), "doing something");
+    assert.equal(noSpace.code, "WAL_NO_SPACE");
     const already = new WalError("WAL_CLOSED", "closed");
     assert.equal(asWalError(already, "doing something"), already);
   });
