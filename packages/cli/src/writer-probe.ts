@@ -1,11 +1,12 @@
 /**
  * Finds out whether a process has a log open for writing, without touching its lock.
  *
- * On Linux the lock is an abstract Unix socket named after device and inode of the directory, and the kernel lists those. The list
- * is that of one network namespace: a writer in another container is not seen.
+ * On Linux the lock is an abstract Unix socket, and the kernel lists those. The list is that of one network namespace: a writer in
+ * another container is not seen.
  */
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { lockSocketName } from "@walnut/wal";
 
 export interface WriterProbe {
   readonly state: "alive" | "none" | "unknown";
@@ -17,9 +18,8 @@ export async function probeWriter(directory: string): Promise<WriterProbe> {
   const owner = (await readText(join(directory, "LOCK")))?.trim();
   const sockets = await readText("/proc/net/unix");
   if (sockets === undefined) return { state: "unknown", owner };
-  const { dev, ino } = await stat(directory, { bigint: true });
   // Some versions of Node pad the name with zero bytes, which are listed as "@".
-  const isAlive = new RegExp(`@walnut-wal-${dev}-${ino}@*$`, "m").test(sockets);
+  const isAlive = new RegExp(`@${await lockSocketName(directory)}@*$`, "m").test(sockets);
   return { state: isAlive ? "alive" : "none", owner };
 }
 

@@ -66,6 +66,7 @@ export {
 } from "./repair/repair.ts";
 export { isWalError, WalError } from "./errors.ts";
 export type { WalErrorCode, WalErrorDetails } from "./errors.ts";
+export { lockSocketName } from "./storage/node-directory-lock.ts";
 export { NodeStorage } from "./storage/node-storage.ts";
 export { joinPath } from "./storage/storage.ts";
 export type {

@@ -49,6 +49,12 @@ export async function lockDirectory(
   return { kind: "held", release: releaseAll };
 }
 
+/** Name of the abstract socket that is the lock on a directory, on Linux: while /proc/net/unix lists it, a writer is alive. */
+export async function lockSocketName(directory: string): Promise<string> {
+  const { dev, ino } = await fs.promises.stat(directory, { bigint: true });
+  return `walnut-wal-${dev}-${ino}`;
+}
+
 /** For people only: on a full disk the log opens without it. */
 async function writeOwner(handle: fs.promises.FileHandle): Promise<void> {
   const text = `process ${process.pid} on ${os.hostname()}, since ${new Date().toISOString()}\n`;
@@ -66,8 +72,7 @@ async function takeKernelLocks(
   releases: (() => Promise<void>)[],
 ): Promise<boolean> {
   if (process.platform === "linux") {
-    const stats = await fs.promises.stat(directory, { bigint: true });
-    const server = await listen(`\0walnut-wal-${stats.dev}-${stats.ino}`);
+    const server = await listen(`\0${await lockSocketName(directory)}`);
     if (server === undefined) return false;
     releases.push(() => closeServer(server));
   }
