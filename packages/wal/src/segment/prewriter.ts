@@ -41,6 +41,8 @@ export class Prewriter {
   /** Zeros are durable up to here. */
   #endOffset: number;
   #step: Promise<void> | undefined;
+  /** The step under way has come to its sync. */
+  #isSyncing = false;
   #stepStart = Number.POSITIVE_INFINITY;
   #isOff: boolean;
   #failure: Error | undefined;
@@ -78,6 +80,12 @@ export class Prewriter {
     });
   }
 
+  /** Resolves when no sync is under way. Throws as {@link before} does. */
+  async synced(): Promise<void> {
+    if (this.#isSyncing) await this.#step;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
   /** Resolves when no step is under way. Throws as {@link before} does. */
   async settled(): Promise<void> {
     await this.#step;
@@ -96,6 +104,7 @@ export class Prewriter {
       return;
     }
     try {
+      this.#isSyncing = true;
       await this.#file.syncData();
       this.#endOffset = to;
     } catch (error) {
@@ -104,6 +113,7 @@ export class Prewriter {
         cause: error,
       });
     }
+    this.#isSyncing = false;
   }
 
   /** Zeros that ran into a full disk must not keep the space that data could have. */

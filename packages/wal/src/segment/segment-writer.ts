@@ -148,10 +148,9 @@ export class SegmentWriter {
     if (this.isFullyDurable) return;
     const written = this.#written;
     const startedMs = this.#observer?.nowMs() ?? 0;
-    await (kind === "data" ? this.#file.syncData() : this.#file.syncAll());
+    await this.#syncFile(kind);
     this.#durable = written;
     this.#observer?.deviceSynced(startedMs);
-    this.#assertTrusted();
   }
 
   /** Writes a frame that vouches for everything before it, which must be durable; durable itself. */
@@ -223,9 +222,20 @@ export class SegmentWriter {
       await orNoSpace(() => this.#file.writeDurable(slices, offset));
     } else {
       await orNoSpace(() => this.#file.write(slices, offset));
-      await (sync === "data" ? this.#file.syncData() : this.#file.syncAll());
+      await this.#syncFile(sync);
     }
     this.#observer?.deviceSynced(startedMs);
+  }
+
+  /**
+   * The system tells of a lost page once, and to one of the syncs that are under way: ours is to be believed when those beside it have
+   * ended well. A durable write needs none of this; it vouches for its own bytes.
+   */
+  async #syncFile(kind: SyncKind): Promise<void> {
+    await (kind === "data" ? this.#file.syncData() : this.#file.syncAll());
+    await this.#prewriter.synced();
+    await this.#backgroundSync;
+    this.#assertTrusted();
   }
 
   #advance(lengthBytes: number, lastLsn: number, durable: boolean): void {

@@ -119,21 +119,18 @@ class NodeFile implements StorageFile {
   }
 
   async writeDurable(buffers: readonly Uint8Array[], offset: number): Promise<void> {
-    if (process.platform === "linux" && totalBytes(buffers) <= DSYNC_WRITE_MAX_BYTES) {
-      const fd = await this.#durableFd();
-      if (fd !== undefined) {
-        await writeAll(fd, buffers, offset);
-        return;
-      }
+    const fd = process.platform === "linux" ? await this.#durableFd() : undefined;
+    if (fd !== undefined && totalBytes(buffers) <= DSYNC_WRITE_MAX_BYTES) {
+      await writeAll(fd, buffers, offset);
+      return;
     }
     await writeAll(this.#fd, buffers, offset);
-    await this.syncData();
+    // Linux tells every descriptor of a lost page, once: by its own one, no sync beside this one can have been told instead.
+    await syncData(fd ?? this.#fd);
   }
 
   async syncData(): Promise<void> {
-    await call<undefined>((done) => {
-      fs.fdatasync(this.#fd, done);
-    });
+    await syncData(this.#fd);
   }
 
   async syncAll(): Promise<void> {
@@ -197,6 +194,12 @@ function call<T>(start: (done: Done<T>) => void): Promise<T> {
 function open(filePath: string, flags: number): Promise<number> {
   return call<number>((done) => {
     fs.open(filePath, flags, FILE_MODE, done);
+  });
+}
+
+function syncData(fd: number): Promise<undefined> {
+  return call<undefined>((done) => {
+    fs.fdatasync(fd, done);
   });
 }
 

@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
-import { FaultyStorage, type FaultRule, type SimulatedDisk } from "@walnut/testkit";
+import {
+  FaultyStorage,
+  StorageError,
+  WrappedStorage,
+  type FaultRule,
+  type SimulatedDisk,
+} from "@walnut/testkit";
 import { isWalError, type Wal } from "@walnut/wal";
 
 import { appendNumbered, Machine, numbered, readTexts, settle, textBytes } from "../machine.ts";
@@ -56,6 +62,36 @@ suite("a failed write", () => {
     assert.equal(calls(), syncs);
     assert.equal(wal.status().state, "poisoned");
     assert.deepEqual(await readTexts(wal), numbered(1, 1));
+    await wal.close();
+  });
+
+  test("errseq_t (Linux 4.13): a sync is not believed while another one of the file may have been told of its pages", async () => {
+    let letGo = (): void => undefined;
+    const isLetGo = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const machine = new Machine({
+      wrapStorage: (disk) =>
+        new WrappedStorage(disk, {
+          // At level "fsync" only the zeros ahead of the records are synced with fdatasync.
+          intercept: async (call, proceed) => {
+            if (call.kind !== "syncData" || !/\d\.wal$/u.test(call.path)) return await proceed();
+            await isLetGo;
+            throw new StorageError("EIO", call);
+          },
+        }),
+    });
+    const wal = await machine.open({ durability: "fsync", prewriteBytes: 4096 });
+    let isAnswered = false;
+    const append = wal.append(textBytes("r1")).finally(() => {
+      isAnswered = true;
+    });
+    append.catch(() => undefined);
+    await settle(20);
+    assert.equal(isAnswered, false);
+    assert.equal(wal.positions.durableLsn, 0);
+    letGo();
+    await rejectsWith(append, "WAL_IO");
     await wal.close();
   });
 
