@@ -65,8 +65,9 @@ function reportLines({
   lastLsn,
 }: BackupReport): string[] {
   const lsns = lastLsn < firstLsn ? "no records" : `LSN ${formatLsns(firstLsn, lastLsn)}`;
+  const linked = linkedBytes > 0 ? `, ${formatBytes(linkedBytes)} linked` : "";
   return [
-    `${directory}: ${lsns} in ${plural(segments, "segment")}, ${formatBytes(copiedBytes)} copied, ${formatBytes(linkedBytes)} linked`,
+    `${directory}: ${lsns} in ${plural(segments, "segment")}, ${formatBytes(copiedBytes)} copied${linked}`,
     linkedBytes > 0
       ? "Linked files are the same bytes on the same disk: copy the backup to another one."
       : `Check it with: walnut verify ${shellQuote(directory)}`,

@@ -146,15 +146,13 @@ function statsLines(log: CountedLog, terminal: Terminal): string[] {
     const bytes = formatBytes(Math.round(log.bytesPerSecond));
     facts.push(["rate", `${formatCount(log.recordsPerSecond)} records/s, ${bytes}/s on average`]);
   }
+  if (records > 0) {
+    const { min, median, mean, p99, max } = sizes;
+    const words = Object.entries({ min, median, mean: Math.round(mean), p99, max });
+    facts.push(["size", words.map(([word, bytes]) => `${word} ${formatBytes(bytes)}`).join(", ")]);
+  }
   const lines = [terminal.paint("bold", log.directory), ...definitionLines(facts, terminal)];
-  if (records === 0) return lines;
-  lines.push(
-    "",
-    `  size     min ${formatBytes(sizes.min)}, median ${formatBytes(sizes.median)}, mean ${formatBytes(Math.round(sizes.mean))}, ` +
-      `p99 ${formatBytes(sizes.p99)}, max ${formatBytes(sizes.max)}`,
-    "",
-    ...histogramLines(sizes.buckets, records, terminal),
-  );
+  if (records > 0) lines.push("", ...histogramLines(sizes.buckets, records, terminal));
   return lines;
 }
 
