@@ -131,3 +131,11 @@ export async function appendNumbered(wal: Wal, count: number): Promise<void> {
     Array.from({ length: count }, (_, index) => wal.append(textBytes(`r${next + index}`))),
   );
 }
+
+/** Appends to `count` segments, two records each; the last of them is the active one. */
+export async function appendSegments(wal: Wal, count: number): Promise<void> {
+  for (let segment = 0; segment < count; segment++) {
+    if (segment > 0) await wal.rotate();
+    await appendNumbered(wal, 2);
+  }
+}

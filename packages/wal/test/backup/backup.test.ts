@@ -11,9 +11,10 @@ import {
 } from "@walnut/testkit";
 import { openWalWith, type Wal, type WalOptions } from "@walnut/wal";
 import { copyLog } from "../../src/backup/restore.ts";
-import { crashEverywhere } from "../capacity/crash-everywhere.ts";
+import { crashEverywhere } from "../crash-everywhere.ts";
 import {
   appendNumbered,
+  appendSegments,
   LOG_DIRECTORY,
   Machine,
   numbered,
@@ -26,13 +27,6 @@ import {
 
 const BACKUP = "/backup";
 const RESTORED = "/restored";
-
-async function withSegments(wal: Wal, count: number): Promise<void> {
-  for (let segment = 0; segment < count; segment++) {
-    if (segment > 0) await wal.rotate();
-    await appendNumbered(wal, 2);
-  }
-}
 
 /** Restores as `restoreWal` does, on the simulated disk. */
 async function restored(machine: Machine, options: Partial<WalOptions> = {}): Promise<Wal> {
@@ -54,7 +48,7 @@ suite("Wal.backup", () => {
   test("holds everything that is durable, with cursors, and can be restored", async () => {
     const machine = new Machine();
     const wal = await machine.open();
-    await withSegments(wal, 3);
+    await appendSegments(wal, 3);
     wal.cursor("new");
     await wal.cursor("done").ack(3);
     const progress: number[] = [];
@@ -80,7 +74,7 @@ suite("Wal.backup", () => {
   test("begins where the log begins", async () => {
     const machine = new Machine();
     const wal = await machine.open();
-    await withSegments(wal, 4);
+    await appendSegments(wal, 4);
     await wal.cursor("reader").ack(4);
     await wal.truncateFront(6);
     await wal.backup(BACKUP);
@@ -108,7 +102,7 @@ suite("Wal.backup", () => {
   test("of a log that was opened and not yet written to holds all of it", async () => {
     const machine = new Machine();
     const first = await machine.open();
-    await withSegments(first, 2);
+    await appendSegments(first, 2);
     await first.close();
     const wal = await machine.open();
     await wal.backup(BACKUP);
@@ -130,7 +124,7 @@ suite("Wal.backup", () => {
     const machine = new Machine();
     machine.disk.plant(`${BACKUP}/notes.txt`, textBytes("mine"));
     const wal = await machine.open();
-    await withSegments(wal, 2);
+    await appendSegments(wal, 2);
     const before = filesOf(machine.disk, BACKUP);
     await assert.rejects(wal.backup(BACKUP), { code: "WAL_INVALID_OPTION" });
     assert.deepEqual(filesOf(machine.disk, BACKUP), before);
@@ -151,7 +145,7 @@ suite("Wal.backup", () => {
         ]),
     });
     const wal = await machine.open();
-    await withSegments(wal, 4);
+    await appendSegments(wal, 4);
     await assert.rejects(wal.backup(BACKUP), { code: "WAL_NO_SPACE" });
     await assert.rejects(copyLog(machine.disk, BACKUP, RESTORED), { code: "WAL_CORRUPT" });
     await appendNumbered(wal, 1);

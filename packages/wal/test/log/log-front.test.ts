@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { FaultyStorage, StorageError, WrappedStorage, type StorageCall } from "@walnut/testkit";
 import type { Wal } from "@walnut/wal";
-import { appendNumbered, Machine, numbered, readTexts, segmentPath, settle } from "../machine.ts";
-
-/** Segments of two records each; the last of them active. */
-async function withSegments(wal: Wal, count: number): Promise<void> {
-  for (let segment = 0; segment < count; segment++) {
-    if (segment > 0) await wal.rotate();
-    await appendNumbered(wal, 2);
-  }
-}
+import {
+  appendNumbered,
+  appendSegments,
+  Machine,
+  numbered,
+  readTexts,
+  segmentPath,
+  settle,
+} from "../machine.ts";
 
 function segmentsOf(machine: Machine): string[] {
   return machine.fileNames.filter((name) => name.endsWith(".wal")).map((name) => name.slice(8, 12));
@@ -30,7 +30,7 @@ suite("LogFront", () => {
         }),
     });
     const wal = await machine.open();
-    await withSegments(wal, 3);
+    await appendSegments(wal, 3);
     calls.length = 0;
     await wal.cursor("reader").ack(4);
     const order = calls
@@ -55,7 +55,7 @@ suite("LogFront", () => {
   test("releases nothing that a cursor holds, and never the segment that is written", async () => {
     const machine = new Machine();
     const wal = await machine.open();
-    await withSegments(wal, 3);
+    await appendSegments(wal, 3);
     wal.cursor("slow");
     await wal.cursor("quick").ack(6);
     assert.deepEqual(segmentsOf(machine), ["0001", "0002", "0003"]);
@@ -80,7 +80,7 @@ suite("LogFront", () => {
     });
     fails = false;
     const wal = await machine.open();
-    await withSegments(wal, 3);
+    await appendSegments(wal, 3);
     fails = true;
     await wal.cursor("reader").ack(2);
     assert.equal(wal.positions.firstLsn, 1);
@@ -99,7 +99,7 @@ suite("LogFront", () => {
       wrapStorage: (disk) => new FaultyStorage(disk, [{ ...removals, nth: 1, count: 2 }]),
     });
     const wal = await machine.open();
-    await withSegments(wal, 4);
+    await appendSegments(wal, 4);
     await wal.cursor("reader").ack(2);
     await wal.cursor("reader").ack(4);
     assert.equal(wal.positions.firstLsn, 5);
@@ -116,7 +116,7 @@ suite("LogFront", () => {
         ]),
     });
     const failing = await again.open();
-    await withSegments(failing, 2);
+    await appendSegments(failing, 2);
     await failing.cursor("reader").ack(8);
     await failing.close();
     const reopened = await machine.open();
@@ -142,7 +142,7 @@ suite("LogFront", () => {
         }),
     });
     const wal = await machine.open();
-    await withSegments(wal, 2);
+    await appendSegments(wal, 2);
     isHolding = true;
     const ack = wal.cursor("reader").ack(4);
     await settle();
@@ -176,7 +176,7 @@ suite("LogFront", () => {
         }),
     });
     const wal = await machine.open();
-    await withSegments(wal, 3);
+    await appendSegments(wal, 3);
     holds = true;
     const backup = wal.backup("/backup");
     await settle();

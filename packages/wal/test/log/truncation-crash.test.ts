@@ -4,16 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import {
-  combineSeeds,
-  KeepAllChooser,
-  LoseAllChooser,
-  RandomChooser,
-  SeededRandom,
-  Simulation,
-  type SimulatedDisk,
-} from "@walnut/testkit";
+import { combineSeeds, type SimulatedDisk } from "@walnut/testkit";
 import { openWalWith, type Wal } from "@walnut/wal";
+import { crashEverywhere } from "../crash-everywhere.ts";
 import { bytesText, Machine, QUIET_OPTIONS, textBytes } from "../machine.ts";
 
 /** What the log is between two steps. */
@@ -134,11 +127,9 @@ class CrashedHistory {
   async explore(seed: number): Promise<void> {
     let state: State = { firstLsn: 1, texts: [], cursor: undefined };
     let next: State = state;
-    const simulation = new Simulation({ seed });
-    let moment = 0;
-    let lastStamp = "";
-    const end = await simulation.run(
-      async (environment) => {
+    this.lives = await crashEverywhere({
+      seed,
+      run: async (environment) => {
         const wal = await openWalWith(environment, QUIET_OPTIONS);
         for (const step of this.#steps) {
           next = step.after(state);
@@ -147,37 +138,22 @@ class CrashedHistory {
         }
         await wal.close();
       },
-      async () => {
-        moment++;
-        const stamp = `${simulation.disk.changeStamp}|${JSON.stringify(state)}`;
-        if (stamp === lastStamp) return false;
-        lastStamp = stamp;
-        for (const [name, disk] of imagesOf(simulation.disk, combineSeeds(seed, moment))) {
-          await this.#judge(disk, [state, next], `before event ${moment}, ${name}`);
-        }
-        return false;
-      },
-    );
-    assert.deepEqual(end, { kind: "done", value: undefined });
-    assert.deepEqual(simulation.disk.violations, []);
+      judge: (disk) => judge(disk, [state, next]),
+      stamp: () => JSON.stringify(state),
+    });
     assert.deepEqual(state, next);
   }
+}
 
-  async #judge(disk: SimulatedDisk, allowed: readonly State[], where: string): Promise<void> {
-    this.lives++;
-    try {
-      const found = await recovered(disk);
-      const same = allowed.filter(({ firstLsn, texts }) => isSameLog(found, { firstLsn, texts }));
-      assert.ok(same.length > 0, `${JSON.stringify(found)} is none of ${JSON.stringify(allowed)}`);
-      // The cursor moves in a step of its own; it never speaks of records that are not there.
-      assert.ok(
-        allowed.some(({ cursor }) => cursor === found.cursor),
-        `cursor ${String(found.cursor)}`,
-      );
-    } catch (error) {
-      throw new Error(`${where}: ${String(error)}`, { cause: error });
-    }
-  }
+async function judge(disk: SimulatedDisk, allowed: readonly State[]): Promise<void> {
+  const found = await recovered(disk);
+  const same = allowed.filter(({ firstLsn, texts }) => isSameLog(found, { firstLsn, texts }));
+  assert.ok(same.length > 0, `${JSON.stringify(found)} is none of ${JSON.stringify(allowed)}`);
+  // The cursor moves in a step of its own; it never speaks of records that are not there.
+  assert.ok(
+    allowed.some(({ cursor }) => cursor === found.cursor),
+    `cursor ${String(found.cursor)}`,
+  );
 }
 
 /** Opens what a crash left, goes on with one more record, and opens that again. */
@@ -206,21 +182,6 @@ async function stateOf(wal: Wal): Promise<State> {
 
 function isSameLog(one: Omit<State, "cursor">, other: Omit<State, "cursor">): boolean {
   return one.firstLsn === other.firstLsn && one.texts.join() === other.texts.join();
-}
-
-function imagesOf(
-  disk: SimulatedDisk,
-  seed: number,
-): readonly (readonly [name: string, disk: SimulatedDisk])[] {
-  const random = (index: number): RandomChooser =>
-    new RandomChooser(new SeededRandom(combineSeeds(seed, index)));
-  return [
-    ["power, all lost", disk.afterPowerLoss(new LoseAllChooser())],
-    ["power, all kept", disk.afterPowerLoss(new KeepAllChooser())],
-    ["power, sampled", disk.afterPowerLoss(random(0))],
-    ["kill", disk.afterProcessCrash(new KeepAllChooser())],
-    ["kill, sampled", disk.afterProcessCrash(random(1))],
-  ];
 }
 
 suite("a crash around", () => {

@@ -18,6 +18,7 @@ import {
 import { copyLog } from "../../src/backup/restore.ts";
 import {
   appendNumbered,
+  appendSegments,
   LOG_DIRECTORY,
   Machine,
   numbered,
@@ -34,13 +35,6 @@ function backUp(machine: Machine, target = BACKUP, storage?: Storage): Promise<B
   const environment: WalEnvironment =
     storage === undefined ? machine.environment : { ...machine.environment, storage };
   return backupLog({ directory: LOG_DIRECTORY, target, environment });
-}
-
-async function withSegments(wal: Wal, count: number): Promise<void> {
-  for (let segment = 0; segment < count; segment++) {
-    if (segment > 0) await wal.rotate();
-    await appendNumbered(wal, 2);
-  }
 }
 
 /** Opens a copy of the backup, as strictly as can be. */
@@ -61,7 +55,7 @@ suite("backupLog", () => {
   test("holds everything up to the last complete batch, durable or not, and cursors", async () => {
     const machine = new Machine();
     const wal = await machine.open({ durability: "async" });
-    await withSegments(wal, 3);
+    await appendSegments(wal, 3);
     wal.cursor("new");
     await wal.cursor("reader").ack(3);
     const before = machine.disk.snapshot().filter(([path]) => path.startsWith(LOG_DIRECTORY));
@@ -97,7 +91,7 @@ suite("backupLog", () => {
   test("of a closed log, a truncated one, one that was released", async () => {
     const machine = new Machine();
     const wal = await machine.open();
-    await withSegments(wal, 4);
+    await appendSegments(wal, 4);
     await wal.cursor("reader").ack(2);
     await wal.truncateBack(6);
     await wal.close();
@@ -132,7 +126,7 @@ suite("backupLog", () => {
       for (let nth = 1; ; nth++) {
         const machine = new Machine({ seed: nth });
         const wal = await machine.open();
-        await withSegments(wal, 4);
+        await appendSegments(wal, 4);
         let calls = 0;
         let isReached = false;
         const meeting = new WrappedStorage(machine.disk, {
@@ -214,7 +208,7 @@ suite("backupLog", () => {
     for (const [what, damage] of Object.entries(damages)) {
       const machine = new Machine();
       const wal = await machine.open();
-      await withSegments(wal, 3);
+      await appendSegments(wal, 3);
       await wal.cursor("reader").ack(1);
       await wal.close();
       await damage(machine);
@@ -228,7 +222,7 @@ suite("backupLog", () => {
     await assert.rejects(backUp(machine), { code: "WAL_INVALID_OPTION" });
     const wal = await machine.open();
     await assert.rejects(backUp(machine), { code: "WAL_INVALID_OPTION" }, "nothing to back up");
-    await withSegments(wal, 2);
+    await appendSegments(wal, 2);
     machine.disk.plant(`${BACKUP}/notes.txt`, textBytes("mine"));
     await assert.rejects(backUp(machine), { code: "WAL_INVALID_OPTION" });
     assert.deepEqual(namesIn(machine.disk, BACKUP), ["notes.txt"]);
@@ -242,7 +236,7 @@ suite("backupLog on a real file system", () => {
     context.after(() => rm(directory, { recursive: true }));
     const log = join(directory, "log");
     const wal = await openWal({ ...QUIET_OPTIONS, directory: log });
-    await withSegments(wal, 3);
+    await appendSegments(wal, 3);
     const name = segmentPath(1).slice(LOG_DIRECTORY.length + 1);
     const fresh = join(directory, "fresh");
     assert.equal((await backupLog({ directory: log, target: fresh })).linkedBytes, 0);
