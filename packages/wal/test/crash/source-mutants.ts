@@ -57,7 +57,7 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
     edits: [
       {
         file: SEGMENT_WRITER,
-        find: 'await (sync === "data" ? this.#file.syncData() : this.#file.syncAll());',
+        find: 'await (kind === "data" ? this.#file.syncData() : this.#file.syncAll());',
         replace: "await this.#file.syncAll().catch(() => this.#file.syncAll());",
       },
     ],
@@ -266,8 +266,8 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
     edits: [
       {
         file: "wal.ts",
-        find: "      await cursors.clampTo(lastLsn);\n",
-        replace: "",
+        find: "orNoSpace(() => cursors.clampTo(lastLsn))",
+        replace: "Promise.resolve()",
       },
     ],
   },
@@ -278,8 +278,8 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
     edits: [
       {
         file: SEGMENTED_LOG,
-        find: "      await this.#startSegment(head === undefined ? undefined : carryHead(head, encryptor));",
-        replace: "      void head; void encryptor; void carryHead;",
+        find: "      await this.#startSegment(cut.head === undefined ? undefined : carryHead(cut.head, encryptor));",
+        replace: "      void encryptor; void carryHead;",
       },
     ],
   },
@@ -290,8 +290,8 @@ export const SOURCE_MUTANTS: readonly SourceMutant[] = [
     edits: [
       {
         file: SEGMENTED_LOG,
-        find: "    await this.sync();\n    await this.#front.dropBefore",
-        replace: "    await this.#front.dropBefore",
+        find: "    await this.sync();\n    await orNoSpace(() => this.#front.dropBefore",
+        replace: "    await orNoSpace(() => this.#front.dropBefore",
       },
     ],
   },
