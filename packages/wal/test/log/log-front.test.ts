@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { FaultyStorage, StorageError, WrappedStorage, type StorageCall } from "@walnut/testkit";
-import type { Wal } from "@walnut/wal";
 import {
   appendNumbered,
   appendSegments,
