@@ -175,13 +175,14 @@ export class IngestService {
 }
 
 /**
- * What was decoded takes the place of the body, and can be many times larger: a column of one row costs the others too. A
- * batch above the limit is let through when it is the only one, because sending it again would not help.
+ * What was decoded takes the place of the body, and can be many times larger: a column of one row costs the others too. Until
+ * the log has it, it is there a second time, as a record. A batch above the limit is let through when it is the only
+ * one, because sending it again would not help.
  */
 function accountBatch(batch: IngestBatch, lease: ByteLease): void {
   let bytes = 0;
   for (const table of batch.tables) bytes += batchBytes(table);
-  if (!lease.growTo(Math.min(bytes, lease.limitBytes))) throw lease.refusal();
+  if (!lease.growTo(Math.min(2 * bytes, lease.limitBytes))) throw lease.refusal();
 }
 
 /**

@@ -60,6 +60,13 @@ export class ServerProcess {
     return new ServerProcess(child);
   }
 
+  /** Of the server itself: the shell that starts it is replaced by it. */
+  get processId(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error("the process did not start");
+    return pid;
+  }
+
   get stdout(): string {
     return this.#stdout;
   }
