@@ -23,6 +23,7 @@ export interface ServeFacts {
 const BYTE_UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 const BYTES_PER_UNIT = 1_024;
 const MS_PER_SECOND = 1_000;
+const PERCENT = 100;
 
 /**
  * The text printed when the server is ready.
@@ -95,11 +96,15 @@ export function recoveryText(recovery: RecoverySummary): string {
 
 /** How far recovery is, in one line. */
 export function progressText(progress: RecoveryProgress, elapsedMs: number): string {
+  const { bytesDone, bytesTotal, segmentsDone, segmentsTotal, rows } = progress;
   const step = progress.phase === "scan" ? "checking the log" : "replaying the log";
-  return (
-    `recovering, ${step}: ${plural(progress.segments, "segment")}, ` +
-    `${plural(progress.records, "record")}, ${formatBytes(progress.bytes)} (${formatMs(elapsedMs)})`
-  );
+  const percent = bytesTotal === 0 ? 0 : Math.floor((PERCENT * bytesDone) / bytesTotal);
+  const parts = [
+    `${percent} % of ${formatBytes(bytesTotal)}`,
+    `segment ${Math.min(segmentsDone + 1, segmentsTotal)} of ${segmentsTotal}`,
+    ...(rows === 0 ? [] : [plural(rows, "row")]),
+  ];
+  return `recovering, ${step}: ${parts.join(", ")} (${formatMs(elapsedMs)})`;
 }
 
 /** How far recovery is, for a log line. */

@@ -3,7 +3,15 @@ import { suite, test } from "node:test";
 import type { LogFields } from "@walnut/server";
 import { RecoveryProgressPrinter } from "../src/recovery-progress-printer.ts";
 
-const PROGRESS = { phase: "scan", segments: 1, records: 0, rows: 0, bytes: 10 } as const;
+const PROGRESS = {
+  phase: "scan",
+  segmentsDone: 1,
+  segmentsTotal: 2,
+  bytesDone: 10,
+  bytesTotal: 20,
+  records: 0,
+  rows: 0,
+} as const;
 
 /** Reports progress every 50 ms for some time and returns what was written and logged. */
 function written(options: { readonly isTTY: boolean; readonly lastsMs: number }): string[] {

@@ -60,10 +60,18 @@ suite("recoveryText", () => {
 
 suite("progressText", () => {
   test("names the step and the counts", () => {
-    const progress = { phase: "replay", segments: 2, records: 1, rows: 5, bytes: 2_048 } as const;
+    const progress = {
+      phase: "replay",
+      segmentsDone: 1,
+      segmentsTotal: 3,
+      bytesDone: 512,
+      bytesTotal: 2_048,
+      records: 1,
+      rows: 5,
+    } as const;
     assert.equal(
       progressText(progress, 1_500),
-      "recovering, replaying the log: 2 segments, 1 record, 2.0 KiB (1.5 s)",
+      "recovering, replaying the log: 25 % of 2.0 KiB, segment 2 of 3, 5 rows (1.5 s)",
     );
   });
 });

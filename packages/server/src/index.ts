@@ -45,6 +45,7 @@ export {
   type OptionSpec,
   type OptionSpelling,
 } from "./options/option-row.ts";
+export type { WritesDuringRecovery } from "./options/server-section.ts";
 export type { ServerDurability, ServerRecoveryMode } from "./options/wal-section.ts";
 export {
   DEFAULT_SERVER_OPTIONS,

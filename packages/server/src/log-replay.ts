@@ -22,7 +22,8 @@ export interface ReplayOptions {
   /** Bytes of rows in memory at which replay flushes before it goes on. */
   readonly flushAtBytes: number;
   readonly monotonicMs: () => number;
-  readonly onProgress: (counts: ReplayCounts) => void;
+  /** Called after some records: what was replayed, and the last LSN of it. */
+  readonly onProgress: (counts: ReplayCounts, lsn: number) => void;
   /** True when the server is being stopped: replay ends early, nothing is lost by that. */
   readonly isCancelled: () => boolean;
 }
@@ -77,7 +78,7 @@ export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
     bytes += payload.byteLength;
     if (store.memoryBytes() >= options.flushAtBytes) await store.flush();
     if (monotonicMs() - busySinceMs < MAX_BUSY_MS) continue;
-    options.onProgress({ records, rows, bytes });
+    options.onProgress({ records, rows, bytes }, lsn);
     await nextTurn();
     if (options.isCancelled()) break;
     busySinceMs = monotonicMs();

@@ -35,7 +35,12 @@ export function sumRecoveries(summaries: readonly RecoverySummary[]): RecoverySu
 /** Progress of several recoveries as one. In the phase "scan" as long as one of them is. */
 export class ProgressSum {
   readonly #onProgress: (progress: RecoveryProgress) => void;
-  readonly #latest = new Map<number, RecoveryProgress>();
+  readonly #current = new Map<number, RecoveryProgress["phase"]>();
+  /** The last report of each phase of each recovery: one that scans no more has still scanned. */
+  readonly #reports = {
+    scan: new Map<number, RecoveryProgress>(),
+    replay: new Map<number, RecoveryProgress>(),
+  };
 
   constructor(onProgress: (progress: RecoveryProgress) => void) {
     this.#onProgress = onProgress;
@@ -43,19 +48,20 @@ export class ProgressSum {
 
   /** Takes the progress of the recovery with a number, and tells the sum. */
   advance(number: number, progress: RecoveryProgress): void {
-    this.#latest.set(number, progress);
-    const all = [...this.#latest.values()];
-    const isScanning = all.some(({ phase }) => phase === "scan");
-    // Records are counted by replay, the bytes of a scan would be counted twice: each phase tells its own.
-    const counted = all.filter(({ phase }) => (phase === "scan") === isScanning);
+    this.#current.set(number, progress.phase);
+    this.#reports[progress.phase].set(number, progress);
+    const phase = [...this.#current.values()].includes("scan") ? "scan" : "replay";
+    const counted = [...this.#reports[phase].values()];
     const sum = (read: (step: RecoveryProgress) => number): number =>
       counted.reduce((total, step) => total + read(step), 0);
     this.#onProgress({
-      phase: isScanning ? "scan" : "replay",
-      segments: sum((step) => step.segments),
+      phase,
+      segmentsDone: sum((step) => step.segmentsDone),
+      segmentsTotal: sum((step) => step.segmentsTotal),
+      bytesDone: sum((step) => step.bytesDone),
+      bytesTotal: sum((step) => step.bytesTotal),
       records: sum((step) => step.records),
       rows: sum((step) => step.rows),
-      bytes: sum((step) => step.bytes),
     });
   }
 }

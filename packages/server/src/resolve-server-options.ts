@@ -80,6 +80,16 @@ function checkRelations(options: ResolvedServerOptions): void {
   if (options.tlsClientCa !== undefined && options.tlsCert === undefined) {
     throw invalid("tlsClientCa", "tlsClientCa needs tlsCert and tlsKey");
   }
+  if (
+    options.writesDuringRecovery === "wait" &&
+    options.recoveryWaitMs >= options.requestTimeoutMs
+  ) {
+    throw invalid(
+      "recoveryWaitMs",
+      `recoveryWaitMs (${options.recoveryWaitMs}) must be less than requestTimeoutMs ` +
+        `(${options.requestTimeoutMs}), which includes it`,
+    );
+  }
   if (options.headersTimeoutMs > options.requestTimeoutMs) {
     throw invalid(
       "headersTimeoutMs",

@@ -18,10 +18,15 @@ import type { WalSection } from "./options/wal-section.ts";
 /** Progress of start-up: first the log is scanned, then its records are put back into memory. */
 export interface RecoveryProgress {
   readonly phase: "scan" | "replay";
-  readonly segments: number;
+  /** Segments that this step is done with, and all that it has to read. */
+  readonly segmentsDone: number;
+  readonly segmentsTotal: number;
+  /** Bytes of the log on disk, of this step. */
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  /** Put back into memory. */
   readonly records: number;
   readonly rows: number;
-  readonly bytes: number;
 }
 
 /** Facts beside the text of a log line. Units are part of the names; never a token. */

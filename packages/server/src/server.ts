@@ -20,6 +20,7 @@ import { collectdRoutes } from "./http/collectd-routes.ts";
 import { prometheusRoutes } from "./http/prometheus-routes.ts";
 import { queryRoutes } from "./http/query-routes.ts";
 import { RequestHandler } from "./http/request-handler.ts";
+import { RecoveryGate } from "./http/recovery-gate.ts";
 import { RequestIds } from "./http/request-id.ts";
 import { Router } from "./http/router.ts";
 import { walRoutes } from "./http/wal-routes.ts";
@@ -117,7 +118,10 @@ class RunningServer implements WalnutServer {
     this.options = options;
     this.dataDirectory = dataDirectory;
     this.#access = access;
-    this.#state = new ServerState(Date.now());
+    this.#state = new ServerState({
+      startedAtMs: Date.now(),
+      monotonicMs: () => performance.now(),
+    });
     this.#knownWrites = new KnownWrites({
       windowMs: options.idempotencyWindowMs,
       maxKeys: options.idempotencyMaxKeys,
@@ -133,6 +137,7 @@ class RunningServer implements WalnutServer {
       state: this.#state,
       observer: this.#metrics,
       logger: options.logger,
+      recoveryGate: recoveryGateOf(this.#state, options),
       requestIds: new RequestIds(randomBytes(REQUEST_PREFIX_BYTES).toString("hex")),
       monotonicMs: () => performance.now(),
       maxDiscardBytes: options.maxBodyBytes,
@@ -307,6 +312,20 @@ class RunningServer implements WalnutServer {
     }
     return this.#storage;
   }
+}
+
+/** Where writes wait for recovery, if they may. */
+function recoveryGateOf(
+  state: ServerState,
+  options: ResolvedServerOptions,
+): RecoveryGate | undefined {
+  if (options.writesDuringRecovery === "refuse") return undefined;
+  return new RecoveryGate(state, {
+    maxRequests: options.maxWaitingWrites,
+    maxBytes: options.maxInFlightBytes,
+    undeclaredBytes: options.maxBodyBytes,
+    maxWaitMs: options.recoveryWaitMs,
+  });
 }
 
 /** The address as a client on this machine writes it in a URL. */

@@ -16,6 +16,7 @@ import { DEFAULT_INGEST_LIMITS } from "./ingest/ingest-limits.ts";
 import { continueLogAfter } from "./log-continuity.ts";
 import { NO_ROWS, replayLog, type ReplayCounts } from "./log-replay.ts";
 import type { RecoverySummary } from "./recovery-summary.ts";
+import { replayExtent } from "./replay-extent.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
 import { openTableStore } from "./store/open-table-store.ts";
 import type { TableStore } from "./store/table-store.ts";
@@ -126,8 +127,8 @@ async function tryOpenLog({
     maxRecordBytes: MAX_RECORD_BYTES,
     bufferSizeBytes: LOG_BUFFER_BYTES,
     recovery: options.recovery,
-    onRecoveryProgress: ({ segmentsDone, bytesDone }) =>
-      onProgress({ phase: "scan", segments: segmentsDone, records: 0, rows: 0, bytes: bytesDone }),
+    onRecoveryProgress: (progress) =>
+      onProgress({ phase: "scan", records: 0, rows: 0, ...progress }),
   });
 }
 
@@ -191,15 +192,21 @@ async function replay(
       { details: { firstLsn, replayFromLsn: from } },
     );
   }
-  const { segments } = wal.recovery;
+  const readFrom = Math.max(firstLsn, Math.min(from, releasedLsn + 1));
+  const { segments } = wal.status();
+  function report(next: number, counts: Pick<ReplayCounts, "records" | "rows">): void {
+    const extent = replayExtent(segments, { from: readFrom, next });
+    options.onProgress({ phase: "replay", ...counts, ...extent });
+  }
+  report(readFrom, { records: 0, rows: 0 });
   return await replayLog({
-    records: wal.read({ from: Math.max(firstLsn, Math.min(from, releasedLsn + 1)) }),
+    records: wal.read({ from: readFrom }),
     store,
     rowsFromLsn: from,
     onIdentity: (lsn, identity) => keys.recover(lsn, identity),
     flushAtBytes: options.flushAtBytes,
     monotonicMs: options.monotonicMs,
-    onProgress: (counts) => options.onProgress({ phase: "replay", segments, ...counts }),
+    onProgress: ({ records, rows }, lsn) => report(lsn + 1, { records, rows }),
     isCancelled: options.isCancelled,
   });
 }

@@ -15,7 +15,7 @@ export interface ErrorAnswer {
   readonly text: string;
 }
 
-/** Seconds after which trying again makes sense, for the codes where it does. */
+/** Seconds after which trying again makes sense, where an error's `retryAfterSeconds` does not say it better. */
 const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ServerErrorCode, string>>> = {
   SERVER_NOT_READY: "1",
   SERVER_OVERLOADED: "1",

@@ -47,12 +47,11 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
       exchange.json(200, JSON.stringify({ status: "ready" }));
       return;
     }
-    const { phase: step, segments, records, rows, bytes } = state.progress;
     const body =
       trouble === undefined
-        ? { status: state.phase, progress: { step, segments, records, rows, bytes } }
+        ? { status: state.phase, progress: progressOf(state) }
         : { status: "degraded", reason: trouble };
-    exchange.json(503, JSON.stringify(body), { "Retry-After": "1" });
+    exchange.json(503, JSON.stringify(body), { "Retry-After": String(state.retryAfterSeconds) });
   }
 
   async function metrics(exchange: Exchange): Promise<void> {
@@ -64,6 +63,18 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
     route("ready", "/ready", "public", ready),
     route("metrics", "/metrics", context.publicMetrics ? "public" : "read", metrics),
   ];
+}
+
+/** `null` for what is not known yet, so that every answer has the same members. */
+function progressOf(state: ServerState): unknown {
+  const { phase, bytesPerSecond, etaSeconds, elapsedMs, ...counts } = state.recovery;
+  return {
+    step: phase,
+    ...counts,
+    bytesPerSecond: bytesPerSecond ?? null,
+    etaSeconds: etaSeconds ?? null,
+    elapsedSeconds: Math.round(elapsedMs) / MS_PER_SECOND,
+  };
 }
 
 function route(

@@ -17,6 +17,7 @@ import type { CallerRecognition } from "./authentication.ts";
 import { errorAnswer, toServerError } from "./error-answer.ts";
 import { Exchange } from "./exchange.ts";
 import { discardBody } from "./request-body.ts";
+import type { RecoveryGate } from "./recovery-gate.ts";
 import type { RequestIds } from "./request-id.ts";
 import type { Route, Router } from "./router.ts";
 
@@ -36,6 +37,8 @@ export interface RequestHandlerOptions {
   readonly observer: RequestObserver;
   readonly logger: ServerLogger;
   readonly requestIds: RequestIds;
+  /** Where writes wait for recovery. `undefined`: they are refused. */
+  readonly recoveryGate: RecoveryGate | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
   /** Bytes of a refused body that are read and thrown away before the connection is cut. */
@@ -86,6 +89,8 @@ export class RequestHandler {
         // Only a token that is not known yet is worth a wait.
         const caller = this.#options.authenticator.recognise(exchange);
         const grant = assertRight(caller instanceof Promise ? await caller : caller, route.access);
+        const wait = this.#waitForRecovery(exchange, route);
+        if (wait !== undefined) await wait;
         this.#assertPhase(exchange, route);
         await this.#serveClient(exchange, route, grant);
       }
@@ -111,6 +116,14 @@ export class RequestHandler {
     } finally {
       clients.leave(client);
     }
+  }
+
+  /** A write's wait for recovery, where there is one to wait for and waiting is wanted. */
+  #waitForRecovery(exchange: Exchange, route: Route): Promise<void> | undefined {
+    const { state, recoveryGate } = this.#options;
+    const needsRecovery = route.availability === "ready" && state.phase === "recovering";
+    if (!needsRecovery || route.access !== "write") return undefined;
+    return recoveryGate?.wait(exchange);
   }
 
   #assertPhase(exchange: Exchange, route: Route): void {
@@ -202,10 +215,11 @@ function forbidden(grant: AccessGrant, right: AccessRight): ServerError {
 }
 
 function notReady(state: ServerState): ServerError {
+  const { retryAfterSeconds } = state;
   if (state.phase === "recovering") {
-    const { phase, segments, records, rows, bytes } = state.progress;
+    const { phase, bytesDone, bytesTotal } = state.recovery;
     return new ServerError("SERVER_NOT_READY", "the server is recovering its log; try again soon", {
-      details: { phase: "recovering", step: phase, segments, records, rows, bytes },
+      details: { phase: "recovering", step: phase, bytesDone, bytesTotal, retryAfterSeconds },
     });
   }
   const sentence = state.phase === "failed" ? "could not start" : "is stopping";

@@ -1,6 +1,9 @@
 /** Options of the section `[server]`: where the server listens, how it starts and stops. */
 import { HOUR_MS, type RowsOf } from "./option-row.ts";
 
+/** What happens to writes that come before the log is recovered. */
+export type WritesDuringRecovery = "refuse" | "wait";
+
 /** Options of the section `[server]`. */
 export interface ServerSection {
   /**
@@ -23,6 +26,21 @@ export interface ServerSection {
   readonly tlsKey?: string | undefined;
   /** File with the certificates, PEM, that must have signed what clients show. Left out: clients show none. */
   readonly tlsClientCa?: string | undefined;
+  /**
+   * Writes that come before the log is recovered: "refuse" (default) answers 503 with the time to come back after,
+   * "wait" lets them wait until it is, within the next two limits.
+   */
+  readonly writesDuringRecovery?: WritesDuringRecovery | undefined;
+  /**
+   * Longest wait of a write for recovery, in milliseconds; less than `requestTimeoutMs`. Default 30,000.
+   * Range 100 to 3,600,000.
+   */
+  readonly recoveryWaitMs?: number | undefined;
+  /**
+   * Writes that wait for recovery at one time; their bodies together are bounded by `maxInFlightBytes`. Default 256.
+   * Range 1 to 100,000.
+   */
+  readonly maxWaitingWrites?: number | undefined;
 }
 
 export const SERVER_SECTION: RowsOf<ServerSection> = {
@@ -73,5 +91,33 @@ export const SERVER_SECTION: RowsOf<ServerSection> = {
     flag: "tls-client-ca",
     defaultText: "none: clients show no certificate",
     summary: "file with the CA of the certificates that clients must show, PEM",
+  },
+  writesDuringRecovery: {
+    kind: "choice",
+    toml: "server.writes_during_recovery",
+    flag: "writes-during-recovery",
+    choices: ["refuse", "wait"],
+    default: "refuse",
+    summary: "writes that come before the log is recovered: 503, or wait",
+  },
+  recoveryWaitMs: {
+    kind: "integer",
+    toml: "server.recovery_wait_ms",
+    flag: "recovery-wait-ms",
+    unit: "ms",
+    min: 100,
+    max: HOUR_MS,
+    default: 30_000,
+    summary: "longest wait of a write for recovery",
+  },
+  maxWaitingWrites: {
+    kind: "integer",
+    toml: "server.max_waiting_writes",
+    flag: "max-waiting-writes",
+    unit: "",
+    min: 1,
+    max: 100_000,
+    default: 256,
+    summary: "writes that wait for recovery at one time",
   },
 };

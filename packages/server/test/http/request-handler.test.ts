@@ -58,7 +58,7 @@ async function startHarness(
         token === NEW_TOKEN ? { id: "new", name: "new", rights, isShared: false } : undefined,
       ),
   });
-  const state = new ServerState(0);
+  const state = new ServerState({ startedAtMs: 0, monotonicMs: () => 0 });
   const budget = new ByteBudget(3_000);
   const observed: string[] = [];
   const errors: string[] = [];
@@ -111,6 +111,7 @@ async function startHarness(
       warn() {},
       error: (line, fields) => void errors.push(`${line} ${JSON.stringify(fields)}`),
     },
+    recoveryGate: undefined,
     requestIds: new RequestIds("test"),
     monotonicMs: () => 0,
     maxDiscardBytes: 100_000,
@@ -232,7 +233,9 @@ suite("RequestHandler", () => {
 
   test("refuses what needs readiness until recovery has ended, with progress and Retry-After", async (context) => {
     const harness = await startHarness(context);
-    harness.state.advance({ phase: "replay", segments: 2, records: 30, rows: 400, bytes: 5_000 });
+    const segments = { segmentsDone: 0, segmentsTotal: 2 };
+    const bytes = { bytesDone: 30, bytesTotal: 400 };
+    harness.state.advance({ phase: "replay", ...segments, ...bytes, records: 3, rows: 9 });
     const early = await post(harness, "x");
     assert.equal(early.status, 503);
     assert.equal(early.headers.get("retry-after"), "1");
@@ -241,10 +244,8 @@ suite("RequestHandler", () => {
     assert.deepEqual(body.details, {
       phase: "recovering",
       step: "replay",
-      segments: 2,
-      records: 30,
-      rows: 400,
-      bytes: 5_000,
+      ...bytes,
+      retryAfterSeconds: 1,
     });
     assert.equal((await fetch(`${harness.url}/open`)).status, 200);
     harness.state.becomeReady();
