@@ -63,16 +63,30 @@ export function parquetFileName(measurement: string, shard: number, range: LsnRa
 }
 
 /**
- * Name of a file that takes the place of others, which hold rows of `range`. It is new: the generation is
- * one more than the highest of the files that it replaces, so along a row's way from file to file it grows.
+ * Path of a file that takes the place of others of one hour directory. It is new: the generation is one more than
+ * the highest of the files that it replaces, so along a row's way from file to file it grows.
  */
-export function rewrittenFileName(
-  measurement: string,
-  shard: number,
-  source: RewrittenRange,
-): string {
-  const { firstLsn, lastLsn, generation } = source;
-  return `${encodePathPart(measurement)}_w${shard}_${firstLsn}-${lastLsn}.${generation}.parquet`;
+export function rewrittenPath(paths: readonly string[]): string {
+  const parts = paths.map(parseFilePath);
+  const [first] = parts;
+  if (first === undefined) throw new RangeError("no files to replace");
+  const firstLsn = Math.min(...parts.map((part) => part.firstLsn));
+  const lastLsn = Math.max(...parts.map((part) => part.lastLsn));
+  const generation = Math.max(...parts.map((part) => part.generation)) + 1;
+  return `${first.prefix}${firstLsn}-${lastLsn}.${generation}.parquet`;
+}
+
+/** What the path of a file of the catalog says: which rows of the log, how often rewritten. */
+export function parseFilePath(path: string): RewrittenRange & { readonly prefix: string } {
+  const match = /^(.*_)(\d+)-(\d+)(?:\.(\d+))?\.parquet$/.exec(path);
+  if (match === null) throw new RangeError(`${path} is not the name of a file of a table`);
+  const [, prefix = "", firstLsn, lastLsn, generation = "0"] = match;
+  return {
+    prefix,
+    firstLsn: Number(firstLsn),
+    lastLsn: Number(lastLsn),
+    generation: Number(generation),
+  };
 }
 
 /** Range and generation of a file made of files: 0 for one that a flush wrote. */
@@ -93,7 +107,7 @@ export type ParsedFileName =
   | { readonly kind: "unknown" };
 
 /**
- * Recognises names made by {@link parquetFileName}, {@link rewrittenFileName} and {@link temporaryFileName}.
+ * Recognises names made by {@link parquetFileName}, {@link rewrittenPath} and {@link temporaryFileName}.
  *
  * @param tableDirectoryName - name of the measurement's directory, which is the encoded measurement
  */
