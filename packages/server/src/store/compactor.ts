@@ -1,8 +1,7 @@
 /**
  * Merges small files in the background: one merge at a time, and as long a pause as each took.
  *
- * A merge that fails changes nothing; the hour is left alone until its files have changed or the process starts anew,
- * and smaller pieces are tried for its table. Rows stay what they are, duplicates included.
+ * A merge that fails changes nothing; its table is tried again later, in smaller pieces. Rows stay what they are, duplicates included.
  */
 import type { CatalogTable } from "./catalog-state.ts";
 import { planCompaction, type CompactionLimits, type CompactionStep } from "./compaction-plan.ts";
@@ -13,7 +12,6 @@ import { tableKey } from "./table-name.ts";
 export interface CompactorOptions {
   readonly tableFiles: TableFiles;
   readonly clock: StoreClock;
-  readonly wallClockMs: () => number;
   readonly limits: CompactionLimits;
   /** Time between two looks at the tables, in ms; 0: only when asked. */
   readonly intervalMs: number;
@@ -46,18 +44,29 @@ const NOTHING: CompactionRun = {
   failures: 0,
 };
 
+/** A table whose merges failed. */
+interface TableFailures {
+  readonly count: number;
+  readonly retryAtMs: number;
+}
+
+/** Memory is what a merge can run out of: after each failure of a table half as much is tried, down to a 16th. */
+const MAX_HALVINGS = 4;
+const MIN_RETRY_DELAY_MS = 60_000;
+const MAX_RETRY_DELAY_MS = 3_600_000;
+
 /** Longest pause between two merges of a run in the background, in ms. */
 const MAX_PAUSE_MS = 10_000;
 
 /** Merges small files of all tables. */
 export class Compactor {
   readonly #options: CompactorOptions;
-  readonly #avoided = new Set<string>();
-  /** Halvings of the target by table, after failures. */
-  readonly #halvings = new Map<string, number>();
+  readonly #failures = new Map<string, TableFailures>();
   #stats: CompactionStats = { ...NOTHING, lastError: undefined };
   #timer: StoreTimer | undefined;
   #isStopped = false;
+  /** Callers of {@link compactNow} that wait. */
+  #asked = 0;
   #work: Promise<unknown> = Promise.resolve();
   #endPause: () => void = () => undefined;
 
@@ -83,7 +92,19 @@ export class Compactor {
 
   /** Merges all that is due now, without pauses, and says what was done. */
   async compactNow(): Promise<CompactionRun> {
-    return await this.#enqueue(() => this.#run({ isPaced: false }));
+    // The run in the background gives way: it waits between merges, and nobody waits for it.
+    this.#asked++;
+    this.#endPause();
+    try {
+      return await this.#enqueue(() => this.#run({ isPaced: false }));
+    } finally {
+      this.#asked--;
+    }
+  }
+
+  /** Resolves when nothing is being merged. */
+  async settled(): Promise<void> {
+    await this.#work;
   }
 
   /** Starts no more merges and waits for the one under way. */
@@ -106,8 +127,9 @@ export class Compactor {
     const before = this.#stats;
     for (const table of tableFiles.tables) {
       for (;;) {
-        if (this.#isStopped || (isPaced && (isBusy() || tableFiles.isTaken(table)))) break;
         const startedMs = clock.nowMs();
+        if (this.#isStopped || (isPaced && this.#asked > 0)) break;
+        if (isPaced && (isBusy() || tableFiles.isTaken(table) || this.#isResting(table))) break;
         if (!(await this.#compactOnce(table))) break;
         if (isPaced) await this.#pause(Math.min(clock.nowMs() - startedMs, MAX_PAUSE_MS));
       }
@@ -115,7 +137,12 @@ export class Compactor {
     return difference(this.#stats, before);
   }
 
-  /** @returns true when something was tried */
+  #isResting(table: CatalogTable): boolean {
+    const failures = this.#failures.get(tableKey(table));
+    return failures !== undefined && this.#options.clock.nowMs() < failures.retryAtMs;
+  }
+
+  /** @returns true when something was merged */
   async #compactOnce(table: CatalogTable): Promise<boolean> {
     return await this.#options.tableFiles.exclusive(table, async (current) => {
       const now = current();
@@ -124,22 +151,19 @@ export class Compactor {
       if (step === undefined) return false;
       try {
         await this.#merge(now, step);
+        return true;
       } catch (error) {
-        this.#failed(now, step, error);
+        this.#failed(now, error);
+        return false;
       }
-      return true;
     });
   }
 
   #plan(table: CatalogTable): CompactionStep | undefined {
-    const { limits, wallClockMs } = this.#options;
-    const halvings = this.#halvings.get(tableKey(table)) ?? 0;
-    const groups = table.groups.map(({ columns, files }) => ({
-      columns,
-      files: files.filter((file) => !this.#avoided.has(file.path)),
-    }));
-    const targetFileBytes = limits.targetFileBytes / 2 ** halvings;
-    return planCompaction(groups, { ...limits, targetFileBytes }, wallClockMs());
+    const { limits, clock } = this.#options;
+    const failures = this.#failures.get(tableKey(table))?.count ?? 0;
+    const targetFileBytes = limits.targetFileBytes / 2 ** Math.min(failures, MAX_HALVINGS);
+    return planCompaction(table.groups, { ...limits, targetFileBytes }, clock.wallClockMs());
   }
 
   async #merge(table: CatalogTable, step: CompactionStep): Promise<void> {
@@ -158,19 +182,18 @@ export class Compactor {
     };
   }
 
-  #failed(table: CatalogTable, step: CompactionStep, error: unknown): void {
+  #failed(table: CatalogTable, error: unknown): void {
     const key = tableKey(table);
-    const halvings = this.#halvings.get(key) ?? 0;
-    // Memory is what a merge can run out of: less at once may do. What fails even so is left alone.
-    if (halvings < MAX_HALVINGS) this.#halvings.set(key, halvings + 1);
-    else for (const path of step.paths) this.#avoided.add(path);
+    const count = (this.#failures.get(key)?.count ?? 0) + 1;
+    const delayMs = Math.min(MIN_RETRY_DELAY_MS * 2 ** (count - 1), MAX_RETRY_DELAY_MS);
+    this.#failures.set(key, { count, retryAtMs: this.#options.clock.nowMs() + delayMs });
     const message = error instanceof Error ? error.message : String(error);
     this.#stats = { ...this.#stats, failures: this.#stats.failures + 1, lastError: message };
     this.#options.onError(error);
   }
 
   async #pause(ms: number): Promise<void> {
-    if (ms <= 0 || this.#isStopped) return;
+    if (ms <= 0 || this.#isStopped || this.#asked > 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#options.clock.setTimer(ms, resolve);
       this.#endPause = () => {
@@ -180,9 +203,6 @@ export class Compactor {
     });
   }
 }
-
-/** After so many failures of a table, files whose merge fails are left alone. */
-const MAX_HALVINGS = 4;
 
 function difference(after: CompactionStats, before: CompactionStats): CompactionRun {
   return {

@@ -116,11 +116,13 @@ function selectRows(
     return `SELECT ${columns.join(", ")} FROM ${from}${where}`;
   }
   // Names of our own inside: no column of the table can be taken for the order of arrival.
-  const inner = [quoteIdentifier(TIME_COLUMN), ...casts].map((value, index) => `${value} AS c${index}`);
-  const outer = names.map((name, index) => `c${index} AS ${name}`);
+  const inner = [quoteIdentifier(TIME_COLUMN), ...casts].map(
+    (value, index) => `${value} AS c${index}`,
+  );
+  const outer = names.map((name, index) => `source.c${index} AS ${name}`);
   return (
     `SELECT ${outer.join(", ")} FROM (SELECT ${inner.join(", ")}, row_number() OVER () AS arrival ` +
-    `FROM ${from}${where}) ORDER BY c0, arrival`
+    `FROM ${from}${where}) AS source ORDER BY source.c0, source.arrival`
   );
 }
 

@@ -92,6 +92,11 @@ export class RemovedFiles {
     };
   }
 
+  /** Resolves when nothing is being freed. */
+  async settled(): Promise<void> {
+    await this.#work;
+  }
+
   /** Stops; what waits is left to the next start. */
   async stop(): Promise<void> {
     this.#isStopped = true;

@@ -13,6 +13,8 @@ export interface StoreTimer {
 export interface StoreClock {
   /** Milliseconds since some moment; never goes back. */
   nowMs(): number;
+  /** Milliseconds since 1970, as far as this machine knows: may jump, and may be wrong. */
+  wallClockMs(): number;
   /** Calls back once, not before `delayMs` have passed. */
   setTimer(delayMs: number, callback: () => void): StoreTimer;
 }
@@ -20,6 +22,7 @@ export interface StoreClock {
 /** The clock of this machine. Its timers do not keep the process alive. */
 export const systemStoreClock: StoreClock = {
   nowMs: () => performance.now(),
+  wallClockMs: () => Date.now(),
   setTimer(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     timer.unref();

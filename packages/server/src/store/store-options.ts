@@ -29,6 +29,12 @@ export interface TableStoreOptions {
   readonly queryMaxResultBytes?: number | undefined;
   /** Queries that run at once; others wait. Each holds a thread of the process's pool. Default 2. */
   readonly concurrentQueries?: number | undefined;
+  /** Time between two looks for small files to merge, in ms; 0: only when asked. Default 0. */
+  readonly compactionIntervalMs?: number | undefined;
+  /** Files of similar size in an hour that are merged. Default 8. */
+  readonly compactionMinFiles?: number | undefined;
+  /** Files are merged up to this size, in bytes. Default 32 MiB. */
+  readonly compactionTargetFileBytes?: number | undefined;
   /**
    * Oldest LSN that the write-ahead log still has. Leftover files with older rows are reported and never
    * removed. Default 1.
@@ -66,6 +72,9 @@ export const DEFAULT_TABLE_STORE_OPTIONS: Omit<
   queryMaxRows: 1_000_000,
   queryMaxResultBytes: 256 * 1024 * 1024, // 256 MiB
   concurrentQueries: 2,
+  compactionIntervalMs: 0,
+  compactionMinFiles: 8,
+  compactionTargetFileBytes: 32 * 1024 * 1024, // 32 MiB
   oldestLogLsn: 1,
   makeLogDurable: async () => undefined,
   onFlushed: () => undefined,
@@ -81,6 +90,9 @@ const RANGES = {
   queryMaxRows: [1, 100_000_000],
   queryMaxResultBytes: [1, Number.MAX_SAFE_INTEGER],
   concurrentQueries: [1, 64],
+  compactionIntervalMs: [0, 86_400_000],
+  compactionMinFiles: [2, 500],
+  compactionTargetFileBytes: [64 * 1024, 1024 * 1024 * 1024],
   oldestLogLsn: [1, Number.MAX_SAFE_INTEGER],
 } as const;
 

@@ -4,6 +4,7 @@
  * Computed when asked for, by looking at every table: not for the path of a write.
  */
 import type { Catalog, CatalogStats } from "./catalog.ts";
+import type { DataLifeStats } from "./data-life.ts";
 import type { FileAuditReport } from "./file-audit.ts";
 import type { FlushStats } from "./flusher.ts";
 import type { TableName } from "./table-name.ts";
@@ -33,6 +34,7 @@ export interface TableStoreStats {
   readonly oldestUnflushedAgeMs: number;
   readonly flushes: FlushStats;
   readonly catalog: CatalogStats;
+  readonly dataLife: DataLifeStats;
   readonly audit: FileAuditReport;
   readonly tables: readonly TableStats[];
 }

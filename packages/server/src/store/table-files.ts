@@ -30,7 +30,10 @@ export interface FileExchange {
   readonly removed: readonly string[];
   readonly added: readonly FileGroup[];
   /** Columns of the table afterwards, asked when the record is made; those of the catalog by default. */
-  readonly schemaAfter?: (remaining: number, known: readonly ColumnSchema[]) => readonly ColumnSchema[];
+  readonly schemaAfter?: (
+    remaining: number,
+    known: readonly ColumnSchema[],
+  ) => readonly ColumnSchema[];
 }
 
 /** Reads and exchanges files of tables. */

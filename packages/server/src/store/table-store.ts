@@ -12,12 +12,12 @@ import { ServerError } from "../errors.ts";
 import type { TableColumn, TableSchema } from "../coordinator/coordinator.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
 import type { Catalog } from "./catalog.ts";
+import { DataLife } from "./data-life.ts";
 import { DurableDirectories } from "./durable-directories.ts";
 import type { FileAuditReport } from "./file-audit.ts";
 import { Flusher } from "./flusher.ts";
 import type { ParquetWriter } from "./parquet-writer.ts";
 import { QueryEngine, type QueryResult as Answer, type TakeSnapshot } from "./query-engine.ts";
-import { RemovedFiles } from "./removed-files.ts";
 import { SchemaRegistry, type AdmittedBatch as Admission } from "./schema-registry.ts";
 import { uniteShards, type ShardSnapshot } from "./shard-snapshot.ts";
 import type { StoreClock } from "./store-environment.ts";
@@ -52,9 +52,6 @@ export interface StoreQueryOptions {
 
 const noOtherShards = (): Promise<readonly ShardSnapshot[]> => Promise.resolve([]);
 
-/** Time that a removed file is kept beyond the longest query: a query that is stopped takes a moment. */
-const REMOVED_FILE_MARGIN_MS = 30_000;
-
 /** What a store is made of. */
 export interface TableStoreParts {
   readonly environment: TableStoreEnvironment;
@@ -69,6 +66,8 @@ export interface TableStoreParts {
 export class TableStore {
   /** Lowest LSN that replay must start from. */
   readonly replayFromLsn: number;
+  /** What happens to rows that are in Parquet. */
+  readonly dataLife: DataLife;
   readonly #options: ResolvedTableStoreOptions;
   readonly #clock: StoreClock;
   readonly #catalog: Catalog;
@@ -76,7 +75,6 @@ export class TableStore {
   readonly #audit: FileAuditReport;
   readonly #engine: QueryEngine;
   readonly #flusher: Flusher;
-  readonly #removedFiles: RemovedFiles;
   readonly #registry = new SchemaRegistry();
   readonly #totals = { rows: 0, bytes: 0 };
   readonly #tables = new TableIndex(this.#totals);
@@ -120,15 +118,15 @@ export class TableStore {
       onReloaded: () => this.#onReloaded(),
       onError: options.onBackgroundError,
     });
-    this.#removedFiles = new RemovedFiles({
-      list: catalog,
+    this.dataLife = new DataLife({
+      catalog,
       files,
       root,
       clock: environment.clock,
-      graceMs: options.queryTimeoutMs + REMOVED_FILE_MARGIN_MS,
-      onError: options.onBackgroundError,
+      options,
+      isBusy: () => [...this.#tables].some((table) => table.frozen.length > 1),
+      onReloaded: () => this.#onReloaded(),
     });
-    this.#removedFiles.track();
     for (const table of catalog.tables) {
       this.#registry.restore(table, table.schema);
       this.#tables.ensure(table);
@@ -138,6 +136,7 @@ export class TableStore {
   /** Starts the SQL engine, so that the first query does not wait for it. */
   async start(): Promise<void> {
     await this.#engine.start();
+    this.dataLife.start();
   }
 
   /** Every row of every table up to this LSN is durable in Parquet: the log may forget it. */
@@ -257,6 +256,7 @@ export class TableStore {
       oldestUnflushedAgeMs: oldestUnflushedAgeMs(this.#tables, this.#clock.nowMs()),
       flushes: this.#flusher.stats,
       catalog: this.#catalog.stats,
+      dataLife: this.dataLife.stats,
       audit: this.#audit,
       tables,
     };
@@ -278,9 +278,9 @@ export class TableStore {
   async #close(): Promise<void> {
     const steps = [
       async () => await this.#engine.close(),
+      async () => await this.dataLife.stop(),
       async () => await this.#flusher.flushAll(this.#tables),
       async () => await this.#flusher.stop(),
-      async () => await this.#removedFiles.stop(),
       async () => await this.#catalog.close(),
       async () => await this.#writer.close(),
     ];
@@ -318,7 +318,7 @@ export class TableStore {
     for (const table of this.#tables) {
       table.dropFlushed(this.#catalog.table(table.key)?.lastLsn ?? 0);
     }
-    this.#removedFiles.track();
+    this.dataLife.removedFiles.track();
     this.#onCommitted();
   }
 }

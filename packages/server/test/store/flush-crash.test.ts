@@ -10,6 +10,7 @@ import { suite, test } from "node:test";
 import type { IngestBatch } from "../../src/ingest/table-batch.ts";
 import { openParquetWriter, type ParquetWriter } from "../../src/store/parquet-writer.ts";
 import type { TableStore } from "../../src/store/table-store.ts";
+import { Crash, CrashPoint, everyCrashPoint } from "./crash-point.ts";
 import {
   HOUR_NS,
   MemoryCatalogDisk,
@@ -48,27 +49,6 @@ async function assertExactlyOnce(store: TableStore, crashedAt: string): Promise<
 async function leftovers(directory: string): Promise<readonly string[]> {
   const names = await readdir(path.join(directory, "parquet"), { recursive: true });
   return names.filter((name) => name.includes("."));
-}
-
-class Crash extends Error {}
-
-/** Counts operations and, from the chosen one on, lets none through. */
-class CrashPoint {
-  readonly operations: string[] = [];
-  readonly #at: number;
-
-  constructor(at: number) {
-    this.#at = at;
-  }
-
-  get happened(): boolean {
-    return this.operations.length > this.#at;
-  }
-
-  readonly step = (name: string): void => {
-    this.operations.push(name);
-    if (this.happened) throw new Crash(name);
-  };
 }
 
 /** A Parquet writer that dies before or in the middle of a file. */
@@ -133,17 +113,6 @@ async function crashAndRecover(directory: string, at: number): Promise<CrashPoin
   await assertExactlyOnce(third.store, crashedAt);
   await third.store.close();
   return point;
-}
-
-/** Tries one crash point after the other, a few at once, until one lies behind the end of the flush. */
-async function everyCrashPoint(tryPoint: (at: number) => Promise<boolean>): Promise<void> {
-  const atOnce = 4;
-  for (let from = 0; from < 500; from += atOnce) {
-    const points = Array.from({ length: atOnce }, (_, index) => from + index);
-    const happened = await Promise.all(points.map(tryPoint));
-    if (happened.includes(false)) return;
-  }
-  assert.fail("the flush never ends");
 }
 
 const LABELS: ReadonlyMap<string, string> = new Map([

@@ -131,8 +131,15 @@ export class VirtualClock implements StoreClock {
   #nowMs = 0;
   #timers: { readonly atMs: number; readonly callback: () => void }[] = [];
 
+  /** What the wall clock says when the other one says 0: ten hours after {@link SOME_TIME_NS}. */
+  wallClockStartMs = Number(SOME_TIME_NS / 1_000_000n) + 36_000_000;
+
   nowMs(): number {
     return this.#nowMs;
+  }
+
+  wallClockMs(): number {
+    return this.wallClockStartMs + this.#nowMs;
   }
 
   setTimer(delayMs: number, callback: () => void): StoreTimer {

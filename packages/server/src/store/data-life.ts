@@ -1,0 +1,90 @@
+/**
+ * What happens to rows after they are in Parquet: merged, deleted, expired, read as a whole.
+ *
+ * Holds the parts together for one table store; each has its own file. None of it stops ingestion or queries.
+ */
+import type { Catalog } from "./catalog.ts";
+import { Compactor, type CompactionStats } from "./compactor.ts";
+import { FileEngine } from "./file-engine.ts";
+import { RemovedFiles, type RemovedFilesStats } from "./removed-files.ts";
+import type { StoreClock } from "./store-environment.ts";
+import type { StoreFileSystem } from "./store-file-system.ts";
+import type { ResolvedTableStoreOptions } from "./store-options.ts";
+import { TableFiles } from "./table-files.ts";
+
+export interface DataLifeOptions {
+  readonly catalog: Catalog;
+  readonly files: StoreFileSystem;
+  /** Absolute path of the Parquet root. */
+  readonly root: string;
+  readonly clock: StoreClock;
+  readonly options: ResolvedTableStoreOptions;
+  /** True while tables have fallen behind with their flushes. */
+  readonly isBusy: () => boolean;
+  /** See {@link Catalog.reload}. */
+  readonly onReloaded: () => void;
+}
+
+/** Numbers of {@link DataLife}. */
+export interface DataLifeStats {
+  readonly compaction: CompactionStats;
+  readonly removedFiles: RemovedFilesStats;
+}
+
+/** Time that a removed file is kept beyond the longest query: a query that is stopped takes a moment. */
+const REMOVED_FILE_MARGIN_MS = 30_000;
+
+/** Everything that exchanges or reads files of tables as a whole. */
+export class DataLife {
+  readonly compactor: Compactor;
+  readonly removedFiles: RemovedFiles;
+  readonly #engine = new FileEngine();
+
+  constructor({ catalog, files, root, clock, options, isBusy, onReloaded }: DataLifeOptions) {
+    const onError = options.onBackgroundError;
+    this.removedFiles = new RemovedFiles({
+      list: catalog,
+      files,
+      root,
+      clock,
+      graceMs: options.queryTimeoutMs + REMOVED_FILE_MARGIN_MS,
+      onError,
+    });
+    const tableFiles = new TableFiles({
+      catalog,
+      files,
+      engine: this.#engine,
+      root,
+      removedFiles: this.removedFiles,
+      onReloaded,
+    });
+    this.compactor = new Compactor({
+      tableFiles,
+      clock,
+      limits: {
+        minFiles: options.compactionMinFiles,
+        targetFileBytes: options.compactionTargetFileBytes,
+      },
+      intervalMs: options.compactionIntervalMs,
+      isBusy,
+      onError,
+    });
+  }
+
+  get stats(): DataLifeStats {
+    return { compaction: this.compactor.stats, removedFiles: this.removedFiles.stats };
+  }
+
+  /** Begins the work in the background. */
+  start(): void {
+    this.removedFiles.track();
+    this.compactor.start();
+  }
+
+  /** Ends it, work under way included. */
+  async stop(): Promise<void> {
+    await this.compactor.stop();
+    await this.removedFiles.stop();
+    await this.#engine.close();
+  }
+}
