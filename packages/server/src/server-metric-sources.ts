@@ -11,6 +11,7 @@ import type { RequestHandler } from "./http/request-handler.ts";
 import type { MetricSource } from "./server-metrics.ts";
 import type { ServerPhase, ServerState } from "./server-state.ts";
 import type { ServerStorage } from "./server-storage.ts";
+import type { DataLifeStats } from "./store/data-life.ts";
 
 const MS_PER_SECOND = 1_000;
 const MICROSECONDS_PER_SECOND = 1_000_000;
@@ -57,7 +58,12 @@ export function knownWriteMetrics(known: KnownWrites): readonly MetricSource[] {
 export function storageMetrics(
   storage: () => ServerStorage | undefined,
 ): readonly (MetricSource | HistogramSource)[] {
-  return [...walMetrics(storage), ...recoveryMetrics(storage), ...storeMetrics(storage)];
+  return [
+    ...walMetrics(storage),
+    ...recoveryMetrics(storage),
+    ...storeMetrics(storage),
+    ...dataLifeMetrics(storage),
+  ];
 }
 
 function walMetrics(
@@ -152,6 +158,54 @@ function storeMetrics(storage: () => ServerStorage | undefined): readonly Metric
     counter("flushed_files_total", "Parquet files written", () => flushes()?.flushedFiles),
     counter("flushed_bytes_total", "Bytes of Parquet written", () => flushes()?.flushedBytes),
     counter("flush_failures_total", "Flushes that failed", () => flushes()?.failures),
+  ];
+}
+
+/** What happens to rows that are in Parquet, in all shards of this process. */
+function dataLifeMetrics(storage: () => ServerStorage | undefined): readonly MetricSource[] {
+  const total = (read: (stats: DataLifeStats) => number) => (): number | undefined =>
+    storage()?.shards.reduce((sum, { store }) => sum + read(store.dataLife.stats), 0);
+  return [
+    counter(
+      "compactions_total",
+      "Merges of small files",
+      total((stats) => stats.compaction.compactions),
+    ),
+    counter(
+      "compacted_files_total",
+      "Files merged into others",
+      total((stats) => stats.compaction.sourceFiles),
+    ),
+    counter(
+      "compacted_bytes_total",
+      "Bytes of files merged into others",
+      total((stats) => stats.compaction.sourceBytes),
+    ),
+    counter(
+      "compaction_written_bytes_total",
+      "Bytes of files made by merges",
+      total((stats) => stats.compaction.writtenBytes),
+    ),
+    counter(
+      "compaction_failures_total",
+      "Merges that failed",
+      total((stats) => stats.compaction.failures),
+    ),
+    gauge(
+      "removed_files",
+      "Files that were replaced or deleted and wait for their queries",
+      total((stats) => stats.removedFiles.waitingFiles),
+    ),
+    gauge(
+      "removed_bytes",
+      "Bytes of such files",
+      total((stats) => stats.removedFiles.waitingBytes),
+    ),
+    counter(
+      "freed_bytes_total",
+      "Bytes of such files that are gone",
+      total((stats) => stats.removedFiles.freedBytes),
+    ),
   ];
 }
 

@@ -14,6 +14,7 @@
  * A new section is a new file `options/NAME-section.ts`, a line in `SERVER_SECTIONS` below and one in `ServerSettings`.
  */
 import { AUTH_SECTION } from "./options/auth-section.ts";
+import { COMPACTION_SECTION } from "./options/compaction-section.ts";
 import { FLUSH_SECTION } from "./options/flush-section.ts";
 import { IDEMPOTENCY_SECTION } from "./options/idempotency-section.ts";
 import { LIMITS_SECTION } from "./options/limits-section.ts";
@@ -39,6 +40,7 @@ const SERVER_SECTIONS: RowsOf<ServerSettings> = {
   ...S3_SECTION,
   ...WAL_SECTION,
   ...FLUSH_SECTION,
+  ...COMPACTION_SECTION,
   ...AUTH_SECTION,
   ...LIMITS_SECTION,
   ...IDEMPOTENCY_SECTION,

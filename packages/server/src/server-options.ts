@@ -5,6 +5,7 @@
  * Everything else sees {@link ResolvedServerOptions}.
  */
 import type { AuthSection } from "./options/auth-section.ts";
+import type { CompactionSection } from "./options/compaction-section.ts";
 import type { FlushSection } from "./options/flush-section.ts";
 import type { IdempotencySection } from "./options/idempotency-section.ts";
 import type { LimitsSection } from "./options/limits-section.ts";
@@ -55,6 +56,7 @@ export interface ServerSettings
     ServerSection,
     WalSection,
     FlushSection,
+    CompactionSection,
     StorageSection,
     S3Section,
     AuthSection,

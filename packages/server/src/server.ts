@@ -16,6 +16,11 @@ import { healthRoutes } from "./http/health-routes.ts";
 import { listenHttp, type HttpListener } from "./http/http-server.ts";
 import { IngestService } from "./http/ingest-service.ts";
 import { influxRoutes } from "./http/influx-routes.ts";
+import {
+  answerCompaction,
+  compactionRoutes,
+  type CompactionRoutesOptions,
+} from "./http/compaction-routes.ts";
 import { collectdRoutes } from "./http/collectd-routes.ts";
 import { prometheusRoutes } from "./http/prometheus-routes.ts";
 import { queryRoutes } from "./http/query-routes.ts";
@@ -280,6 +285,7 @@ class RunningServer implements WalnutServer {
       }),
       ...influxRoutes({ listDatabases: () => this.#listDatabases() }),
       ...this.#access.routes(),
+      ...compactionRoutes(this.#dataLife),
       ...walRoutes({ storage: () => this.#openStorage(), options }),
       ...healthRoutes({
         state: this.#state,
@@ -293,7 +299,12 @@ class RunningServer implements WalnutServer {
 
   /** Says how this worker answers the questions of the group. */
   #answerQuestions(): void {
+    answerCompaction(this.#dataLife);
     this.#group.answer(DATABASES, () => this.#openStorage().listDatabases());
+  }
+
+  get #dataLife(): CompactionRoutesOptions {
+    return { storage: () => this.#openStorage(), group: this.#group };
   }
 
   async #listDatabases(): Promise<readonly string[]> {

@@ -147,12 +147,15 @@ async function openStore(
     flushAgeMs,
     queryMemoryBytes,
     queryTimeoutMs,
+    compactionIntervalMs: options.compactionEnabled ? options.compactionIntervalMs : 0,
+    compactionMinFiles: options.compactionMinFiles,
+    compactionTargetFileBytes: options.compactionTargetFileBytes,
     oldestLogLsn: wal.positions.firstLsn,
     makeLogDurable: async (lsn) => {
       if (options.durability !== "off" && wal.positions.durableLsn < lsn) await wal.sync();
     },
     onFlushed: (flushedLsn) => cursor.advance(flushedLsn),
-    onBackgroundError: (error) => logger.error(`flush failed: ${messageOf(error)}`),
+    onBackgroundError: (error) => logger.error(`work on the tables failed: ${messageOf(error)}`),
   });
 }
 

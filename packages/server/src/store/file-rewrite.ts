@@ -135,10 +135,13 @@ interface FileFacts {
 async function readFacts(engine: FileEngine, path: string): Promise<FileFacts> {
   const time = quoteIdentifier(TIME_COLUMN);
   const [row] = await engine.rows(
-    `SELECT count(*), epoch_ns(min(${time})), epoch_ns(max(${time})) ` +
+    `SELECT count(*), epoch_ns(min(${time}))::VARCHAR, epoch_ns(max(${time}))::VARCHAR ` +
       `FROM read_parquet(${quoteLiteral(path)}, hive_partitioning=false)`,
   );
-  return { rows: Number(row?.[0]), minTime: String(row?.[1]), maxTime: String(row?.[2]) };
+  const [rows, minTime, maxTime] = row ?? [];
+  if (typeof minTime !== "string" || typeof maxTime !== "string")
+    throw new Error(`${path} is empty`);
+  return { rows: Number(rows), minTime, maxTime };
 }
 
 function sum(files: readonly CatalogFile[], value: (file: CatalogFile) => number): number {
