@@ -58,7 +58,7 @@ function checkRelations(options: ResolvedServerOptions): void {
     );
   }
   const share = options.clientMaxInFlightBytes;
-  if (share !== undefined && share < largestRequest) {
+  if (share !== 0 && share < largestRequest) {
     throw invalid(
       "clientMaxInFlightBytes",
       `clientMaxInFlightBytes (${share}) must be at least maxBodyBytes plus maxDecodedBodyBytes ` +

@@ -72,7 +72,6 @@ export interface ServerOptions extends ServerSettings, ServerHooks {}
 type OpenOptions = Pick<
   ServerOptions,
   | "token"
-  | "clientMaxInFlightBytes"
   | "tlsCert"
   | "tlsKey"
   | "tlsClientCa"

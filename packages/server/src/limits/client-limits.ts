@@ -20,10 +20,11 @@ export function clientLimitsOf(options: ResolvedServerOptions): ClientLimits {
   const { maxRequests, clientMaxRequests, clientBytesPerSecond } = options;
   const largestRequest = options.maxBodyBytes + options.maxDecodedBodyBytes;
   const half = Math.floor(options.maxInFlightBytes / 2);
+  const share = options.clientMaxInFlightBytes;
   return {
     maxRequests,
     clientMaxRequests,
-    clientMaxInFlightBytes: options.clientMaxInFlightBytes ?? Math.max(half, largestRequest),
+    clientMaxInFlightBytes: share === 0 ? Math.max(half, largestRequest) : share,
     clientBytesPerSecond,
   };
 }

@@ -51,8 +51,8 @@ export interface LimitsSection {
   /** Of these, from one client; more are answered 429. Default 1,000. Range 1 to 1,000,000. */
   readonly clientMaxRequests?: number | undefined;
   /**
-   * Of `maxInFlightBytes`, by one client; more is answered 429. Left out: half of them, or one request of the largest
-   * kind where that is more. Range 2 KiB to 64 GiB.
+   * Of `maxInFlightBytes`, by one client; more is answered 429. Default 0: half of them, or one request of the largest
+   * kind where that is more. Range 0 to 64 GiB.
    */
   readonly clientMaxInFlightBytes?: number | undefined;
   /**
@@ -193,10 +193,10 @@ export const LIMITS_SECTION: RowsOf<LimitsSection> = {
     toml: "limits.client_max_in_flight_bytes",
     flag: "client-max-in-flight-bytes",
     unit: "bytes",
-    min: 2 * KIB,
+    min: 0,
     max: 64 * GIB,
-    defaultText: "half of `maxInFlightBytes`, at least the largest request",
-    summary: "request bodies of one client held at one time",
+    default: 0,
+    summary: "of these, by one client; 0: half, at least the largest request",
   },
   clientBytesPerSecond: {
     kind: "integer",
