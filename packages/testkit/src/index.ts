@@ -12,6 +12,7 @@ export {
   type CrashDecision,
   type SectorTear,
 } from "./crash-choice.ts";
+export { crashEverywhere, type CrashEverywhereOptions } from "./crash-everywhere.ts";
 export {
   exploreCrashes,
   parseCrashChain,

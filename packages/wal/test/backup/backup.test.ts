@@ -11,7 +11,7 @@ import {
 } from "@walnut/testkit";
 import { openWalWith, type Wal, type WalOptions } from "@walnut/wal";
 import { copyLog } from "../../src/backup/restore.ts";
-import { crashEverywhere } from "../crash-everywhere.ts";
+import { crashEverywhere } from "@walnut/testkit";
 import {
   appendNumbered,
   appendSegments,

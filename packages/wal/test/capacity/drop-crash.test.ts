@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { combineSeeds, type SimulatedDisk } from "@walnut/testkit";
 import { openWalWith, type WalOptions } from "@walnut/wal";
 import { bytesText, Machine, QUIET_OPTIONS, textBytes } from "../machine.ts";
-import { crashEverywhere } from "../crash-everywhere.ts";
+import { crashEverywhere } from "@walnut/testkit";
 
 const OPTIONS: WalOptions = {
   ...QUIET_OPTIONS,

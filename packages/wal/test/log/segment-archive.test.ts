@@ -11,7 +11,7 @@ import {
 import { openWalWith, type Storage, type Wal, type WalOptions } from "@walnut/wal";
 import { encodeSegmentHeader } from "../../src/format/segment-header.ts";
 import { expiredSegments, SegmentArchive } from "../../src/log/segment-archive.ts";
-import { crashEverywhere } from "../crash-everywhere.ts";
+import { crashEverywhere } from "@walnut/testkit";
 import {
   appendNumbered,
   LOG_DIRECTORY,

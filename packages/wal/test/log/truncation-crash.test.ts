@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { combineSeeds, type SimulatedDisk } from "@walnut/testkit";
 import { openWalWith, type Wal } from "@walnut/wal";
-import { crashEverywhere } from "../crash-everywhere.ts";
+import { crashEverywhere } from "@walnut/testkit";
 import { bytesText, Machine, QUIET_OPTIONS, textBytes } from "../machine.ts";
 
 /** What the log is between two steps. */

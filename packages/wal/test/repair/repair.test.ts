@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { combineSeeds, SeededRandom, type SimulatedDisk } from "@walnut/testkit";
 import { planRepair, repairWal, verifyLog, type WalEnvironment } from "@walnut/wal";
 import { copyDirectory } from "../../src/repair/copy-directory.ts";
-import { crashEverywhere } from "../crash-everywhere.ts";
+import { crashEverywhere } from "@walnut/testkit";
 import { diskWith, goldenNames, loadGolden } from "../golden/golden-log.ts";
 import { appendNumbered, LOG_DIRECTORY, Machine, segmentPath, textBytes } from "../machine.ts";
 import { damaged, randomDamage, type DamageStep } from "../recovery/damage.ts";

@@ -2,16 +2,10 @@
  * Runs a workload on the simulated disk and shows what a crash before each of its events would leave.
  */
 import assert from "node:assert/strict";
-import {
-  combineSeeds,
-  KeepAllChooser,
-  LoseAllChooser,
-  RandomChooser,
-  SeededRandom,
-  Simulation,
-  type SimulatedDisk,
-  type SimulatedEnvironment,
-} from "@walnut/testkit";
+import { KeepAllChooser, LoseAllChooser, RandomChooser } from "./crash-choice.ts";
+import { combineSeeds, SeededRandom } from "./seeded-random.ts";
+import type { SimulatedDisk } from "./simulated-disk.ts";
+import { Simulation, type SimulatedEnvironment } from "./simulation.ts";
 
 export interface CrashEverywhereOptions {
   readonly seed: number;

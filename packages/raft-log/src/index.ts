@@ -1,0 +1,23 @@
+/** Public surface of @walnut/raft-log. What is not named here is private. */
+export {
+  ONLY_GROUP_ID,
+  openRaftGroups,
+  openRaftGroupsWith,
+  openRaftLog,
+  openRaftLogWith,
+} from "./open-raft-log.ts";
+export { RAFT_BACKENDS } from "./raft-log-options.ts";
+export type { RaftBackend, RaftLogOptions } from "./raft-log-options.ts";
+export type { RaftLog, RaftLogStatus, SaveOptions } from "./raft-log.ts";
+export type { RaftGroups } from "./raft-groups.ts";
+export { ENTRY_TYPE, NO_CONF_STATE, NO_HARD_STATE } from "./raft-types.ts";
+export type {
+  ConfState,
+  Entry,
+  EntryType,
+  HardState,
+  Snapshot,
+  SnapshotMetadata,
+} from "./raft-types.ts";
+export { isRaftLogError, RaftLogError } from "./errors.ts";
+export type { RaftLogErrorCode, RaftLogErrorDetails } from "./errors.ts";

@@ -1,0 +1,55 @@
+/**
+ * The builder: options in, storage of the chosen backend out. The only place where disk, clock and randomness come in.
+ */
+import { nodeEnvironment, type WalEnvironment } from "@walnut/wal";
+import { claimDirectory } from "./identity.ts";
+import type { RaftGroups } from "./raft-groups.ts";
+import { resolveRaftLogOptions, type RaftLogOptions } from "./raft-log-options.ts";
+import type { RaftLog } from "./raft-log.ts";
+import { openMemoryGroups } from "./memory/memory-raft-groups.ts";
+import { SingleRaftLog } from "./single-raft-log.ts";
+import { openWalnutGroups } from "./walnut/walnut-raft-groups.ts";
+
+/** Group of a log that is opened alone. */
+export const ONLY_GROUP_ID = 0;
+
+/**
+ * Opens the storage of a node that is a member of one Raft group.
+ *
+ * @throws {RaftLogError} `RAFT_INVALID_OPTION`, `RAFT_WRONG_CLUSTER`, `RAFT_CORRUPT`
+ * @throws {WalError} `WAL_LOCKED` when another process has it open, `WAL_CORRUPT`, `WAL_IO`, …
+ */
+export async function openRaftLog(options: RaftLogOptions): Promise<RaftLog> {
+  return await openRaftLogWith(nodeEnvironment(), options);
+}
+
+/** As {@link openRaftLog}, in a given environment. */
+export async function openRaftLogWith(
+  environment: WalEnvironment,
+  options: RaftLogOptions,
+): Promise<RaftLog> {
+  const groups = await openRaftGroupsWith(environment, options);
+  return new SingleRaftLog(groups.group(ONLY_GROUP_ID), groups);
+}
+
+/**
+ * Opens the storage of a node that is a member of many Raft groups, all of them in one stream: one sync for whatever is saved at
+ * the same time.
+ *
+ * @throws as {@link openRaftLog}
+ */
+export async function openRaftGroups(options: RaftLogOptions): Promise<RaftGroups> {
+  return await openRaftGroupsWith(nodeEnvironment(), options);
+}
+
+/** As {@link openRaftGroups}, in a given environment. */
+export async function openRaftGroupsWith(
+  environment: WalEnvironment,
+  options: RaftLogOptions,
+): Promise<RaftGroups> {
+  const resolved = resolveRaftLogOptions(options);
+  if (resolved.backend === "memory") return openMemoryGroups(resolved);
+  const { storageRootDirectory, clusterId, peerId, backend } = resolved;
+  await claimDirectory(environment.storage, storageRootDirectory, { clusterId, peerId, backend });
+  return await openWalnutGroups(environment, resolved);
+}

@@ -1,0 +1,143 @@
+/**
+ * All groups of a node on one stream: opening, one cursor for all, removal.
+ */
+import { joinPath, openWalWith, type WalEnvironment } from "@walnut/wal";
+import { ByteWriter } from "../byte-writer.ts";
+import { EntryCache } from "../entry-cache.ts";
+import { GroupState } from "../group-state.ts";
+import type { RaftGroups } from "../raft-groups.ts";
+import { assertGroupId, type ResolvedRaftLogOptions } from "../raft-log-options.ts";
+import { SnapshotStore } from "../snapshot/snapshot-store.ts";
+import { RaftStream } from "./raft-stream.ts";
+import { StreamReplay, type StreamGroup } from "./stream-replay.ts";
+import { writeRemoved } from "./stream-record.ts";
+import { WalnutRaftLog } from "./walnut-raft-log.ts";
+
+/** A quiet group is carried forward when it holds more than this of the stream behind it. */
+const MAX_LAG_SEGMENTS = 2;
+
+/** Opens the stream in `wal/` and the snapshots in `snap/`, and replays. */
+export async function openWalnutGroups(
+  environment: WalEnvironment,
+  options: ResolvedRaftLogOptions,
+): Promise<WalnutRaftGroups> {
+  const { storageRootDirectory } = options;
+  const wal = await openWalWith(environment, {
+    directory: joinPath(storageRootDirectory, "wal"),
+    durability: options.unsafeNoSync ? "async" : "fdatasync",
+    segmentSizeBytes: options.segmentSizeBytes,
+  });
+  try {
+    const snapshots = await SnapshotStore.open({
+      storage: environment.storage,
+      directory: joinPath(storageRootDirectory, "snap"),
+      keepSnapshots: options.keepSnapshots,
+      onWarning: options.onWarning,
+    });
+    const replay = new StreamReplay();
+    for await (const records of wal.readBatches({ visibility: "written" })) {
+      for (const { lsn, payload } of records) replay.take(lsn, payload);
+    }
+    return new WalnutRaftGroups(options, new RaftStream(wal), snapshots, replay.finish());
+  } catch (error) {
+    await wal.close().catch(() => undefined); // The first failure is the one to tell.
+    throw error;
+  }
+}
+
+interface OpenGroup {
+  readonly group: StreamGroup;
+  readonly log: WalnutRaftLog;
+}
+
+export class WalnutRaftGroups implements RaftGroups {
+  readonly #options: ResolvedRaftLogOptions;
+  readonly #stream: RaftStream;
+  readonly #snapshots: SnapshotStore;
+  readonly #groups = new Map<number, OpenGroup>();
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    options: ResolvedRaftLogOptions,
+    stream: RaftStream,
+    snapshots: SnapshotStore,
+    groups: ReadonlyMap<number, StreamGroup>,
+  ) {
+    this.#options = options;
+    this.#stream = stream;
+    this.#snapshots = snapshots;
+    for (const group of groups.values()) this.#add(group);
+  }
+
+  get groupIds(): readonly number[] {
+    const born = [...this.#groups.values()].filter(({ group }) => group.stateLsn > 0);
+    return born.map(({ group }) => group.state.groupId).toSorted((a, b) => a - b);
+  }
+
+  group(groupId: number): WalnutRaftLog {
+    assertGroupId(groupId);
+    const known = this.#groups.get(groupId);
+    return known?.log ?? this.#add({ state: new GroupState(groupId), stateLsn: 0 });
+  }
+
+  async removeGroup(groupId: number): Promise<void> {
+    const known = this.#groups.get(groupId);
+    if (known === undefined) return;
+    await known.log.close();
+    const writer = new ByteWriter();
+    writeRemoved(writer, groupId);
+    await this.#stream.append([writer.view(0, writer.length)], "synced");
+    this.#groups.delete(groupId);
+    await this.#snapshots.removeGroup(groupId);
+    await this.#release();
+  }
+
+  async purge(): Promise<void> {
+    const { appendedLsn } = this.#stream.wal.positions;
+    const { segments } = this.#stream.wal.status();
+    const oldestLsn = segments.at(-MAX_LAG_SEGMENTS)?.firstLsn ?? appendedLsn;
+    for (const { log } of this.#groups.values()) {
+      if (log.neededLsn < oldestLsn) await log.carryForward();
+      await log.purge();
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #add(group: StreamGroup): WalnutRaftLog {
+    const { unsafeNoSync, cacheBytes } = this.#options;
+    const log = new WalnutRaftLog({
+      stream: this.#stream,
+      group,
+      cache: new EntryCache(cacheBytes),
+      snapshots: this.#snapshots,
+      unsafeNoSync,
+      release: () => this.#release(),
+    });
+    this.#groups.set(group.state.groupId, { group, log });
+    return log;
+  }
+
+  async #release(): Promise<void> {
+    await this.#stream.release(() => {
+      let neededLsn = this.#stream.wal.positions.durableLsn + 1;
+      for (const { log } of this.#groups.values()) neededLsn = Math.min(neededLsn, log.neededLsn);
+      return neededLsn;
+    });
+  }
+
+  async #close(): Promise<void> {
+    try {
+      for (const { log } of this.#groups.values()) await log.close();
+    } finally {
+      await this.#stream.close();
+    }
+  }
+}

@@ -1,0 +1,452 @@
+/**
+ * Raft storage of one group on the shared stream: the recommended backend.
+ *
+ * Every save is one atomic append. Saves may overlap; they are applied to the state in memory in the order of the calls, each after
+ * its append has resolved, so that nobody reads what might still be lost. Group states are written while no save is under way:
+ * they say which entries are before them.
+ */
+import { ByteWriter } from "../byte-writer.ts";
+import { EntryCache } from "../entry-cache.ts";
+import { RaftLogError } from "../errors.ts";
+import type { GroupState, LogStart } from "../group-state.ts";
+import type { RaftLog, RaftLogStatus, SaveOptions } from "../raft-log.ts";
+import {
+  changesVote,
+  NO_CONF_STATE,
+  type ConfState,
+  type Entry,
+  type HardState,
+  type Snapshot,
+  type SnapshotMetadata,
+} from "../raft-types.ts";
+import { assertSave } from "../save-checks.ts";
+import type { SnapshotStore } from "../snapshot/snapshot-store.ts";
+import type { RaftStream, StreamSafety } from "./raft-stream.ts";
+import {
+  writeEntry,
+  writeGroupState,
+  writeHardStateRecord,
+  type GroupStateRecord,
+} from "./stream-record.ts";
+import { applyGroupState, type StreamGroup } from "./stream-replay.ts";
+
+/** Entries carried forward are read into memory and appended as one. */
+const MAX_CARRIED_BYTES = 1024 * 1024; // 1 MiB
+
+/** What a group needs of its node. */
+export interface WalnutRaftLogParts {
+  readonly stream: RaftStream;
+  readonly group: StreamGroup;
+  readonly cache: EntryCache;
+  readonly snapshots: SnapshotStore;
+  readonly unsafeNoSync: boolean;
+  /** Moves the stream's cursor to what all groups still need. */
+  readonly release: () => Promise<void>;
+}
+
+export class WalnutRaftLog implements RaftLog {
+  readonly #parts: WalnutRaftLogParts;
+  readonly #state: GroupState;
+  readonly #writer = new ByteWriter();
+  /** Saves that have been appended and not applied yet. */
+  #inFlight = 0;
+  #accepted: { hardState: HardState; lastIndex: number; lastTerm: number };
+  /** Settles with the last save; never rejects. */
+  #lastSave: Promise<unknown> = Promise.resolve();
+  /** A group state is being written: saves wait behind it. */
+  #exclusive: Promise<unknown> | undefined;
+  /** Whether the stream holds, or is about to hold, a group state of this group. */
+  #isBorn: boolean;
+  #isClosed = false;
+
+  constructor(parts: WalnutRaftLogParts) {
+    this.#parts = parts;
+    this.#state = parts.group.state;
+    this.#accepted = this.#visible();
+    this.#isBorn = parts.group.stateLsn > 0;
+  }
+
+  get firstIndex(): number {
+    return this.#state.firstIndex;
+  }
+
+  get lastIndex(): number {
+    return this.#state.lastIndex;
+  }
+
+  initialState(): { readonly hardState: HardState; readonly confState: ConfState } {
+    const { hardState, snapshot } = this.#state;
+    return { hardState, confState: snapshot?.confState ?? NO_CONF_STATE };
+  }
+
+  async save(
+    hardState: HardState | undefined,
+    entries: readonly Entry[],
+    options: SaveOptions = {},
+  ): Promise<void> {
+    while (this.#exclusive !== undefined) await this.#exclusive;
+    this.#assertOpen();
+    assertSave(this.#state.groupId, hardState, entries, {
+      hardState: this.#accepted.hardState,
+      lastIndex: this.#accepted.lastIndex,
+      termOf: (index) => this.#acceptedTerm(index),
+    });
+    const kept = entries.filter((entry) => entry.index >= this.#state.firstIndex);
+    if (hardState === undefined && kept.length === 0) {
+      await this.#lastSave;
+      return;
+    }
+    const safety = this.#safetyOf(hardState, kept, options);
+    const previous = this.#lastSave;
+    const birth = this.#birth();
+    const appended = this.#parts.stream.append(this.#encode(birth, hardState, kept), safety);
+    this.#accept(hardState, kept);
+    const applied = this.#apply(previous, appended, { birth, hardState, entries: kept });
+    this.#lastSave = applied.catch(() => undefined);
+    await applied;
+  }
+
+  async entries(
+    lo: number,
+    hi: number,
+    maxBytes: number = Number.POSITIVE_INFINITY,
+  ): Promise<readonly Entry[]> {
+    this.#assertOpen();
+    const { stream, cache } = this.#parts;
+    const { index, groupId } = this.#state;
+    this.#state.assertRange(lo, hi);
+    const end = index.fit(lo, hi, maxBytes);
+    const cachedFrom = Math.max(lo, Math.min(end, cache.firstIndex));
+    // Taken now: while the disk is read, the log may be cut and written anew.
+    const cached = cachedFrom < end ? cache.slice(cachedFrom, end) : [];
+    if (cachedFrom === lo) return cached;
+    const runs = index.runs(lo, cachedFrom);
+    try {
+      const read = await stream.readEntries(groupId, runs);
+      return cached.length === 0 ? read : [...read, ...cached];
+    } catch (error) {
+      // Compacted and released while it was read: that is the better answer.
+      if (lo < this.firstIndex) this.#state.assertRange(lo, lo);
+      throw error;
+    }
+  }
+
+  term(index: number): number {
+    this.#assertOpen();
+    return this.#state.term(index);
+  }
+
+  async snapshot(): Promise<Snapshot | undefined> {
+    this.#assertOpen();
+    const { groupId, snapshot, start } = this.#state;
+    if (snapshot === undefined) return undefined;
+    return await this.#parts.snapshots.load(groupId, {
+      newest: snapshot,
+      oldestIndex: start.index,
+    });
+  }
+
+  /**
+   * Steps, and what a crash right after each leaves behind:
+   * 1. snapshot file in place: a file that the log does not name; the next snapshot or purge removes it (CRASH: raft-snapshot-1)
+   * 2. group state appended and synced: the new snapshot (CRASH: raft-snapshot-2)
+   * 3. older files removed: the same
+   */
+  async saveSnapshot(snapshot: Snapshot): Promise<void> {
+    await this.#exclusively(async () => {
+      const { metadata } = snapshot;
+      const { groupId } = this.#state;
+      const newest = this.#state.snapshot?.index ?? 0;
+      if (metadata.index < newest || metadata.index < this.#state.start.index) {
+        throw new RaftLogError(
+          "RAFT_OUT_OF_ORDER",
+          `group ${groupId}: snapshot ${metadata.index} is older than snapshot ${newest}; nothing was saved`,
+          { details: { groupId, index: metadata.index, newest } },
+        );
+      }
+      await this.#parts.snapshots.save(groupId, snapshot);
+      const { index, term } = metadata;
+      const isOfThisLog =
+        index >= this.#state.start.index &&
+        index <= this.#state.lastIndex &&
+        this.#state.termOf(index) === term;
+      const start = isOfThisLog ? this.#state.start : { index, term };
+      await this.#writeGroupState(start, metadata, !isOfThisLog);
+      await this.#parts.snapshots.purge(groupId, index);
+    });
+    await this.#parts.release();
+  }
+
+  async compact(index: number): Promise<void> {
+    await this.#exclusively(async () => {
+      if (index <= this.#state.start.index) return;
+      this.#state.assertKnown(index);
+      const start = { index, term: this.#state.termOf(index) };
+      await this.#writeGroupState(start, this.#state.snapshot, false);
+    });
+    await this.#parts.release();
+  }
+
+  async purge(): Promise<void> {
+    // Not beside a snapshot that is being saved: its file is one that the log does not name yet.
+    await this.#exclusively(async () => {
+      const { groupId, snapshot } = this.#state;
+      if (snapshot !== undefined) await this.#parts.snapshots.purge(groupId, snapshot.index);
+    });
+    await this.#parts.release();
+  }
+
+  /** The first LSN of the stream that this group still needs; `Infinity` for a group without history. */
+  get neededLsn(): number {
+    const { index } = this.#state;
+    const { stateLsn } = this.#parts.group;
+    if (stateLsn === 0) return Number.POSITIVE_INFINITY;
+    if (index.lastIndex < index.firstIndex) return stateLsn;
+    // LSNs ascend with the index: what overwrites an entry is appended behind all that stays.
+    return Math.min(stateLsn, index.lsnOf(index.firstIndex));
+  }
+
+  /**
+   * Writes what a quiet group still needs at the end of the stream again, so that it does not hold the files of busy ones. Does
+   * nothing while saves are under way, or when it is too much.
+   */
+  async carryForward(): Promise<boolean> {
+    const { index, start, groupId } = this.#state;
+    if (this.#inFlight > 0 || index.dataBytes > MAX_CARRIED_BYTES) return false;
+    const entries = await this.entries(this.firstIndex, this.lastIndex + 1);
+    await this.#exclusively(async () => {
+      const last = entries.at(-1)?.index ?? start.index;
+      const isStill = this.#state.start === start && this.#state.lastIndex === last;
+      if (!isStill) return;
+      const state = this.#groupState(start, this.#state.snapshot, true);
+      this.#writer.reset();
+      writeGroupState(this.#writer, state);
+      const ends = [this.#writer.length];
+      for (const entry of entries) {
+        writeEntry(this.#writer, groupId, undefined, entry);
+        ends.push(this.#writer.length);
+      }
+      const lsn = await this.#parts.stream.append(this.#pieces(ends), "synced");
+      applyGroupState(this.#parts.group, lsn, state);
+      this.#parts.cache.clear();
+      this.#put(entries, lsn + 1);
+    });
+    return true;
+  }
+
+  status(): RaftLogStatus {
+    const { state } = this.#parts.group;
+    const { cache } = this.#parts;
+    return {
+      backend: "walnut",
+      groupId: state.groupId,
+      firstIndex: state.firstIndex,
+      lastIndex: state.lastIndex,
+      hardState: state.hardState,
+      snapshotIndex: state.snapshot?.index ?? 0,
+      entryBytes: state.index.dataBytes,
+      indexBytes: state.index.memoryBytes + state.terms.runCount * 16,
+      cachedBytes: cache.bytes,
+      cacheLimitBytes: cache.limitBytes,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#lastSave;
+    await this.#exclusive;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  // --- Saving ---------------------------------------------------------------------------------------------
+
+  #safetyOf(
+    hardState: HardState | undefined,
+    entries: readonly Entry[],
+    { mustSync }: SaveOptions,
+  ): StreamSafety {
+    if (this.#parts.unsafeNoSync) return "written";
+    // Compared with what was accepted before this save, not with what it is about to become.
+    const votes = hardState !== undefined && changesVote(this.#accepted.hardState, hardState);
+    return votes || (mustSync ?? entries.length > 0) ? "synced" : "written";
+  }
+
+  /** The group state that the records of a new group begin with: the stream may have lost its own beginning. */
+  #birth(): GroupStateRecord | undefined {
+    if (this.#isBorn) return undefined;
+    this.#isBorn = true;
+    return this.#groupState(this.#state.start, undefined, true);
+  }
+
+  /** The records of a save. The hard state rides with the first entry, so that the LSNs of entries follow each other. */
+  #encode(
+    birth: GroupStateRecord | undefined,
+    hardState: HardState | undefined,
+    entries: readonly Entry[],
+  ): readonly Uint8Array[] {
+    const { groupId } = this.#state;
+    const writer = this.#writer;
+    writer.reset();
+    const ends: number[] = [];
+    if (birth !== undefined) {
+      writeGroupState(writer, birth);
+      ends.push(writer.length);
+    }
+    if (entries.length === 0 && hardState !== undefined) {
+      writeHardStateRecord(writer, groupId, hardState);
+      ends.push(writer.length);
+    }
+    for (const [position, entry] of entries.entries()) {
+      writeEntry(writer, groupId, position === 0 ? hardState : undefined, entry);
+      ends.push(writer.length);
+    }
+    return this.#pieces(ends);
+  }
+
+  #pieces(ends: readonly number[]): readonly Uint8Array[] {
+    return ends.map((end, piece) => this.#writer.view(ends[piece - 1] ?? 0, end));
+  }
+
+  #accept(hardState: HardState | undefined, entries: readonly Entry[]): void {
+    this.#inFlight++;
+    const last = entries.at(-1);
+    this.#accepted = {
+      hardState: hardState ?? this.#accepted.hardState,
+      lastIndex: last?.index ?? this.#accepted.lastIndex,
+      lastTerm: last?.term ?? this.#accepted.lastTerm,
+    };
+  }
+
+  async #apply(
+    previous: Promise<unknown>,
+    appended: Promise<number>,
+    { birth, hardState, entries }: SavedParts,
+  ): Promise<void> {
+    try {
+      const [, outcome] = await Promise.all([previous, settle(appended)]);
+      if ("error" in outcome) throw outcome.error;
+      if (birth !== undefined) applyGroupState(this.#parts.group, outcome.value, birth);
+      const [first] = entries;
+      if (first !== undefined && first.index > this.#state.lastIndex + 1) {
+        throw this.#lostPredecessor(first.index);
+      }
+      if (hardState !== undefined) this.#state.hardState = hardState;
+      this.#put(entries, outcome.value + (birth === undefined ? 0 : 1));
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#takeUp();
+    }
+  }
+
+  #put(entries: readonly Entry[], firstLsn: number): void {
+    const { cache } = this.#parts;
+    const [first] = entries;
+    if (first !== undefined && first.index <= this.#state.lastIndex) cache.truncate(first.index);
+    for (const [position, entry] of entries.entries()) {
+      this.#state.put(entry.index, entry.term, firstLsn + position, entry.data.byteLength);
+      cache.add(entry);
+    }
+  }
+
+  /** No save is under way: what is visible is what the next save has to follow. */
+  #takeUp(): void {
+    this.#accepted = this.#visible();
+    this.#isBorn = this.#parts.group.stateLsn > 0;
+  }
+
+  #visible(): { hardState: HardState; lastIndex: number; lastTerm: number } {
+    const { hardState, lastIndex } = this.#state;
+    return { hardState, lastIndex, lastTerm: this.#state.termOf(lastIndex) };
+  }
+
+  #acceptedTerm(index: number): number | undefined {
+    if (index === this.#accepted.lastIndex) return this.#accepted.lastTerm;
+    const isKnown = index >= this.#state.start.index && index <= this.#state.lastIndex;
+    return isKnown && this.#inFlight === 0 ? this.#state.termOf(index) : undefined;
+  }
+
+  // --- Group states ---------------------------------------------------------------------------------------
+
+  /** Runs a task while no save is under way; saves that come meanwhile wait behind it. */
+  async #exclusively(task: () => Promise<void>): Promise<void> {
+    while (this.#exclusive !== undefined) await this.#exclusive;
+    this.#assertOpen();
+    const run = this.#lastSave.then(task);
+    this.#exclusive = run.catch(() => undefined).finally(() => (this.#exclusive = undefined));
+    await run;
+  }
+
+  async #writeGroupState(
+    start: LogStart,
+    snapshot: SnapshotMetadata | undefined,
+    clearsEntries: boolean,
+  ): Promise<void> {
+    const record = this.#groupState(start, snapshot, clearsEntries);
+    this.#writer.reset();
+    writeGroupState(this.#writer, record);
+    const bytes = this.#writer.view(0, this.#writer.length);
+    const lsn = await this.#parts.stream.append(
+      [bytes],
+      this.#parts.unsafeNoSync ? "written" : "synced",
+    );
+    applyGroupState(this.#parts.group, lsn, record);
+    if (clearsEntries) this.#parts.cache.clear();
+    else this.#parts.cache.compact(start.index + 1);
+    this.#takeUp();
+  }
+
+  #groupState(
+    start: LogStart,
+    snapshot: SnapshotMetadata | undefined,
+    clearsEntries: boolean,
+  ): GroupStateRecord {
+    const { groupId, hardState, lastIndex } = this.#state;
+    return {
+      kind: "group-state",
+      groupId,
+      hardState,
+      start,
+      lastIndex: clearsEntries ? start.index : lastIndex,
+      snapshot,
+      clearsEntries,
+    };
+  }
+
+  #lostPredecessor(index: number): RaftLogError {
+    const { groupId, lastIndex } = this.#state;
+    return new RaftLogError(
+      "RAFT_OUT_OF_ORDER",
+      `group ${groupId}: entry ${index} was not kept, because the save before it failed; the log ends with ${lastIndex}`,
+      { details: { groupId, index, lastIndex } },
+    );
+  }
+
+  #assertOpen(): void {
+    if (!this.#isClosed) return;
+    const { groupId } = this.#state;
+    throw new RaftLogError("RAFT_CLOSED", `the log of group ${groupId} is closed`, {
+      details: { groupId },
+    });
+  }
+}
+
+/** What one save appended. */
+interface SavedParts {
+  readonly birth: GroupStateRecord | undefined;
+  readonly hardState: HardState | undefined;
+  readonly entries: readonly Entry[];
+}
+
+type Outcome = { readonly value: number } | { readonly error: unknown };
+
+async function settle(promise: Promise<number>): Promise<Outcome> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}

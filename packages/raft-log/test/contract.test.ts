@@ -1,0 +1,33 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { openRaftLog, type RaftBackend, type RaftLogOptions } from "@walnut/raft-log";
+import { raftLogContract, type RaftLogPlace } from "@walnut/raft-log/contract";
+
+const NODE = { clusterId: 7, peerId: 1, segmentSizeBytes: 64 * 1024 };
+
+/** A directory of the real disk. */
+async function onDisk(options: Partial<RaftLogOptions>): Promise<RaftLogPlace> {
+  const storageRootDirectory = await mkdtemp(join(tmpdir(), "walnut-raft-"));
+  return {
+    open: () => openRaftLog({ ...NODE, ...options, storageRootDirectory }),
+    remove: () => rm(storageRootDirectory, { recursive: true }),
+  };
+}
+
+for (const backend of ["walnut"] satisfies RaftBackend[]) {
+  suite(`the contract of Raft storage: ${backend}`, () => {
+    for (const { title, run } of raftLogContract(() => onDisk({ backend }))) test(title, run);
+  });
+}
+
+suite("the contract of Raft storage: walnut without a cache", () => {
+  const make = (): Promise<RaftLogPlace> => onDisk({ cacheBytes: 0 });
+  for (const { title, run } of raftLogContract(make)) test(title, run);
+});
+
+suite("the contract of Raft storage: memory", () => {
+  const make = (): Promise<RaftLogPlace> => onDisk({ backend: "memory" });
+  for (const { title, run } of raftLogContract(make, { survives: false })) test(title, run);
+});
