@@ -21,3 +21,5 @@ export type {
 } from "./raft-types.ts";
 export { isRaftLogError, RaftLogError } from "./errors.ts";
 export type { RaftLogErrorCode, RaftLogErrorDetails } from "./errors.ts";
+export { raftLogContract } from "./contract/raft-log-contract.ts";
+export type { RaftLogContractCase, RaftLogPlace } from "./contract/contract-case.ts";

@@ -78,7 +78,10 @@ export function resolveRaftLogOptions(options: RaftLogOptions): ResolvedRaftLogO
     throw invalid("storageRootDirectory", "must be a path");
   }
   if (!RAFT_BACKENDS.includes(backend)) {
-    throw invalid("backend", `is "${String(backend)}"; must be one of ${RAFT_BACKENDS.join(", ")}`);
+    throw invalid(
+      "backend",
+      `is "${backend as string}"; must be one of ${RAFT_BACKENDS.join(", ")}`,
+    );
   }
   if (typeof unsafeNoSync !== "boolean") throw invalid("unsafeNoSync", "must be true or false");
   return Object.freeze({

@@ -2,8 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { openRaftLog, type RaftBackend, type RaftLogOptions } from "@walnut/raft-log";
-import { raftLogContract, type RaftLogPlace } from "@walnut/raft-log/contract";
+import {
+  openRaftLog,
+  raftLogContract,
+  type RaftBackend,
+  type RaftLogOptions,
+  type RaftLogPlace,
+} from "@walnut/raft-log";
 
 const NODE = { clusterId: 7, peerId: 1, segmentSizeBytes: 64 * 1024 };
 

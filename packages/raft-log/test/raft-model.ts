@@ -3,7 +3,7 @@
  */
 import type { RaftLog } from "@walnut/raft-log";
 import type { Entry, HardState, Snapshot } from "@walnut/raft-log";
-import { SeededRandom } from "@walnut/testkit";
+import type { SeededRandom } from "@walnut/testkit";
 
 /** One call on a log. */
 export type RaftOperation =

@@ -71,10 +71,7 @@ export async function assertEntries(log: RaftLog, entries: readonly Entry[]): Pr
 }
 
 /** The call fails with this code, and says so by throwing or by rejecting. */
-export async function assertRefused(
-  code: RaftLogErrorCode,
-  call: () => Promise<unknown> | unknown,
-): Promise<void> {
+export async function assertRefused(code: RaftLogErrorCode, call: () => unknown): Promise<void> {
   await assert.rejects(
     async () => await call(),
     (error) => isRaftLogError(error, code),

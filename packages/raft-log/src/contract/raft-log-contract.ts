@@ -12,8 +12,6 @@ import type { Declare, RaftLogContractCase, RaftLogPlace } from "./contract-case
 import { readCases } from "./read-contract.ts";
 import { saveCases } from "./save-contract.ts";
 
-export type { RaftLogContractCase, RaftLogPlace } from "./contract-case.ts";
-
 /**
  * The cases, each on a storage of its own.
  *

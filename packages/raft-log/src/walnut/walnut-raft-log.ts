@@ -5,8 +5,7 @@
  * its append has resolved, so that nobody reads what might still be lost. Group states are written while no save is under way:
  * they say which entries are before them.
  */
-import { ByteWriter } from "../byte-writer.ts";
-import { EntryCache } from "../entry-cache.ts";
+import type { EntryCache } from "../entry-cache.ts";
 import { RaftLogError } from "../errors.ts";
 import type { GroupState, LogStart } from "../group-state.ts";
 import type { RaftLog, RaftLogStatus, SaveOptions } from "../raft-log.ts";
@@ -21,13 +20,11 @@ import {
 } from "../raft-types.ts";
 import { assertSave } from "../save-checks.ts";
 import type { SnapshotStore } from "../snapshot/snapshot-store.ts";
+import { AcceptedSaves } from "./accepted-saves.ts";
 import type { RaftStream, StreamSafety } from "./raft-stream.ts";
-import {
-  writeEntry,
-  writeGroupState,
-  writeHardStateRecord,
-  type GroupStateRecord,
-} from "./stream-record.ts";
+import { SaveOrder } from "./save-order.ts";
+import { SaveEncoder, type SavedRecords } from "./save-encoder.ts";
+import type { GroupStateRecord } from "./stream-record.ts";
 import { applyGroupState, type StreamGroup } from "./stream-replay.ts";
 
 /** Entries carried forward are read into memory and appended as one. */
@@ -47,14 +44,9 @@ export interface WalnutRaftLogParts {
 export class WalnutRaftLog implements RaftLog {
   readonly #parts: WalnutRaftLogParts;
   readonly #state: GroupState;
-  readonly #writer = new ByteWriter();
-  /** Saves that have been appended and not applied yet. */
-  #inFlight = 0;
-  #accepted: { hardState: HardState; lastIndex: number; lastTerm: number };
-  /** Settles with the last save; never rejects. */
-  #lastSave: Promise<unknown> = Promise.resolve();
-  /** A group state is being written: saves wait behind it. */
-  #exclusive: Promise<unknown> | undefined;
+  readonly #encoder: SaveEncoder;
+  readonly #order = new SaveOrder();
+  readonly #accepted: AcceptedSaves;
   /** Whether the stream holds, or is about to hold, a group state of this group. */
   #isBorn: boolean;
   #isClosed = false;
@@ -62,7 +54,8 @@ export class WalnutRaftLog implements RaftLog {
   constructor(parts: WalnutRaftLogParts) {
     this.#parts = parts;
     this.#state = parts.group.state;
-    this.#accepted = this.#visible();
+    this.#accepted = new AcceptedSaves(this.#state);
+    this.#encoder = new SaveEncoder(this.#state.groupId);
     this.#isBorn = parts.group.stateLsn > 0;
   }
 
@@ -84,25 +77,28 @@ export class WalnutRaftLog implements RaftLog {
     entries: readonly Entry[],
     options: SaveOptions = {},
   ): Promise<void> {
-    while (this.#exclusive !== undefined) await this.#exclusive;
+    while (this.#order.exclusive !== undefined) await this.#order.exclusive;
     this.#assertOpen();
-    assertSave(this.#state.groupId, hardState, entries, {
-      hardState: this.#accepted.hardState,
-      lastIndex: this.#accepted.lastIndex,
-      termOf: (index) => this.#acceptedTerm(index),
-    });
+    assertSave(this.#state.groupId, hardState, entries, this.#accepted);
     const kept = entries.filter((entry) => entry.index >= this.#state.firstIndex);
     if (hardState === undefined && kept.length === 0) {
-      await this.#lastSave;
+      await this.#order.lastSave;
       return;
     }
     const safety = this.#safetyOf(hardState, kept, options);
-    const previous = this.#lastSave;
+    const previous = this.#order.lastSave;
     const birth = this.#birth();
-    const appended = this.#parts.stream.append(this.#encode(birth, hardState, kept), safety);
-    this.#accept(hardState, kept);
-    const applied = this.#apply(previous, appended, { birth, hardState, entries: kept });
-    this.#lastSave = applied.catch(() => undefined);
+    const appended = this.#parts.stream.append(
+      this.#encoder.save({ groupState: birth, hardState, entries: kept }),
+      safety,
+    );
+    this.#accepted.begin(hardState, kept);
+    const applied = this.#apply(previous, appended, {
+      groupState: birth,
+      hardState,
+      entries: kept,
+    });
+    this.#order.follow(applied);
     await applied;
   }
 
@@ -211,22 +207,16 @@ export class WalnutRaftLog implements RaftLog {
    * nothing while saves are under way, or when it is too much.
    */
   async carryForward(): Promise<boolean> {
-    const { index, start, groupId } = this.#state;
-    if (this.#inFlight > 0 || index.dataBytes > MAX_CARRIED_BYTES) return false;
+    const { index, start } = this.#state;
+    if (!this.#accepted.isIdle || index.dataBytes > MAX_CARRIED_BYTES) return false;
     const entries = await this.entries(this.firstIndex, this.lastIndex + 1);
     await this.#exclusively(async () => {
       const last = entries.at(-1)?.index ?? start.index;
       const isStill = this.#state.start === start && this.#state.lastIndex === last;
       if (!isStill) return;
       const state = this.#groupState(start, this.#state.snapshot, true);
-      this.#writer.reset();
-      writeGroupState(this.#writer, state);
-      const ends = [this.#writer.length];
-      for (const entry of entries) {
-        writeEntry(this.#writer, groupId, undefined, entry);
-        ends.push(this.#writer.length);
-      }
-      const lsn = await this.#parts.stream.append(this.#pieces(ends), "synced");
+      const records = this.#encoder.save({ groupState: state, hardState: undefined, entries });
+      const lsn = await this.#parts.stream.append(records, "synced");
       applyGroupState(this.#parts.group, lsn, state);
       this.#parts.cache.clear();
       this.#put(entries, lsn + 1);
@@ -254,8 +244,7 @@ export class WalnutRaftLog implements RaftLog {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#lastSave;
-    await this.#exclusive;
+    await this.#order.settled();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -282,63 +271,24 @@ export class WalnutRaftLog implements RaftLog {
     return this.#groupState(this.#state.start, undefined, true);
   }
 
-  /** The records of a save. The hard state rides with the first entry, so that the LSNs of entries follow each other. */
-  #encode(
-    birth: GroupStateRecord | undefined,
-    hardState: HardState | undefined,
-    entries: readonly Entry[],
-  ): readonly Uint8Array[] {
-    const { groupId } = this.#state;
-    const writer = this.#writer;
-    writer.reset();
-    const ends: number[] = [];
-    if (birth !== undefined) {
-      writeGroupState(writer, birth);
-      ends.push(writer.length);
-    }
-    if (entries.length === 0 && hardState !== undefined) {
-      writeHardStateRecord(writer, groupId, hardState);
-      ends.push(writer.length);
-    }
-    for (const [position, entry] of entries.entries()) {
-      writeEntry(writer, groupId, position === 0 ? hardState : undefined, entry);
-      ends.push(writer.length);
-    }
-    return this.#pieces(ends);
-  }
-
-  #pieces(ends: readonly number[]): readonly Uint8Array[] {
-    return ends.map((end, piece) => this.#writer.view(ends[piece - 1] ?? 0, end));
-  }
-
-  #accept(hardState: HardState | undefined, entries: readonly Entry[]): void {
-    this.#inFlight++;
-    const last = entries.at(-1);
-    this.#accepted = {
-      hardState: hardState ?? this.#accepted.hardState,
-      lastIndex: last?.index ?? this.#accepted.lastIndex,
-      lastTerm: last?.term ?? this.#accepted.lastTerm,
-    };
-  }
-
   async #apply(
     previous: Promise<unknown>,
     appended: Promise<number>,
-    { birth, hardState, entries }: SavedParts,
+    { groupState, hardState, entries }: SavedRecords,
   ): Promise<void> {
     try {
       const [, outcome] = await Promise.all([previous, settle(appended)]);
       if ("error" in outcome) throw outcome.error;
-      if (birth !== undefined) applyGroupState(this.#parts.group, outcome.value, birth);
+      if (groupState !== undefined) applyGroupState(this.#parts.group, outcome.value, groupState);
       const [first] = entries;
       if (first !== undefined && first.index > this.#state.lastIndex + 1) {
         throw this.#lostPredecessor(first.index);
       }
       if (hardState !== undefined) this.#state.hardState = hardState;
-      this.#put(entries, outcome.value + (birth === undefined ? 0 : 1));
+      this.#put(entries, outcome.value + (groupState === undefined ? 0 : 1));
     } finally {
-      this.#inFlight--;
-      if (this.#inFlight === 0) this.#takeUp();
+      this.#accepted.end();
+      if (this.#accepted.isIdle) this.#isBorn = this.#parts.group.stateLsn > 0;
     }
   }
 
@@ -352,32 +302,11 @@ export class WalnutRaftLog implements RaftLog {
     }
   }
 
-  /** No save is under way: what is visible is what the next save has to follow. */
-  #takeUp(): void {
-    this.#accepted = this.#visible();
-    this.#isBorn = this.#parts.group.stateLsn > 0;
-  }
-
-  #visible(): { hardState: HardState; lastIndex: number; lastTerm: number } {
-    const { hardState, lastIndex } = this.#state;
-    return { hardState, lastIndex, lastTerm: this.#state.termOf(lastIndex) };
-  }
-
-  #acceptedTerm(index: number): number | undefined {
-    if (index === this.#accepted.lastIndex) return this.#accepted.lastTerm;
-    const isKnown = index >= this.#state.start.index && index <= this.#state.lastIndex;
-    return isKnown && this.#inFlight === 0 ? this.#state.termOf(index) : undefined;
-  }
-
   // --- Group states ---------------------------------------------------------------------------------------
 
-  /** Runs a task while no save is under way; saves that come meanwhile wait behind it. */
   async #exclusively(task: () => Promise<void>): Promise<void> {
-    while (this.#exclusive !== undefined) await this.#exclusive;
     this.#assertOpen();
-    const run = this.#lastSave.then(task);
-    this.#exclusive = run.catch(() => undefined).finally(() => (this.#exclusive = undefined));
-    await run;
+    await this.#order.exclusively(task);
   }
 
   async #writeGroupState(
@@ -386,17 +315,15 @@ export class WalnutRaftLog implements RaftLog {
     clearsEntries: boolean,
   ): Promise<void> {
     const record = this.#groupState(start, snapshot, clearsEntries);
-    this.#writer.reset();
-    writeGroupState(this.#writer, record);
-    const bytes = this.#writer.view(0, this.#writer.length);
     const lsn = await this.#parts.stream.append(
-      [bytes],
+      this.#encoder.save({ groupState: record, hardState: undefined, entries: [] }),
       this.#parts.unsafeNoSync ? "written" : "synced",
     );
     applyGroupState(this.#parts.group, lsn, record);
     if (clearsEntries) this.#parts.cache.clear();
     else this.#parts.cache.compact(start.index + 1);
-    this.#takeUp();
+    this.#accepted.takeUp();
+    this.#isBorn = true;
   }
 
   #groupState(
@@ -432,13 +359,6 @@ export class WalnutRaftLog implements RaftLog {
       details: { groupId },
     });
   }
-}
-
-/** What one save appended. */
-interface SavedParts {
-  readonly birth: GroupStateRecord | undefined;
-  readonly hardState: HardState | undefined;
-  readonly entries: readonly Entry[];
 }
 
 type Outcome = { readonly value: number } | { readonly error: unknown };
