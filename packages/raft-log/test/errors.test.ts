@@ -29,9 +29,9 @@ suite("errors of Raft storage", () => {
   test("are recognised by code", () => {
     const error = new RaftLogError("RAFT_COMPACTED", "gone", { details: { index: 3 } });
     assert.ok(isRaftLogError(error, "RAFT_COMPACTED"));
-    assert.ok(!isRaftLogError(error, "RAFT_UNAVAILABLE"));
-    assert.ok(!isRaftLogError(new Error("gone")));
     assert.deepEqual(error.details, { index: 3 });
+    assert.ok(!isRaftLogError(new Error("gone")));
+    assert.ok(!isRaftLogError(new RaftLogError("RAFT_CLOSED", "shut"), "RAFT_UNAVAILABLE"));
   });
 
   for (const [name, options] of [
