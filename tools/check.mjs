@@ -17,6 +17,7 @@ const STEPS = [
   { name: "types of packages", nodeArguments: [TSC, "-b", "tsconfig.build.json"] },
   // After the build: the linter sees other packages as they were built.
   { name: "lint", nodeArguments: [OXLINT, "--type-aware", "--deny-warnings"] },
+  { name: "types of the console", nodeArguments: [TSC, "-p", "packages/console/src/app"] },
   { name: "types of tests and tools", nodeArguments: [TSC, "-p", "tsconfig.json"] },
   {
     name: "house rules",

@@ -10,6 +10,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildConsole, cleanConsole } from "./build-console.mjs";
 
 /** Absolute path of the repository, with a separator at the end. */
 export const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -45,12 +46,14 @@ export function ensureInstalled() {
   writeFileSync(STAMP_FILE, stamp);
 }
 
-/** Compiles every package. The compiler itself skips what has not changed. */
+/** Compiles every package and bundles the console. Both skip what has not changed. */
 export function ensureBuilt(/** @type {readonly string[]} */ compilerArguments = []) {
   ensureInstalled();
   const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
   const { status } = runSync([compiler, "-b", "tsconfig.build.json", ...compilerArguments]);
   if (status !== 0) fail("the build failed; the messages above name file and line.");
+  if (compilerArguments.includes("--clean")) cleanConsole(ROOT);
+  else if (!buildConsole(ROOT)) fail("the console could not be bundled; see the messages above.");
 }
 
 /**

@@ -102,9 +102,22 @@ const PACKAGE_USES: Readonly<Record<string, readonly string[]>> = {
   "raft-log": ["wal"],
   series: ["wal"],
   spool: ["wal"],
-  server: ["wal"],
+  console: [],
+  // Of the console only the path of its built files.
+  server: ["wal", "console"],
   cli: ["wal", "raft-log", "series", "spool", "server"],
 };
+
+/**
+ * The part of the console that runs in browsers. The build bundles what it imports, so its libraries are
+ * devDependencies and it has nothing of Node.
+ */
+const BROWSER_SOURCES = "packages/console/src/app/";
+
+/** True for sources that are bundled for browsers. */
+export function isBrowserSource(file: string): boolean {
+  return file.startsWith(BROWSER_SOURCES);
+}
 
 /** Says what is wrong when `file` imports `specifier`, or `undefined` when nothing is. */
 export function importComplaint(
@@ -115,12 +128,14 @@ export function importComplaint(
   const own = /^packages\/([^/]+)\/([^/]+)\/(.+)$/.exec(file);
   if (own === null) return undefined;
   const [, packageName = "", folder = "", path = ""] = own;
+  if (isBrowserSource(file) && specifier.startsWith("node:")) return "browsers have no Node";
   if (specifier.startsWith(".")) {
     const target = posix.join(posix.dirname(file), specifier);
     if (!target.startsWith(`packages/${packageName}/`)) return "reaches into another package";
     if (folder !== "src") return undefined;
     const targetPath = target.slice(`packages/${packageName}/src/`.length);
     if (!target.startsWith(`packages/${packageName}/src/`)) return "sources import only sources";
+    if (isBrowserSource(target) !== isBrowserSource(file)) return "browser and server are apart";
     return packageName === "wal" ? layerComplaint(path, targetPath, kind) : undefined;
   }
   const packageComplaint = ourPackageComplaint(packageName, folder, specifier);

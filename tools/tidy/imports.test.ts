@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { builtinModules } from "node:module";
 import { suite, test } from "node:test";
 import { assertNoComplaints } from "./complaints.ts";
-import { importComplaint } from "./import-rules.ts";
+import { importComplaint, isBrowserSource } from "./import-rules.ts";
 import { readText, typeScriptFiles } from "./repository-files.ts";
 import { moduleReferences, withoutComments } from "./source-text.ts";
 
@@ -93,6 +93,18 @@ suite("import rules", () => {
     },
     { file: "packages/server/test/x.test.ts", specifier: "@walnut/testkit" },
     { file: "packages/server/src/x.ts", specifier: "@walnut/wal" },
+    { file: "packages/console/src/app/x.tsx", specifier: "./y.tsx" },
+    { file: "packages/console/src/app/x.tsx", specifier: "preact" },
+    {
+      file: "packages/console/src/app/x.tsx",
+      specifier: "node:path",
+      complaint: "browsers have no Node",
+    },
+    {
+      file: "packages/console/src/index.ts",
+      specifier: "./app/x.ts",
+      complaint: "browser and server are apart",
+    },
   ];
   for (const { file, specifier, complaint } of cases) {
     test(`${complaint === undefined ? "allow" : "refuse"} ${specifier} in ${file}`, () => {
@@ -154,7 +166,7 @@ function declaredFor(file: string): ReadonlySet<string> {
   if (packageName === undefined) return new Set(Object.keys(root.devDependencies));
   const own = JSON.parse(readText(`packages/${packageName}/package.json`));
   const forUsers = { [own.name]: "", ...own.dependencies, ...own.peerDependencies };
-  if (folder === "src") return new Set(Object.keys(forUsers));
+  if (folder === "src" && !isBrowserSource(file)) return new Set(Object.keys(forUsers));
   return new Set(Object.keys({ ...forUsers, ...own.devDependencies, ...root.devDependencies }));
 }
 

@@ -13,12 +13,12 @@ export const repositoryFiles: readonly string[] = listFiles();
 
 /** Sources of the packages: `packages/<name>/src`. */
 export const sourceFiles: readonly string[] = repositoryFiles.filter((file) =>
-  /^packages\/[^/]+\/src\/.*\.ts$/.test(file),
+  /^packages\/[^/]+\/src\/.*\.tsx?$/.test(file),
 );
 
 /** All TypeScript of ours: sources, tests, benchmarks, tools. */
 export const typeScriptFiles: readonly string[] = repositoryFiles.filter((file) =>
-  /^(packages|tools)\/.*\.ts$/.test(file),
+  /^(packages|tools)\/.*\.tsx?$/.test(file),
 );
 
 /** Every document for people. */

@@ -29,14 +29,14 @@ suite("sources", () => {
     assertNoComplaints(
       [...typeScriptFiles, ...toolFiles].filter(
         (file) =>
-          !/\/[a-z0-9]+(-[a-z0-9]+)*(\.(test|crash|fuzz|bench|property))*\.(ts|mjs)$/.test(file),
+          !/\/[a-z0-9]+(-[a-z0-9]+)*(\.(test|crash|fuzz|bench|property))*\.(tsx?|mjs)$/.test(file),
       ),
     );
   });
 
   test("have names that say more than utils, helpers, common or types", () => {
     assertNoComplaints(
-      typeScriptFiles.filter((file) => /\/(utils?|helpers?|common|types|misc)\.ts$/.test(file)),
+      typeScriptFiles.filter((file) => /\/(utils?|helpers?|common|types|misc)\.tsx?$/.test(file)),
     );
   });
 

@@ -9,6 +9,8 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { exposedHistogram, type HistogramSource } from "./histogram-source.ts";
 import type { RequestObserver } from "./http/request-handler.ts";
 import type { WriteObserver, WriteProtocol } from "./http/ingest-service.ts";
+import type { RequestOverview } from "./overview/overview.ts";
+import { sumHistograms } from "./overview/summed-histogram.ts";
 
 /** One number, or one number per value of a label, that is read when metrics are asked for. */
 export interface MetricSource {
@@ -25,8 +27,14 @@ export interface MetricSource {
 const PREFIX = "walnut_";
 const MS_PER_SECOND = 1_000;
 const DURATION_BUCKETS_SECONDS = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
+  0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 ];
+
+/** What {@link ServerMetrics} counted about requests since the start. */
+export type RequestCounts = Omit<RequestOverview, "inFlight" | "inFlightBytes">;
+
+/** Routes that take data are called `write_…`. */
+const WRITE_ROUTE_PREFIX = "write";
 
 interface RouteCounters {
   readonly byStatus: Map<number, number>;
@@ -122,6 +130,24 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
     return this.#registry.contentType;
   }
 
+  /** What was counted about requests, as numbers. */
+  async requestCounts(): Promise<RequestCounts> {
+    const byStatus = new Map<number, number>();
+    for (const route of this.#routes.values()) {
+      for (const [status, count] of route.byStatus) add(byStatus, status, count);
+    }
+    return {
+      writes: sum(this.#writesByProtocol),
+      rows: sum(this.#rowsByProtocol),
+      bytes: sum(this.#bytesByProtocol),
+      byStatus: Object.fromEntries(byStatus),
+      errors: Object.fromEntries(this.#errorsByCode),
+      writeMs: sumHistograms((await this.#durations.get()).values, (route) =>
+        route.startsWith(WRITE_ROUTE_PREFIX),
+      ),
+    };
+  }
+
   /** All numbers as text. */
   render(): Promise<string> {
     return this.#registry.metrics();
@@ -201,4 +227,10 @@ function labelled(
 
 function add<Key>(counts: Map<Key, number>, key: Key, amount: number): void {
   counts.set(key, (counts.get(key) ?? 0) + amount);
+}
+
+function sum(counts: ReadonlyMap<unknown, number>): number {
+  let total = 0;
+  for (const count of counts.values()) total += count;
+  return total;
 }

@@ -12,6 +12,8 @@ import { ByteBudget } from "./byte-budget.ts";
 import { prepareDataDirectory } from "./data-directory.ts";
 import { ServerError } from "./errors.ts";
 import { Authenticator } from "./http/authentication.ts";
+import { readConsoleFiles } from "./http/console-files.ts";
+import { consoleRoutes } from "./http/console-routes.ts";
 import { healthRoutes } from "./http/health-routes.ts";
 import { listenHttp, type HttpListener } from "./http/http-server.ts";
 import { IngestService } from "./http/ingest-service.ts";
@@ -23,6 +25,7 @@ import {
 } from "./http/compaction-routes.ts";
 import { collectdRoutes } from "./http/collectd-routes.ts";
 import { prometheusRoutes } from "./http/prometheus-routes.ts";
+import { overviewRoutes } from "./http/overview-routes.ts";
 import { queryRoutes } from "./http/query-routes.ts";
 import { RequestHandler } from "./http/request-handler.ts";
 import { RecoveryGate } from "./http/recovery-gate.ts";
@@ -33,6 +36,7 @@ import { writeRoutes } from "./http/write-routes.ts";
 import { KnownWrites } from "./idempotency/known-writes.ts";
 import { clientLimitsOf } from "./limits/client-limits.ts";
 import { ClientShares } from "./limits/client-shares.ts";
+import { TableCounters } from "./overview/table-counters.ts";
 import { removeProcessId, writeProcessId } from "./process-id-file.ts";
 import type { RecoverySummary } from "./recovery-summary.ts";
 import { resolveServerOptions } from "./resolve-server-options.ts";
@@ -112,6 +116,7 @@ class RunningServer implements WalnutServer {
   readonly #budget: ByteBudget;
   readonly #metrics: ServerMetrics = new ServerMetrics();
   readonly #knownWrites: KnownWrites;
+  readonly #tableCounters: TableCounters = new TableCounters(() => performance.now());
   readonly #handler: RequestHandler;
   readonly #group: WorkerGroup = new SingleWorker();
   #listener: HttpListener | undefined;
@@ -271,7 +276,14 @@ class RunningServer implements WalnutServer {
         assertCapacity: () => this.#openStorage().assertCapacity(),
         write: (batch, identity) => this.#openStorage().write(batch, identity),
       },
-      observer: this.#metrics,
+      observer: {
+        observeWrite: (protocol, rows, bytes, tables) => {
+          this.#metrics.observeWrite(protocol, rows, bytes);
+          this.#tableCounters.count(tables, bytes);
+        },
+        observeDropped: (kind, count) => this.#metrics.observeDropped(kind, count),
+        observeReplay: () => this.#metrics.observeReplay(),
+      },
       nowMs,
     });
     return new Router([
@@ -286,6 +298,18 @@ class RunningServer implements WalnutServer {
       ...influxRoutes({ listDatabases: () => this.#listDatabases() }),
       ...this.#access.routes(),
       ...compactionRoutes(this.#dataLife),
+      ...overviewRoutes({
+        group: this.#group,
+        options,
+        state: this.#state,
+        storage: () => this.#storage,
+        budget: this.#budget,
+        activeRequests: () => this.#handler.activeRequests,
+        requestCounts: () => this.#metrics.requestCounts(),
+        tableCounters: this.#tableCounters,
+        nowMs,
+      }),
+      ...consoleRoutes(readConsoleFiles()),
       ...walRoutes({ storage: () => this.#openStorage(), options }),
       ...healthRoutes({
         state: this.#state,

@@ -91,7 +91,7 @@ export function walFilesReport(facts: {
 
 /** Body of `/api/wal/health`. Limits come from the configuration, never from constants of their own. */
 export function walHealthReport(facts: WalHealthFacts): object {
-  const findings = findProblems(facts);
+  const findings = findWalProblems(facts);
   const { status } = facts;
   return {
     healthy: findings.length === 0,
@@ -111,14 +111,16 @@ export function walHealthReport(facts: WalHealthFacts): object {
   };
 }
 
-interface Finding {
+/** Something that is not as it should be, and what to do about it. */
+export interface WalFinding {
   readonly issue: string;
   readonly recommendation: string;
 }
 
-function findProblems(facts: WalHealthFacts): readonly Finding[] {
+/** Everything that is not as it should be; empty when all is well. */
+export function findWalProblems(facts: WalHealthFacts): readonly WalFinding[] {
   const { status, options } = facts;
-  const findings: Finding[] = [];
+  const findings: WalFinding[] = [];
   if (status.state === "poisoned") {
     findings.push({
       issue: `the log refuses writes: ${status.failure ?? "a write failed"}`,

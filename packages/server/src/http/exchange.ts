@@ -1,5 +1,5 @@
 /**
- * One request and its answer, as the routes see it: target, parameters, headers, and three ways to answer.
+ * One request and its answer, as the routes see it: target, parameters, headers, and the ways to answer.
  *
  * Every answer goes out through here, so that length, type and connection headers are always right. It
  * knows nothing of routes, tokens or the store.
@@ -78,6 +78,12 @@ export class Exchange {
     this.response.end();
   }
 
+  /** Answers 304: what the client has is current. */
+  notModified(headers: AnswerHeaders): void {
+    this.response.writeHead(304, headers);
+    this.response.end();
+  }
+
   /** Answers with JSON text. */
   json(status: number, text: string, headers: AnswerHeaders = NO_HEADERS): void {
     this.text(status, "application/json; charset=utf-8", text, headers);
@@ -85,7 +91,11 @@ export class Exchange {
 
   /** Answers with text of a given type. */
   text(status: number, type: string, text: string, headers: AnswerHeaders = NO_HEADERS): void {
-    const body = Buffer.from(text, "utf8");
+    this.bytes(status, type, Buffer.from(text, "utf8"), headers);
+  }
+
+  /** Answers with bytes of a given type. */
+  bytes(status: number, type: string, body: Uint8Array, headers: AnswerHeaders): void {
     this.response.writeHead(status, {
       ...headers,
       "Content-Type": type,

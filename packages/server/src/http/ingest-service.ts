@@ -10,6 +10,7 @@ import type { ByteBudget, ByteLease } from "../byte-budget.ts";
 import type { WriteIdentity } from "../idempotency/write-identity.ts";
 import type { WriteOutcome } from "../idempotency/write-once.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
+import type { TableRows } from "../overview/table-counters.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
 import { batchBytes } from "../store/memtable.ts";
 import { BodyMemory, type BodyMemoryLoan } from "./body-memory.ts";
@@ -34,7 +35,12 @@ export interface BatchWriter {
 
 /** Told about every accepted request. */
 export interface WriteObserver {
-  observeWrite(protocol: WriteProtocol, rows: number, bytes: number): void;
+  observeWrite(
+    protocol: WriteProtocol,
+    rows: number,
+    bytes: number,
+    tables: readonly TableRows[],
+  ): void;
   /** Told what a request held that is not stored by rule, such as stale markers. */
   observeDropped(kind: string, count: number): void;
   /** Told about a request that was answered again without being stored again. */
@@ -113,7 +119,7 @@ export class IngestService {
         exchange.noContent(this.#replayHeaders);
         return true;
       }
-      observer.observeWrite(target.protocol, batch.rowCount, bodyBytes);
+      observer.observeWrite(target.protocol, batch.rowCount, bodyBytes, batch.tables);
       exchange.noContent(this.#headers);
       return true;
     } finally {

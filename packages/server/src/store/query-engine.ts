@@ -175,7 +175,7 @@ export class QueryEngine {
       return await this.#fetch(prepared, deadline);
     } catch (error) {
       if (isFatalEngineError(error)) this.#engine = undefined;
-      throw deadline.reason ?? toQueryError(error, name);
+      throw deadline.reason ?? toQueryError(error, { sql, privateName: name });
     } finally {
       deadline.unwatch();
       for (const rows of published) rows.release();

@@ -3,6 +3,7 @@
  * DuckDB begins each message with the kind of error. Pure.
  */
 import { ServerError } from "../errors.ts";
+import { errorOffsetBytes } from "./query-error-place.ts";
 
 /** Kinds that a different query would not meet. */
 const CLIENT_KINDS: ReadonlySet<string> = new Set([
@@ -28,10 +29,14 @@ export function isFatalEngineError(error: unknown): boolean {
 /**
  * An error of the engine with a code of ours; errors that have one already pass through.
  *
- * @param privateName - name that the engine saw and the client does not know, removed from the message
+ * @param query.privateName - name that the engine saw and the client does not know, removed from the message
  */
-export function toQueryError(error: unknown, privateName: string): ServerError {
+export function toQueryError(
+  error: unknown,
+  query: { readonly sql: string; readonly privateName: string },
+): ServerError {
   if (error instanceof ServerError) return error;
+  const { privateName } = query;
   // What follows the first paragraph points into a text that is not quite the client's.
   const [paragraph = ""] = messageOf(error).split(/\n\n?LINE \d+:/);
   const message = paragraph
@@ -40,7 +45,9 @@ export function toQueryError(error: unknown, privateName: string): ServerError {
     .trim();
   const kind = /^[A-Z][A-Za-z ]*? Error(?=:)/.exec(message)?.[0] ?? "";
   const code = CLIENT_KINDS.has(kind) ? "SERVER_INVALID_QUERY" : "SERVER_QUERY_FAILED";
-  return new ServerError(code, message, { cause: error });
+  const offsetBytes = errorOffsetBytes(messageOf(error), query);
+  const details = offsetBytes === undefined ? {} : { offsetBytes };
+  return new ServerError(code, message, { details, cause: error });
 }
 
 function messageOf(error: unknown): string {

@@ -44,10 +44,12 @@ export function findReferences(tree: unknown): readonly TableReference[] {
   if (!isRecord(tree)) throw invalid("the query could not be parsed");
   if (tree["error"] === true) {
     const message = textOf(tree["error_message"]);
+    const offsetBytes = Number(tree["position"]);
     throw invalid(
       tree["error_type"] === "not implemented"
         ? "only SELECT is allowed, and exactly one statement"
         : message,
+      Number.isInteger(offsetBytes) ? { offsetBytes } : {},
     );
   }
   const statements = tree["statements"];
@@ -164,6 +166,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function invalid(reason: string, details: Readonly<Record<string, string>> = {}): ServerError {
+function invalid(
+  reason: string,
+  details: Readonly<Record<string, string | number>> = {},
+): ServerError {
   return new ServerError("SERVER_INVALID_QUERY", reason, { details });
 }

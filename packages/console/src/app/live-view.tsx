@@ -1,0 +1,43 @@
+/** The view of what is happening now: figures first, then what is coming in, the log, latencies, tables, the start. */
+import type { VNode } from "preact";
+import type { History } from "./history.ts";
+import { KeyFigures } from "./key-figures.tsx";
+import { LogPanel } from "./log-panel.tsx";
+import {
+  BytesPanel,
+  BytesPerSyncPanel,
+  RequestsPanel,
+  RowsPanel,
+  SyncLatencyPanel,
+  WriteLatencyPanel,
+} from "./rate-panels.tsx";
+import { RecoveryPanel } from "./recovery-panel.tsx";
+import { TablesPanel } from "./tables-panel.tsx";
+
+/** Everything live. `onOpen` is called with a table whose rows somebody wants to see. */
+export function LiveView(props: {
+  readonly history: History;
+  readonly palette: string;
+  readonly onOpen: (database: string, measurement: string) => void;
+}): VNode {
+  const { history, palette, onOpen } = props;
+  const { latest } = history;
+  return (
+    <>
+      <KeyFigures history={history} />
+      <div class="grid">
+        <RowsPanel {...{ history, palette }} />
+        <RequestsPanel history={history} />
+        {latest === undefined ? null : <LogPanel overview={latest} />}
+        <div class="quarters">
+          <WriteLatencyPanel {...{ history, palette }} />
+          <SyncLatencyPanel {...{ history, palette }} />
+          <BytesPanel {...{ history, palette }} />
+          <BytesPerSyncPanel {...{ history, palette }} />
+        </div>
+        <TablesPanel history={history} onOpen={onOpen} />
+        <RecoveryPanel history={history} />
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,148 @@
+/**
+ * What an operator should know now, in words, with what to do. Pure.
+ *
+ * The server finds most of it; the console adds what is only seen from outside: refused requests, and a server that
+ * does not answer.
+ */
+import type { Overview } from "./overview.ts";
+import { formatBytes, formatCount, formatDuration } from "./quantity.ts";
+import type { Sample } from "./rates.ts";
+
+/** One message. */
+export interface Notice {
+  readonly tone: "bad" | "warning" | "note";
+  readonly title: string;
+  readonly advice: string;
+}
+
+/** Error codes that mean trouble, and not just a wrong request. */
+const TROUBLE: Readonly<Record<string, Omit<Notice, "title"> & { readonly what: string }>> = {
+  SERVER_OVERLOADED: {
+    tone: "warning",
+    what: "writes refused for want of room (503)",
+    advice:
+      "Clients should wait for Retry-After and send again. If it lasts: fewer clients at once, a faster disk, or a higher maxMemoryBytes.",
+  },
+  SERVER_WAL_UNAVAILABLE: {
+    tone: "bad",
+    what: "writes refused because the log cannot take them (503)",
+    advice:
+      "The disk is full or has failed. Free space on the log’s device; writing resumes by itself. After a failed disk: replace it and restart.",
+  },
+  SERVER_TOO_MANY_REQUESTS: {
+    tone: "warning",
+    what: "requests of clients over their share (429)",
+    advice: "The clients should wait for Retry-After. Others are not affected.",
+  },
+  SERVER_UNAUTHORIZED: {
+    tone: "warning",
+    what: "requests without a valid token (401)",
+    advice: "A client uses an old or wrong token. Look at its configuration.",
+  },
+  SERVER_TYPE_CONFLICT: {
+    tone: "warning",
+    what: "writes refused because a field changed its type (400)",
+    advice: "The client’s answer names the field and both types. Make the writers agree.",
+  },
+  SERVER_INTERNAL: {
+    tone: "bad",
+    what: "requests that met a mistake of the server (500)",
+    advice: "The server’s log has the details.",
+  },
+};
+
+/** Everything to be told, the worst first. */
+export function findNotices(overview: Overview, sample: Sample | undefined): readonly Notice[] {
+  const notices = [
+    ...silentNotices(overview),
+    ...phaseNotices(overview),
+    ...findingNotices(overview),
+  ];
+  for (const [code, perSecond] of sample?.errors ?? []) {
+    const trouble = TROUBLE[code];
+    if (trouble === undefined) continue;
+    notices.push({
+      tone: trouble.tone,
+      title: `${formatCount(perSecond)}/s ${trouble.what}`,
+      advice: trouble.advice,
+    });
+  }
+  const order = ["bad", "warning", "note"];
+  return notices.toSorted((a, b) => order.indexOf(a.tone) - order.indexOf(b.tone));
+}
+
+/** What to say when the server does not answer. */
+export function unreachableNotice(reason: string, sinceMs: number): Notice {
+  return {
+    tone: "bad",
+    title: `No answer for ${formatDuration(sinceMs)}: ${reason}`,
+    advice:
+      "Is the server running, and is it reached from here? The console goes on trying; what you see is the last known state.",
+  };
+}
+
+function silentNotices({ silent }: Overview): readonly Notice[] {
+  return silent.map(({ worker, reason }) => ({
+    tone: "bad",
+    title: `Worker ${worker} does not answer: ${reason}`,
+    advice:
+      "It is started again when its process has ended, and recovers its log. Its numbers are missing here until then.",
+  }));
+}
+
+function phaseNotices(overview: Overview): readonly Notice[] {
+  return overview.workers.flatMap((worker): readonly Notice[] => {
+    const name = overview.workers.length === 1 ? "The server" : `Worker ${worker.worker}`;
+    switch (worker.phase) {
+      case "ready":
+        return [];
+      case "recovering":
+        return [
+          {
+            tone: "note",
+            title: `${name} is recovering its log: ${formatBytes(worker.progress.bytesDone)} of ${formatBytes(worker.progress.bytesTotal)}${timeLeft(worker.progress)}`,
+            advice:
+              "Nothing to do. Writes and queries are served when it is done; /ready says when.",
+          },
+        ];
+      case "stopping":
+        return [
+          {
+            tone: "note",
+            title: `${name} is stopping`,
+            advice: "Requests in flight are answered and rows are flushed first.",
+          },
+        ];
+      case "failed":
+      case "closed":
+        return [
+          {
+            tone: "bad",
+            title: `${name} could not start`,
+            advice: "The server’s log says why. Nothing in the data directory was given up.",
+          },
+        ];
+    }
+  });
+}
+
+function timeLeft({ etaSeconds }: Overview["workers"][number]["progress"]): string {
+  return etaSeconds === undefined ? "" : `, ${formatDuration(etaSeconds * 1_000)} left`;
+}
+
+function findingNotices({ workers }: Overview): readonly Notice[] {
+  return workers.flatMap(({ worker, findings, logs }) =>
+    findings.map(({ issue, recommendation }): Notice => {
+      const where = workers.length === 1 ? "" : `Worker ${worker}: `;
+      return {
+        tone: logs.some(({ state }) => state === "poisoned") ? "bad" : "warning",
+        title: where === "" ? capitalised(issue) : where + issue,
+        advice: `${capitalised(recommendation)}.`,
+      };
+    }),
+  );
+}
+
+function capitalised(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}

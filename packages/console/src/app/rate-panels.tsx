@@ -1,0 +1,211 @@
+/** What is coming in, and how fast it is answered and made durable: the charts of the live view. */
+import type { VNode } from "preact";
+import { isGap, lineOf, newestSample, timesOf, windowOf, type History } from "./history.ts";
+import { Empty, Panel } from "./panel.tsx";
+import { BYTE_STEPS, formatBytes, formatCount, formatMilliseconds } from "./quantity.ts";
+import { counts } from "./rates.ts";
+import { TimeChart, type ChartLine } from "./time-chart.tsx";
+
+interface RatePanelProps {
+  readonly history: History;
+  readonly palette: string;
+}
+
+const CHART_HEIGHT_PX = 190;
+const SMALL_CHART_HEIGHT_PX = 150;
+/** Tables with a line of their own; the others are drawn as one. */
+const TABLE_LINES = 5;
+
+/** Rows per second by measurement. */
+export function RowsPanel({ history, palette }: RatePanelProps): VNode {
+  return (
+    <Panel id="rows" title="Rows per second" note="by measurement" class="wide">
+      <LiveChart
+        title="Rows per second by measurement"
+        lines={tableLines(history)}
+        format={formatCount}
+        scale="zero"
+        heightPx={CHART_HEIGHT_PX}
+        {...{ history, palette }}
+      />
+    </Panel>
+  );
+}
+
+/** Bytes per second, as they came. */
+export function BytesPanel({ history, palette }: RatePanelProps): VNode {
+  const lines = [{ label: "accepted", values: lineOf(history, (sample) => sample.bytesPerSecond) }];
+  return (
+    <Panel id="bytes" title="Bytes per second" note="bodies, uncompressed">
+      <LiveChart
+        title="Bytes per second"
+        lines={lines}
+        format={formatBytes}
+        scale="zero"
+        steps={BYTE_STEPS}
+        heightPx={SMALL_CHART_HEIGHT_PX}
+        {...{ history, palette }}
+      />
+    </Panel>
+  );
+}
+
+/** How well syncs are shared: the more bytes, the more writers share one. */
+export function BytesPerSyncPanel({ history, palette }: RatePanelProps): VNode {
+  const lines = [{ label: "written", values: lineOf(history, (sample) => sample.bytesPerSync) }];
+  return (
+    <Panel id="bytes-per-sync" title="Bytes per sync" note="how well syncs are shared">
+      <LiveChart
+        title="Bytes written per sync"
+        lines={lines}
+        format={formatBytes}
+        scale="zero"
+        steps={BYTE_STEPS}
+        heightPx={SMALL_CHART_HEIGHT_PX}
+        {...{ history, palette }}
+      />
+    </Panel>
+  );
+}
+
+/** Time from the headers of a write to its answer. */
+export function WriteLatencyPanel({ history, palette }: RatePanelProps): VNode {
+  const lines = [
+    { label: "p50", values: lineOf(history, ({ writes }) => writes.p50) },
+    { label: "p99", values: lineOf(history, ({ writes }) => writes.p99) },
+    { label: "max", values: lineOf(history, ({ writes }) => writes.max), isFaint: true },
+  ];
+  return (
+    <Panel id="write-latency" title="Write latency" note="sync included">
+      <LiveChart
+        title="Latency of writes"
+        lines={lines}
+        format={formatMilliseconds}
+        scale="powers"
+        heightPx={SMALL_CHART_HEIGHT_PX}
+        {...{ history, palette }}
+      />
+    </Panel>
+  );
+}
+
+/** Time of the device. */
+export function SyncLatencyPanel({ history, palette }: RatePanelProps): VNode {
+  const lines = [
+    { label: "p50", values: lineOf(history, ({ syncs }) => syncs.p50) },
+    { label: "p99", values: lineOf(history, ({ syncs }) => syncs.p99) },
+    { label: "max", values: lineOf(history, ({ syncs }) => syncs.max), isFaint: true },
+  ];
+  return (
+    <Panel id="sync-latency" title="Sync latency" note="the disk’s part of it">
+      <LiveChart
+        title="Latency of syncs"
+        lines={lines}
+        format={formatMilliseconds}
+        scale="powers"
+        heightPx={SMALL_CHART_HEIGHT_PX}
+        {...{ history, palette }}
+      />
+    </Panel>
+  );
+}
+
+/** Answers by status, refusals by code. */
+export function RequestsPanel({ history }: { readonly history: History }): VNode {
+  const { latest } = history;
+  const sample = newestSample(history);
+  const statuses = latest === undefined ? [] : [...counts(latest, "byStatus")];
+  const errors = latest === undefined ? [] : [...counts(latest, "errors")];
+  const rows = [
+    ...statuses.map(([name, count]) => ({ name, count, rate: sample?.statuses.get(name) ?? 0 })),
+    ...errors.map(([name, count]) => ({ name, count, rate: sample?.errors.get(name) ?? 0 })),
+  ];
+  return (
+    <Panel id="requests" title="Answers" note="by status, and why refused">
+      {rows.length === 0 ? (
+        <Empty>No request has been answered yet.</Empty>
+      ) : (
+        <div class="scroll short" tabIndex={0} role="region" aria-labelledby="requests-title">
+          <AnswerTable rows={rows} />
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+function AnswerTable(props: {
+  readonly rows: readonly {
+    readonly name: string;
+    readonly count: number;
+    readonly rate: number;
+  }[];
+}): VNode {
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Status or code</th>
+          <th scope="col" class="number">
+            per s
+          </th>
+          <th scope="col" class="number">
+            since start
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {props.rows.map(({ name, count, rate }) => (
+          <tr key={name}>
+            <th scope="row" class={/^[123]/.test(name) ? "" : "refused"}>
+              {name}
+            </th>
+            <td class="number">{formatCount(rate)}</td>
+            <td class="number">{formatCount(count)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function LiveChart(
+  props: RatePanelProps & {
+    readonly title: string;
+    readonly lines: readonly ChartLine[];
+    readonly format: (value: number | undefined) => string;
+    readonly scale: "zero" | "powers";
+    readonly steps?: readonly number[];
+    readonly heightPx: number;
+  },
+): VNode {
+  const { history, ...rest } = props;
+  return <TimeChart {...rest} times={timesOf(history)} window={windowOf(history)} group="live" />;
+}
+
+/** The busiest tables of the whole history, so that lines do not come and go. */
+function tableLines(history: History): readonly ChartLine[] {
+  const totals = new Map<string, number>();
+  for (const moment of history.moments) {
+    if (isGap(moment)) continue;
+    for (const [title, { rowsPerSecond }] of moment.tables) {
+      totals.set(title, (totals.get(title) ?? 0) + rowsPerSecond);
+    }
+  }
+  const busiest = [...totals]
+    .filter(([, total]) => total > 0)
+    .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  const named = busiest.slice(0, TABLE_LINES).map(([title]) => title);
+  // In the order of names: a line keeps its colour when another overtakes it.
+  const lines = named.sort().map((title): ChartLine => ({
+    label: title,
+    values: lineOf(history, ({ tables }) => tables.get(title)?.rowsPerSecond ?? 0),
+  }));
+  if (lines.length === 0) {
+    return [{ label: "all", values: lineOf(history, ({ rowsPerSecond }) => rowsPerSecond) }];
+  }
+  if (busiest.length <= TABLE_LINES) return lines;
+  const others = lineOf(history, ({ rowsPerSecond, tables }) =>
+    named.reduce((rest, title) => rest - (tables.get(title)?.rowsPerSecond ?? 0), rowsPerSecond),
+  );
+  return [...lines, { label: "others", values: others }];
+}

@@ -1,0 +1,107 @@
+/** Every measurement: what comes in, what is in memory, what is in Parquet. */
+import type { ComponentChildren, VNode } from "preact";
+import { FirstPoint } from "./first-point.tsx";
+import { newestSample, type History } from "./history.ts";
+import type { Overview, TableNumbers } from "./overview.ts";
+import { Panel } from "./panel.tsx";
+import { formatBytes, formatCount, formatDuration } from "./quantity.ts";
+import { tableTitle, type Sample, type TableRate } from "./rates.ts";
+
+type OnOpen = (database: string, measurement: string) => void;
+
+const TITLES = ["Rows/s", "Bytes/s", "In memory", "In Parquet", "Files", "Size"];
+
+/** A table of tables. `onOpen` is called with the one whose rows somebody wants to see. */
+export function TablesPanel(props: { readonly history: History; readonly onOpen: OnOpen }): VNode {
+  const { history, onOpen } = props;
+  const { latest } = history;
+  const hasTables = latest !== undefined && latest.tables.length > 0;
+  const ages = latest?.workers.map(({ store }) => store?.oldestUnflushedAgeMs ?? 0) ?? [];
+  const note = `oldest row outside of Parquet: ${formatDuration(Math.max(0, ...ages))}`;
+  return (
+    <Panel
+      id="tables"
+      title="Measurements and Parquet"
+      note={hasTables ? note : undefined}
+      class="wide"
+    >
+      {hasTables ? (
+        <div class="scroll" tabIndex={0} role="region" aria-labelledby="tables-title">
+          <Tables overview={latest} sample={newestSample(history)} onOpen={onOpen} />
+        </div>
+      ) : (
+        <FirstPoint isReady={latest?.workers.some(({ store }) => store !== null) ?? false} />
+      )}
+    </Panel>
+  );
+}
+
+function Tables(props: {
+  readonly overview: Overview;
+  readonly sample: Sample | undefined;
+  readonly onOpen: OnOpen;
+}): VNode {
+  const { overview, sample, onOpen } = props;
+  const { others } = overview;
+  // By name: rows that change places every second cannot be read.
+  const tables = overview.tables.toSorted((a, b) => (tableTitle(a) < tableTitle(b) ? -1 : 1));
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Measurement</th>
+          {TITLES.map((title) => (
+            <th key={title} scope="col" class="number">
+              {title}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {tables.map((table) => (
+          <Row key={tableTitle(table)} numbers={table} rate={sample?.tables.get(tableTitle(table))}>
+            <button
+              type="button"
+              class="link"
+              title="Show its newest rows"
+              onClick={() => onOpen(table.database, table.measurement)}
+            >
+              {tableTitle(table)}
+            </button>
+          </Row>
+        ))}
+        {others.tables === 0 ? null : (
+          <Row numbers={others} rate={undefined}>
+            {formatCount(others.tables)} quieter ones
+          </Row>
+        )}
+      </tbody>
+    </table>
+  );
+}
+
+function Row(props: {
+  readonly numbers: TableNumbers;
+  readonly rate: TableRate | undefined;
+  readonly children: ComponentChildren;
+}): VNode {
+  const { numbers, rate, children } = props;
+  const cells = [
+    formatCount(rate?.rowsPerSecond),
+    formatBytes(rate?.bytesPerSecond),
+    formatCount(numbers.rowsInMemory),
+    formatCount(numbers.rowsOnDisk),
+    formatCount(numbers.files),
+    formatBytes(numbers.bytesOnDisk),
+  ];
+  return (
+    <tr>
+      <th scope="row">{children}</th>
+      {cells.map((text, index) => (
+        <td key={index} class="number">
+          {text}
+        </td>
+      ))}
+    </tr>
+  );
+}
