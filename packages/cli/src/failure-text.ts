@@ -12,6 +12,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   WAL_LOCKED: "stop the other process, or use another directory",
   WAL_NO_SPACE: "free some space on this disk and start again; nothing acknowledged is lost",
   WAL_CORRUPT: "keep a copy of the data directory before anything else; see docs/recovery.md",
+  SERVER_LOG_MISSING: "mount the disk of the log, or bring the log back; see docs/operations.md",
   SERVER_STORAGE_CORRUPT: "keep a copy of the data directory before anything else",
   WAL_UNSUPPORTED_FORMAT: "this data was written by a newer Walnut; upgrade this one",
 };

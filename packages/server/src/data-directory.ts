@@ -19,6 +19,14 @@ const DIRECTORY_MODE = 0o700;
  * @throws {ServerError} `SERVER_INVALID_OPTION` when it is no directory, or cannot be made or written
  */
 export async function prepareDataDirectory(path: string): Promise<string> {
+  return await prepareDirectory(path, "dataDirectory");
+}
+
+/** The same for the directory that an option names. */
+export async function prepareDirectory(
+  path: string,
+  option: "dataDirectory" | "walDirectory",
+): Promise<string> {
   const directory = resolve(path);
   try {
     const firstCreated = await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
@@ -28,8 +36,8 @@ export async function prepareDataDirectory(path: string): Promise<string> {
   } catch (error) {
     throw new ServerError(
       "SERVER_INVALID_OPTION",
-      `the data directory ${directory} cannot be used: ${reasonOf(error)}`,
-      { details: { option: "dataDirectory", path: directory }, cause: error },
+      `the directory ${directory} cannot be used: ${reasonOf(error)}`,
+      { details: { option, path: directory }, cause: error },
     );
   }
   return directory;

@@ -72,6 +72,7 @@ export interface ServerOptions extends ServerSettings, ServerHooks {}
 type OpenOptions = Pick<
   ServerOptions,
   | "token"
+  | "walDirectory"
   | "tlsCert"
   | "tlsKey"
   | "tlsClientCa"

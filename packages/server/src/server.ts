@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto";
 import { openAccess, type ServerAccess } from "./access/server-access.ts";
 import type { AccessToken } from "./access-token.ts";
 import { ByteBudget } from "./byte-budget.ts";
+import { placeLog } from "./log-place.ts";
 import { prepareDataDirectory } from "./data-directory.ts";
 import { ServerError } from "./errors.ts";
 import { Authenticator } from "./http/authentication.ts";
@@ -91,6 +92,7 @@ export interface WalnutServer extends AsyncDisposable {
 export async function openServer(options: ServerOptions = {}): Promise<WalnutServer> {
   const resolved = resolveServerOptions(options);
   const dataDirectory = await prepareDataDirectory(resolved.dataDirectory);
+  await placeLog(dataDirectory, resolved.walDirectory);
   const access = await openAccess(resolved, dataDirectory);
   const server = new RunningServer(resolved, dataDirectory, access);
   try {

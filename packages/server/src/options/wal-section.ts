@@ -19,6 +19,11 @@ export interface WalSection {
    */
   readonly durability?: ServerDurability | undefined;
   /**
+   * Directory of the log, to have it on a disk of its own. Made when missing; `DATA_DIR/wal` then links to it. A log
+   * that is in another place stops the start. Default: in the data directory.
+   */
+  readonly walDirectory?: string | undefined;
+  /**
    * Size at which a log segment is sealed, in bytes. Larger: fewer files. Smaller: space is released sooner.
    * Default 64 MiB. Range 64 KiB to 1 GiB.
    */
@@ -59,6 +64,14 @@ export const WAL_SECTION: RowsOf<WalSection> = {
     choices: ["fsync", "fdatasync", "interval", "async", "memory", "off"],
     default: "fdatasync",
     summary: "when a write is answered",
+  },
+  walDirectory: {
+    kind: "text",
+    toml: "wal.dir",
+    flag: "wal-dir",
+    spellings: [{ variable: "WAL_DIR" }],
+    defaultText: "DATA_DIR/wal",
+    summary: "directory of the log",
   },
   segmentSizeBytes: {
     kind: "integer",
