@@ -145,6 +145,8 @@ async function openStore(
     answersQueries: isOwn,
     flushRows,
     flushAgeMs,
+    maxTables: options.maxTables,
+    maxTableColumns: options.maxTableColumns,
     queryMemoryBytes,
     queryTimeoutMs,
     compactionIntervalMs: options.compactionEnabled ? options.compactionIntervalMs : 0,

@@ -65,6 +65,10 @@ export interface LimitsSection {
    * queries are answered SERVER_OVERLOADED. Default 256 MiB. Range 1 MiB to 64 GiB.
    */
   readonly maxAnswerBytes?: number | undefined;
+  /** Tables of all databases; a request that would make more is answered 400. Default 10,000. Range 1 to 1,000,000. */
+  readonly maxTables?: number | undefined;
+  /** Columns of one table, over all time; more are answered 400. Default 4,096. Range 1 to 100,000. */
+  readonly maxTableColumns?: number | undefined;
 }
 
 export const LIMITS_SECTION: RowsOf<LimitsSection> = {
@@ -217,5 +221,25 @@ export const LIMITS_SECTION: RowsOf<LimitsSection> = {
     max: 64 * GIB,
     default: 256 * MIB,
     summary: "query answers that wait for their clients",
+  },
+  maxTables: {
+    kind: "integer",
+    toml: "limits.max_tables",
+    flag: "max-tables",
+    unit: "tables",
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    summary: "tables of all databases",
+  },
+  maxTableColumns: {
+    kind: "integer",
+    toml: "limits.max_table_columns",
+    flag: "max-table-columns",
+    unit: "columns",
+    min: 1,
+    max: 100_000,
+    default: 4_096,
+    summary: "columns of one table, over all time",
   },
 };

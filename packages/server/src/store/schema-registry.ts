@@ -16,6 +16,12 @@ import type { Column, ColumnType, IngestBatch, TableBatch } from "../ingest/tabl
 import type { ColumnSchema } from "./catalog-record.ts";
 import { assertUniqueName, assertUsableTable, fitColumn } from "./column-fit.ts";
 import { isStoredAlike } from "./column-type.ts";
+import {
+  assertColumnRoom,
+  assertTableRoom,
+  DEFAULT_SCHEMA_LIMITS,
+  type SchemaLimits,
+} from "./schema-limits.ts";
 import { foldIdentifier } from "./sql-identifier.ts";
 import { describeTable, tableKey, type TableName } from "./table-name.ts";
 
@@ -50,7 +56,12 @@ interface RegisteredTable {
 
 /** Column types of all tables. */
 export class SchemaRegistry {
+  readonly #limits: SchemaLimits;
   readonly #tables = new Map<string, RegisteredTable>();
+
+  constructor(limits: SchemaLimits = DEFAULT_SCHEMA_LIMITS) {
+    this.#limits = limits;
+  }
 
   /** Columns of a table, without those that are only reserved. */
   schema(key: string): readonly ColumnSchema[] {
@@ -106,11 +117,13 @@ export class SchemaRegistry {
   forgetUnused(columns: readonly ReservedColumn[]): readonly TableColumn[] {
     const given: TableColumn[] = [];
     for (const { database, measurement, name } of columns) {
-      const known = this.#tables.get(tableKey({ database, measurement }))?.columns;
+      const key = tableKey({ database, measurement });
+      const known = this.#tables.get(key)?.columns;
       const folded = foldIdentifier(name);
       const column = known?.get(folded);
       if (known === undefined || column === undefined || isUsed(column)) continue;
       known.delete(folded);
+      if (known.size === 0) this.#tables.delete(key);
       const { type } = column;
       for (let hold = 0; hold < column.holds; hold++) {
         given.push({ database, measurement, name: column.name, type });
@@ -122,11 +135,13 @@ export class SchemaRegistry {
   /**
    * Checks a batch, converts what may be converted and reserves the columns it introduces.
    *
-   * @throws {ServerError} `SERVER_TYPE_CONFLICT`, `SERVER_INVALID_REQUEST`; nothing is reserved then
+   * @throws {ServerError} `SERVER_TYPE_CONFLICT`, `SERVER_INVALID_REQUEST`, `SERVER_SCHEMA_LIMIT`; nothing is reserved
+   *   then
    */
   admit(batch: IngestBatch): AdmittedBatch {
     // Everything is checked before anything is reserved: a refused batch leaves no trace.
     const tables = batch.tables.map((table) => this.#fit(table));
+    this.#assertRoom(tables);
     const reserved: ReservedColumn[] = [];
     for (const table of tables) this.#reserve(table, reserved);
     return { tables, rowCount: batch.rowCount, reserved };
@@ -160,6 +175,28 @@ export class SchemaRegistry {
       if (column === undefined || isSame(column, expected)) continue;
       this.#commit(batch, column);
     }
+  }
+
+  /** What is only reserved or held counts as added: it goes again when this batch is refused. */
+  #assertRoom(tables: readonly TableBatch[]): void {
+    let missing = 0;
+    let added = 0;
+    for (const table of tables) {
+      const known = this.#tables.get(tableKey(table));
+      if (known === undefined) missing++;
+      if (known === undefined || known.schema.length === 0) added++;
+      const size = known?.columns.size ?? 0;
+      // Most tables are far from the limit: nothing to count then.
+      if (size + table.columns.length <= this.#limits.maxTableColumns) continue;
+      const found = table.columns.map(({ name }) => known?.columns.get(foldIdentifier(name)));
+      const isNew = (column: RegisteredColumn | undefined): boolean =>
+        column === undefined || !(column.isCommitted || column.isElsewhere);
+      assertColumnRoom(this.#limits, table, {
+        total: size + found.filter((column) => column === undefined).length,
+        added: found.filter(isNew).length,
+      });
+    }
+    assertTableRoom(this.#limits, { total: this.#tables.size + missing, added });
   }
 
   #fit(table: TableBatch): TableBatch {

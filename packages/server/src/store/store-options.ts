@@ -1,6 +1,7 @@
 /** Options of the table store, their defaults and limits. */
 import { ServerError } from "../errors.ts";
 import { MAX_WORKERS } from "../workers/shard.ts";
+import { DEFAULT_SCHEMA_LIMITS } from "./schema-limits.ts";
 import type { CatalogDurability } from "./wal-catalog-log.ts";
 
 /** Options of `openTableStore`. */
@@ -15,6 +16,10 @@ export interface TableStoreOptions {
   readonly flushRows?: number | undefined;
   /** Age of its oldest row at which a memtable is flushed, in ms. Default 5,000. */
   readonly flushAgeMs?: number | undefined;
+  /** Tables of all databases; what would make more is refused. Default 10,000. */
+  readonly maxTables?: number | undefined;
+  /** Columns of one table; what would make more is refused. Default 4,096. */
+  readonly maxTableColumns?: number | undefined;
   /** False for a store that is only read by others: its SQL engine is not started. Default true. */
   readonly answersQueries?: boolean | undefined;
   /** When a commit of the catalog counts as done. Default "fdatasync". */
@@ -64,6 +69,7 @@ export const DEFAULT_TABLE_STORE_OPTIONS: Omit<
   shard: 1,
   otherShards: [],
   answersQueries: true,
+  ...DEFAULT_SCHEMA_LIMITS,
   flushRows: 50_000,
   flushAgeMs: 5_000,
   catalogDurability: "fdatasync",
@@ -84,6 +90,8 @@ export const DEFAULT_TABLE_STORE_OPTIONS: Omit<
 const RANGES = {
   shard: [1, MAX_WORKERS],
   flushRows: [1, 4_000_000],
+  maxTables: [1, 1_000_000],
+  maxTableColumns: [1, 100_000],
   flushAgeMs: [1, 86_400_000],
   queryMemoryBytes: [16 * 1024 * 1024, Number.MAX_SAFE_INTEGER],
   queryTimeoutMs: [1, 2 ** 31 - 1],

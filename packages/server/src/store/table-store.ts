@@ -75,7 +75,7 @@ export class TableStore {
   readonly #audit: FileAuditReport;
   readonly #engine: QueryEngine;
   readonly #flusher: Flusher;
-  readonly #registry = new SchemaRegistry();
+  readonly #registry: SchemaRegistry;
   readonly #totals = { rows: 0, bytes: 0 };
   readonly #tables = new TableIndex(this.#totals);
   #insertedLsn: number;
@@ -84,6 +84,7 @@ export class TableStore {
   /** @internal Use `openTableStore`. */
   constructor({ environment, options, catalog, writer, root, audit }: TableStoreParts) {
     this.#options = options;
+    this.#registry = new SchemaRegistry(options);
     this.#clock = environment.clock;
     this.#catalog = catalog;
     this.#writer = writer;
