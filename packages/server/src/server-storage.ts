@@ -6,7 +6,8 @@
  * other workers where there are some. HTTP knows only this.
  */
 import type { Wal } from "@walnut/wal";
-import type { Coordinator } from "./coordinator/coordinator.ts";
+import type { Coordinator, TableSchema } from "./coordinator/coordinator.ts";
+import { unionOfSchemas } from "./store/union-of-schemas.ts";
 import type { WriteLedger } from "./idempotency/known-writes.ts";
 import type { WriteIdentity } from "./idempotency/write-identity.ts";
 import { writeOnce, type WriteOutcome } from "./idempotency/write-once.ts";
@@ -172,10 +173,9 @@ export class ServerStorage {
     return this.shards.map(({ store }) => store.snapshot(names));
   }
 
-  /** Names of the databases in the shards of this process, in order. */
-  listDatabases(): readonly string[] {
-    const tables = this.shards.flatMap(({ store }) => store.stats().tables);
-    return [...new Set(tables.map((table) => table.database))].toSorted();
+  /** Tables of the shards of this process, each with its columns; a table of two shards is there once. */
+  listTables(): readonly TableSchema[] {
+    return unionOfSchemas(this.shards.flatMap(({ store }) => store.schemas()));
   }
 
   /** Flushes every row that is in memory now, in all shards of this process. */

@@ -45,6 +45,8 @@ import { knownWriteMetrics, requestMetrics, storageMetrics } from "./server-metr
 import { ServerMetrics } from "./server-metrics.ts";
 import type { ResolvedServerOptions, ServerOptions } from "./server-options.ts";
 import { ServerState } from "./server-state.ts";
+import type { TableSchema } from "./coordinator/coordinator.ts";
+import { unionOfSchemas } from "./store/union-of-schemas.ts";
 import { openStorage, type ServerStorage } from "./server-storage.ts";
 import { findShards, shardsOfWorker } from "./workers/shard.ts";
 import {
@@ -105,7 +107,7 @@ export async function openServer(options: ServerOptions = {}): Promise<WalnutSer
   return server;
 }
 
-const DATABASES: Question<object, readonly string[]> = { name: "databases" };
+const TABLES: Question<object, readonly TableSchema[]> = { name: "tables" };
 
 /** How long a retry waits for the first try that is still under way, in milliseconds. */
 const MAX_WAIT_FOR_TWIN_MS = 5_000;
@@ -288,6 +290,7 @@ class RunningServer implements WalnutServer {
       },
       nowMs,
     });
+    const answers = new ByteBudget(options.maxAnswerBytes);
     return new Router([
       ...writeRoutes(ingest),
       ...prometheusRoutes(ingest),
@@ -295,9 +298,13 @@ class RunningServer implements WalnutServer {
       ...queryRoutes({
         query: (sql, settings) => this.#openStorage().query(sql, settings),
         bodies: this.#budget,
-        answers: new ByteBudget(options.maxAnswerBytes),
+        answers,
       }),
-      ...influxRoutes({ listDatabases: () => this.#listDatabases() }),
+      ...influxRoutes({
+        listTables: () => this.#listTables(),
+        query: (sql, settings) => this.#openStorage().query(sql, settings),
+        answers,
+      }),
       ...this.#access.routes(),
       ...compactionRoutes(this.#dataLife),
       ...overviewRoutes({
@@ -326,16 +333,16 @@ class RunningServer implements WalnutServer {
   /** Says how this worker answers the questions of the group. */
   #answerQuestions(): void {
     answerCompaction(this.#dataLife);
-    this.#group.answer(DATABASES, () => this.#openStorage().listDatabases());
+    this.#group.answer(TABLES, () => this.#openStorage().listTables());
   }
 
   get #dataLife(): CompactionRoutesOptions {
     return { storage: () => this.#openStorage(), group: this.#group };
   }
 
-  async #listDatabases(): Promise<readonly string[]> {
-    const answers = everyAnswer(await this.#group.askAll(DATABASES, {}));
-    return [...new Set(answers.flat())].toSorted();
+  async #listTables(): Promise<readonly TableSchema[]> {
+    const answers = everyAnswer(await this.#group.askAll(TABLES, {}));
+    return unionOfSchemas(answers.flat());
   }
 
   #openListener(): HttpListener {

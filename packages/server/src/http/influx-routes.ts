@@ -1,20 +1,21 @@
 /**
- * What InfluxDB 1.x tools ask besides writing: who is there, and which databases exist.
- *
- * `/ping` satisfies the influx command line and client libraries. `/query` is not InfluxQL: it answers the
- * two statements that tools send before they write, and points everybody else to SQL.
+ * What InfluxDB 1.x tools ask besides writing: who is there, what databases, tables and columns exist, and simple
+ * SELECTs. `/ping` satisfies the influx command line and client libraries; `/query` answers a part of InfluxQL
+ * (influxql-parser.ts) and points everybody else to SQL.
  */
 import { ServerError } from "../errors.ts";
 import { ByteBudget } from "../byte-budget.ts";
+import { runInfluxQuery, type InfluxQuerySource } from "../influxql/influx-query.ts";
 import { WALNUT_VERSION } from "../package-version.ts";
 import type { AnswerHeaders, Exchange } from "./exchange.ts";
+import { answerQuery } from "./query-answer.ts";
 import { readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
 
 /** What the InfluxDB routes need. */
-export interface InfluxRoutesOptions {
-  /** Names of the databases that hold rows. */
-  readonly listDatabases: () => Promise<readonly string[]>;
+export interface InfluxRoutesOptions extends InfluxQuerySource {
+  /** Where answers are accounted until the client has read them. */
+  readonly answers: ByteBudget;
 }
 
 /** The InfluxDB line whose write API this server speaks; some clients parse the number. */
@@ -24,8 +25,6 @@ const VERSION_HEADERS: AnswerHeaders = {
   "X-Influxdb-Build": "OSS",
 };
 const MAX_QUERY_BYTES = 65_536; // 64 KiB
-const SHOW_DATABASES = /^\s*show\s+databases\s*;?\s*$/i;
-const CREATE_DATABASE = /^\s*create\s+database\s+("[^"]+"|\S+)[^;]*;?\s*$/i;
 
 /** `/ping` and `/query`. */
 export function influxRoutes(context: InfluxRoutesOptions): readonly Route[] {
@@ -39,19 +38,13 @@ export function influxRoutes(context: InfluxRoutesOptions): readonly Route[] {
   }
 
   async function query(exchange: Exchange): Promise<void> {
-    const statement = exchange.parameter("q") ?? (await statementOfBody(exchange));
-    if (statement !== undefined && SHOW_DATABASES.test(statement)) {
-      exchange.json(200, showDatabases(await context.listDatabases()), VERSION_HEADERS);
-      return;
+    const text = exchange.parameter("q") ?? (await statementOfBody(exchange));
+    if (text === undefined) {
+      throw new ServerError("SERVER_INVALID_REQUEST", "the statement is missing: give it as ?q=…");
     }
-    if (statement !== undefined && CREATE_DATABASE.test(statement)) {
-      // A database begins with its first write, so there is nothing to create.
-      exchange.json(200, JSON.stringify({ results: [{ statement_id: 0 }] }), VERSION_HEADERS);
-      return;
-    }
-    throw new ServerError(
-      "SERVER_INVALID_QUERY",
-      "only SHOW DATABASES and CREATE DATABASE are answered here; send SQL to POST /api/v1/query",
+    const [database, epoch] = [exchange.parameter("db"), exchange.parameter("epoch")];
+    await answerQuery(exchange, { answers: context.answers, headers: VERSION_HEADERS }, (signal) =>
+      runInfluxQuery(context, { text, database, epoch }, signal),
     );
   }
 
@@ -85,12 +78,4 @@ async function statementOfBody(exchange: Exchange): Promise<string | undefined> 
   const body = await readBody(exchange.request, { maxBytes: MAX_QUERY_BYTES, lease });
   if (body === undefined) return undefined;
   return new URLSearchParams(Buffer.from(body).toString("utf8")).get("q") ?? undefined;
-}
-
-function showDatabases(names: readonly string[]): string {
-  const series =
-    names.length === 0
-      ? { name: "databases", columns: ["name"] }
-      : { name: "databases", columns: ["name"], values: names.map((name) => [name]) };
-  return JSON.stringify({ results: [{ statement_id: 0, series: [series] }] });
 }

@@ -8,6 +8,7 @@ import type { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
 import type { QueryResult } from "../store/table-store.ts";
 import type { Exchange } from "./exchange.ts";
+import { answerQuery } from "./query-answer.ts";
 import { checkDeclaredLength, readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
 
@@ -31,24 +32,9 @@ export function queryRoutes(runner: QueryRunner): readonly Route[] {
     const text = await receiveText(exchange, runner.bodies);
     if (text === undefined) return;
     const sql = parseQueryRequest(text);
-    const abort = new AbortController();
-    const onClose = (): void => abort.abort();
-    exchange.response.once("close", onClose);
-    try {
-      const result = await runner.query(sql, { signal: abort.signal });
-      if (abort.signal.aborted) return;
-      const lease = runner.answers.lease();
-      const answer = resultJson(result);
-      if (!lease.growTo(Buffer.byteLength(answer))) throw answersUnread();
-      // The system's buffers take the first part; the rest waits here for the client.
-      exchange.response.once("close", () => lease.release());
-      exchange.json(200, answer);
-    } catch (error) {
-      if (abort.signal.aborted) return; // Nobody is left to read the answer.
-      throw error;
-    } finally {
-      exchange.response.off("close", onClose);
-    }
+    await answerQuery(exchange, { answers: runner.answers }, async (signal) =>
+      resultJson(await runner.query(sql, { signal })),
+    );
   }
   return [
     {
@@ -102,13 +88,6 @@ function resultJson(result: QueryResult): string {
     row_count: result.rowCount,
     execution_time_ms: Number(result.durationMs.toFixed(DURATION_DECIMALS)),
   });
-}
-
-function answersUnread(): ServerError {
-  return new ServerError(
-    "SERVER_OVERLOADED",
-    "too many bytes of answers wait for their clients to read them; ask again later, or for less",
-  );
 }
 
 function badRequest(message: string, cause?: unknown): ServerError {

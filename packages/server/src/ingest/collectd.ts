@@ -10,6 +10,7 @@
  * docs/ingest-formats.md, section "collectd".
  */
 import { ServerError, type ServerErrorCode } from "../errors.ts";
+import { isWellFormed } from "../store/sql-identifier.ts";
 import { BatchBuilder } from "./batch-builder.ts";
 import { writeSigned } from "./decimal-integer.ts";
 import type { IngestLimits } from "./ingest-limits.ts";
@@ -170,12 +171,8 @@ function writeTime(timestamps: Int32Array, row: number, time: unknown, path: str
 function textOf(item: JsonObject, member: string, path: string): string {
   const text = item[member];
   // A lone half of a surrogate pair has no UTF-8: JSON can hold one, a column cannot.
-  if (typeof text === "string" && !hasLoneSurrogate(text)) return text;
+  if (typeof text === "string" && isWellFormed(text)) return text;
   return fail(`${path}.${member}`, "a text is missing or not well-formed");
-}
-
-function hasLoneSurrogate(text: string): boolean {
-  return /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
 }
 
 function listOf(item: JsonObject, member: string, path: string): readonly unknown[] {
