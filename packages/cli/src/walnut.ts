@@ -6,6 +6,12 @@ import { runCli } from "./run-cli.ts";
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
+/** Flags whose value is nobody else's business. */
+const SECRET_FLAGS = /^--(token|s3-secret-access-key|s3-session-token)(=|$)/;
+
+// Other users can see the words of a process. This takes them away, as soon as we run.
+if (process.argv.some((word) => SECRET_FLAGS.test(word))) process.title = "walnut";
+
 let isGone = false;
 
 // A reader that goes away (`walnut serve | head`, a stopped log collector) must not take the server with it.

@@ -1,8 +1,8 @@
 /** The installed command, as built: what it does before the program itself begins. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
@@ -20,6 +20,13 @@ suite("walnut, as installed", () => {
     ]);
     assert.equal(many - few, 12);
   });
+
+  test("shows a token among its words to nobody", { skip }, async (context) => {
+    const secret = "the-token-of-this-test";
+    const server = await startServer(context, {}, ["--token", secret]);
+    const words = await readFile(`/proc/${server.pid}/cmdline`, "latin1");
+    assert.equal(words.includes(secret), false, words);
+  });
 });
 
 /** Threads of a server that is ready, so that it has used the pool. */
@@ -27,8 +34,18 @@ async function countThreads(
   context: TestContext,
   variables: Readonly<Record<string, string>>,
 ): Promise<number> {
+  const server = await startServer(context, variables);
+  return (await readdir(`/proc/${server.pid}/task`)).length;
+}
+
+/** A server that is ready. */
+async function startServer(
+  context: TestContext,
+  variables: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<ChildProcess> {
   const directory = await mkdtemp(join(tmpdir(), "walnut-launch-"));
-  const words = ["serve", "--port", "0", "--data-dir", directory];
+  const words = ["serve", "--port", "0", "--data-dir", directory, ...flags];
   const server = spawn(process.execPath, [LAUNCHER, ...words], {
     env: { ...process.env, ...variables },
     stdio: ["ignore", "pipe", "inherit"],
@@ -43,5 +60,5 @@ async function countThreads(
     await Promise.race([once(server.stdout, "data"), once(server, "exit")]);
     assert.equal(server.exitCode, null, output);
   }
-  return (await readdir(`/proc/${server.pid}/task`)).length;
+  return server;
 }
