@@ -22,7 +22,7 @@ import { influxRoutes } from "./http/influx-routes.ts";
 import {
   answerCompaction,
   compactionRoutes,
-  type CompactionRoutesOptions,
+  type DataLifeRoutesOptions,
 } from "./http/compaction-routes.ts";
 import { collectdRoutes } from "./http/collectd-routes.ts";
 import { prometheusRoutes } from "./http/prometheus-routes.ts";
@@ -306,7 +306,7 @@ class RunningServer implements WalnutServer {
         answers,
       }),
       ...this.#access.routes(),
-      ...compactionRoutes(this.#dataLife),
+      ...dataLifeRoutes(this.#dataLife),
       ...overviewRoutes({
         group: this.#group,
         options,
@@ -332,11 +332,11 @@ class RunningServer implements WalnutServer {
 
   /** Says how this worker answers the questions of the group. */
   #answerQuestions(): void {
-    answerCompaction(this.#dataLife);
+    answerDataLife(this.#dataLife);
     this.#group.answer(TABLES, () => this.#openStorage().listTables());
   }
 
-  get #dataLife(): CompactionRoutesOptions {
+  get #dataLife(): DataLifeRoutesOptions {
     return { storage: () => this.#openStorage(), group: this.#group };
   }
 

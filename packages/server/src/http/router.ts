@@ -1,5 +1,5 @@
 /**
- * Which route answers a path and a method: one map lookup, exact paths only.
+ * Which route answers a path and a method: one map lookup for exact paths, then those with names in braces.
  *
  * A route says who may call it and in which phases, so that the dispatcher checks both before any byte of
  * a body is read.
@@ -15,6 +15,7 @@ export interface Route {
   /** Label in metrics: a name of ours, never the client's text. */
   readonly name: string;
   readonly method: "GET" | "POST" | "DELETE";
+  /** Exact, or with parts in braces that stand for any text without a slash: `/databases/{database}`. */
   readonly path: string;
   /** The right that a caller needs; checked before a byte of the body is read. */
   readonly access: RouteAccess;
@@ -36,9 +37,15 @@ interface PathEntry {
   readonly wrongMethod: RouteMatch;
 }
 
+interface PathPattern {
+  readonly parts: readonly string[];
+  readonly entry: PathEntry;
+}
+
 /** The table of routes, fixed when it is made. */
 export class Router {
   readonly #paths: ReadonlyMap<string, PathEntry>;
+  readonly #patterns: readonly PathPattern[];
 
   constructor(routes: readonly Route[]) {
     const paths = new Map<string, PathEntry>();
@@ -54,13 +61,28 @@ export class Router {
       paths.set(path, { matches, wrongMethod: { kind: "wrong-method", allow } });
     }
     this.#paths = paths;
+    this.#patterns = [...paths]
+      .filter(([path]) => path.includes("{"))
+      .map(([path, entry]) => ({ parts: path.split("/"), entry }));
   }
 
   find(method: string, path: string): RouteMatch {
-    const entry = this.#paths.get(path);
+    const entry = this.#paths.get(path) ?? this.#findPattern(path);
     if (entry === undefined) return UNKNOWN_PATH;
     return entry.matches.get(method) ?? entry.wrongMethod;
   }
+
+  #findPattern(path: string): PathEntry | undefined {
+    const parts = path.split("/");
+    return this.#patterns.find((pattern) => matches(pattern.parts, parts))?.entry;
+  }
+}
+
+function matches(pattern: readonly string[], parts: readonly string[]): boolean {
+  if (pattern.length !== parts.length) return false;
+  return pattern.every((part, index) =>
+    part.startsWith("{") ? parts[index] !== "" : part === parts[index],
+  );
 }
 
 function groupByPath(routes: readonly Route[]): Map<string, Route[]> {

@@ -5,12 +5,15 @@
  */
 import type { Catalog } from "./catalog.ts";
 import { Compactor, type CompactionStats } from "./compactor.ts";
+import type { DeleteCriteria } from "./delete-criteria.ts";
 import { FileEngine } from "./file-engine.ts";
 import { RemovedFiles, type RemovedFilesStats } from "./removed-files.ts";
+import { deleteRows, type DeletionCounts } from "./row-deletion.ts";
 import type { StoreClock } from "./store-environment.ts";
 import type { StoreFileSystem } from "./store-file-system.ts";
 import type { ResolvedTableStoreOptions } from "./store-options.ts";
 import { TableFiles } from "./table-files.ts";
+import type { TableName } from "./table-name.ts";
 
 export interface DataLifeOptions {
   readonly catalog: Catalog;
@@ -21,6 +24,8 @@ export interface DataLifeOptions {
   readonly options: ResolvedTableStoreOptions;
   /** True while tables have fallen behind with their flushes. */
   readonly isBusy: () => boolean;
+  /** Puts every row of a table that is in memory into files. */
+  readonly flushTable: (table: TableName) => Promise<void>;
   /** See {@link Catalog.reload}. */
   readonly onReloaded: () => void;
 }
@@ -39,8 +44,12 @@ export class DataLife {
   readonly compactor: Compactor;
   readonly removedFiles: RemovedFiles;
   readonly #engine = new FileEngine();
+  readonly #tableFiles: TableFiles;
+  readonly #flushTable: (table: TableName) => Promise<void>;
 
-  constructor({ catalog, files, root, clock, options, isBusy, onReloaded }: DataLifeOptions) {
+  constructor(dataLife: DataLifeOptions) {
+    const { catalog, files, root, clock, options, isBusy, onReloaded } = dataLife;
+    this.#flushTable = dataLife.flushTable;
     const onError = options.onBackgroundError;
     this.removedFiles = new RemovedFiles({
       list: catalog,
@@ -58,6 +67,7 @@ export class DataLife {
       removedFiles: this.removedFiles,
       onReloaded,
     });
+    this.#tableFiles = tableFiles;
     this.compactor = new Compactor({
       tableFiles,
       clock,
@@ -73,6 +83,12 @@ export class DataLife {
 
   get stats(): DataLifeStats {
     return { compaction: this.compactor.stats, removedFiles: this.removedFiles.stats };
+  }
+
+  /** See {@link deleteRows}. */
+  async deleteRows(table: TableName, criteria: DeleteCriteria): Promise<DeletionCounts> {
+    const parts = { tableFiles: this.#tableFiles, flushTable: this.#flushTable };
+    return await deleteRows(parts, table, criteria);
   }
 
   /** Begins the work in the background. */

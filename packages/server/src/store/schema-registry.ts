@@ -73,6 +73,11 @@ export class SchemaRegistry {
     for (const column of schema) this.#commit(table, column);
   }
 
+  /** Forgets a table: it was deleted, and no batch with its columns is on its way. */
+  forgetTable(key: string): void {
+    this.#tables.delete(key);
+  }
+
   /** Columns of a batch that this registry has never heard of: other workers may have. */
   unknownColumns(batch: IngestBatch): readonly TableColumn[] {
     const unknown: TableColumn[] = [];

@@ -11,7 +11,9 @@
 import { ServerError } from "../errors.ts";
 import type { TableColumn, TableSchema } from "../coordinator/coordinator.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
+import { AdmittedTables } from "./admitted-tables.ts";
 import type { Catalog } from "./catalog.ts";
+import { isGone } from "./catalog-state.ts";
 import { DataLife } from "./data-life.ts";
 import { DurableDirectories } from "./durable-directories.ts";
 import type { FileAuditReport } from "./file-audit.ts";
@@ -30,7 +32,7 @@ import {
 import type { TableStoreEnvironment } from "./open-table-store.ts";
 import type { ResolvedTableStoreOptions } from "./store-options.ts";
 import { TableIndex } from "./table-index.ts";
-import { describeTable, type TableName } from "./table-name.ts";
+import { describeTable, tableKey, type TableName } from "./table-name.ts";
 import { isVisible, takeSnapshot } from "./take-snapshot.ts";
 import type { TableState } from "./table-state.ts";
 
@@ -76,6 +78,7 @@ export class TableStore {
   readonly #engine: QueryEngine;
   readonly #flusher: Flusher;
   readonly #registry: SchemaRegistry;
+  readonly #admitted = new AdmittedTables();
   readonly #totals = { rows: 0, bytes: 0 };
   readonly #tables = new TableIndex(this.#totals);
   #insertedLsn: number;
@@ -126,6 +129,7 @@ export class TableStore {
       clock: environment.clock,
       options,
       isBusy: () => [...this.#tables].some((table) => table.frozen.length > 1),
+      flushTable: async (name) => await this.#flushTable(name),
       onReloaded: () => this.#onReloaded(),
     });
     for (const table of catalog.tables) {
@@ -164,11 +168,15 @@ export class TableStore {
    * @throws {ServerError} `SERVER_TYPE_CONFLICT`, `SERVER_INVALID_REQUEST`
    */
   admit(batch: IngestBatch): AdmittedBatch {
-    return this.#registry.admit(batch);
+    for (const table of batch.tables) this.#freeTypes(tableKey(table));
+    const admitted = this.#registry.admit(batch);
+    this.#admitted.enter(admitted);
+    return admitted;
   }
 
   /** Takes back what {@link admit} reserved, for a batch that did not get into the log. */
   abandon(batch: AdmittedBatch): readonly TableColumn[] {
+    this.#admitted.leave(batch);
     return this.#registry.abandon(batch);
   }
 
@@ -200,6 +208,7 @@ export class TableStore {
       throw new RangeError(`insert of LSN ${lsn} after ${this.#insertedLsn}`);
     }
     this.#insertedLsn = lsn;
+    if (isNew(batch)) this.#admitted.leave(batch);
     for (const table of batch.tables) {
       if (table.rowCount === 0) continue;
       const state = this.#tables.ensure(table);
@@ -294,6 +303,24 @@ export class TableStore {
       }
     }
     if (failures.length > 0) throw failures[0];
+  }
+
+  async #flushTable(name: TableName): Promise<void> {
+    this.#assertOpen();
+    const table = this.#tables.get(tableKey(name));
+    if (table !== undefined) await this.#flusher.flushAll([table]);
+  }
+
+  /**
+   * Forgets the types of a table that was deleted, when nothing of it is left anywhere and nothing is on its way. Other
+   * shards may still have rows of it, so where there are some the types stay until the next start.
+   */
+  #freeTypes(key: string): void {
+    const stored = this.#catalog.table(key);
+    if (stored === undefined || !isGone(stored) || this.#admitted.has(key)) return;
+    const isInMemory = (this.#tables.get(key)?.memtables.length ?? 0) > 0;
+    if (isInMemory || this.#options.otherShards.length > 0) return;
+    this.#registry.forgetTable(key);
   }
 
   #assertOpen(): void {

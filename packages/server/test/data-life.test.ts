@@ -1,0 +1,147 @@
+/** Compaction, DELETE, retention, export and import of a real server on a loopback port, as clients use them. */
+import assert from "node:assert/strict";
+import { suite, test, type TestContext } from "node:test";
+import { openServer, type WalnutServer } from "../src/server.ts";
+import type { ServerOptions } from "../src/server-options.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+const TOKEN = "test-token";
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+async function startServer(
+  context: TestContext,
+  options: ServerOptions = {},
+): Promise<WalnutServer> {
+  const dataDirectory = options.dataDirectory ?? (await temporaryDirectory());
+  const server = await openServer({ port: 0, token: TOKEN, ...options, dataDirectory });
+  context.after(() => server.close());
+  await server.ready;
+  return server;
+}
+
+async function send(
+  server: WalnutServer,
+  method: string,
+  path: string,
+  body?: string,
+): Promise<Answer> {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const init = body === undefined ? { method, headers } : { method, headers, body };
+  const response = await fetch(server.url + path, init);
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+async function write(server: WalnutServer, lines: string): Promise<void> {
+  const answer = await send(server, "POST", "/api/v2/write?bucket=db", lines);
+  assert.equal(answer.status, 204, answer.text);
+}
+
+async function query(server: WalnutServer, sql: string): Promise<unknown[][]> {
+  const answer = await send(server, "POST", "/api/v1/query", JSON.stringify({ sql }));
+  assert.equal(answer.status, 200, answer.text);
+  return (JSON.parse(answer.text) as { data: unknown[][] }).data;
+}
+
+suite("compaction over HTTP", () => {
+  test("merges on demand, and tells what was merged", async (context) => {
+    const server = await startServer(context, { compactionEnabled: false, flushRows: 2 });
+    for (let n = 0; n < 20; n += 2) {
+      await write(server, `cpu n=${n}i ${n}\ncpu n=${n + 1}i ${n + 1}`);
+      await query(server, "SELECT 1");
+    }
+    await write(server, "cpu n=20i 20\ncpu n=21i 21");
+    // Flushes of full memtables are under way; DELETE of nothing waits for them.
+    await send(server, "DELETE", "/api/v1/databases/db/measurements/cpu?stop=-1");
+    const answer = await send(server, "POST", "/api/v1/compaction");
+    assert.equal(answer.status, 200, answer.text);
+    const run = JSON.parse(answer.text) as { success: boolean; workers: { shards: object[] }[] };
+    assert.equal(run.success, true);
+    const stats = await send(server, "GET", "/api/v1/compaction");
+    const { workers } = JSON.parse(stats.text) as typeof run;
+    assert.deepEqual(workers, [
+      { worker: 1, shards: [{ ...run.workers[0]?.shards[0], last_error: null }] },
+    ]);
+    assert.deepEqual(await query(server, "SELECT count(*), sum(n) FROM db.cpu"), [[22, 231]]);
+    const metrics = await send(server, "GET", "/metrics");
+    assert.match(metrics.text, /^walnut_compactions_total [1-9]/m);
+  });
+});
+
+suite("DELETE over HTTP", () => {
+  const LINES = "cpu,host=a n=1i 1\ncpu,host=b n=2i 2\ncpu,host=a n=3i 3\nc\\ p/u n=4i 4";
+
+  test("as InfluxDB 2.x has it: start, stop and predicate, both ends included", async (context) => {
+    const server = await startServer(context);
+    await write(server, LINES);
+    const body = JSON.stringify({
+      start: "1970-01-01T00:00:00Z",
+      stop: "1970-01-01T00:00:00.000000003Z",
+      predicate: '_measurement="cpu" AND host="a"',
+    });
+    const answer = await send(server, "POST", "/api/v2/delete?org=o&bucket=db", body);
+    assert.equal(answer.status, 204, answer.text);
+    assert.equal(answer.headers.get("x-walnut-deleted-rows"), "2");
+    assert.deepEqual(await query(server, "SELECT n FROM db.cpu"), [[2]]);
+    const all = JSON.stringify({ start: "1970-01-01T00:00:00Z", stop: "2100-01-01T00:00:00Z" });
+    assert.equal((await send(server, "POST", "/api/v2/delete?bucket=db", all)).status, 204);
+    assert.equal((await send(server, "POST", "/api/v2/delete?bucket=other", all)).status, 204);
+    const { text } = await send(server, "GET", "/query?q=SHOW+DATABASES");
+    assert.doesNotMatch(text, /"db"/);
+  });
+
+  test("of a measurement by its path; afterwards its types are free, over a restart too", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const server = await startServer(context, { dataDirectory });
+    await write(server, LINES);
+    const path = "/api/v1/databases/db/measurements";
+    const part = await send(
+      server,
+      "DELETE",
+      `${path}/cpu?start=1&stop=1970-01-01T00:00:00.000000003Z`,
+    );
+    assert.equal(
+      part.text,
+      '{"success":true,"deleted_rows":2,"dropped_files":0,"rewritten_files":1}',
+    );
+    const odd = await send(server, "DELETE", `${path}/c%20p%2Fu`);
+    assert.equal(
+      odd.text,
+      '{"success":true,"deleted_rows":1,"dropped_files":1,"rewritten_files":0}',
+    );
+    await send(server, "DELETE", `${path}/cpu`);
+    await write(server, 'cpu n="text" 5');
+    await server.close();
+    const again = await startServer(context, { dataDirectory });
+    assert.deepEqual(await query(again, "SELECT * FROM db.cpu"), [
+      ["1970-01-01T00:00:00.000000005Z", "text"],
+    ]);
+  });
+
+  test("refuses what is not understood, and changes nothing", async (context) => {
+    const server = await startServer(context);
+    await write(server, LINES);
+    const path = "/api/v1/databases/db/measurements/cpu";
+    const range = { start: "1970-01-01T00:00:00Z", stop: "2100-01-01T00:00:00Z" };
+    const bad: readonly (readonly [string, string, string | undefined])[] = [
+      ["DELETE", `${path}?start=yesterday`, undefined],
+      ["DELETE", `${path}?start=5&stop=4`, undefined],
+      ["DELETE", `${path}?predicate=_measurement=mem`, undefined],
+      ["DELETE", `${path}?predicate=n=1`, undefined],
+      ["DELETE", "/api/v1/databases/db/measurements/%ff", undefined],
+      ["POST", "/api/v2/delete?bucket=db", "{}"],
+      ["POST", "/api/v2/delete?bucket=db", "no json"],
+      ["POST", "/api/v2/delete", JSON.stringify(range)],
+      ["POST", "/api/v2/delete?bucket=db", JSON.stringify({ ...range, predicate: "host>1" })],
+    ];
+    for (const [method, target, body] of bad) {
+      const answer = await send(server, method, target, body);
+      assert.equal(answer.status, 400, `${target}: ${answer.text}`);
+    }
+    assert.deepEqual(await query(server, "SELECT count(*) FROM db.cpu"), [[3]]);
+  });
+});
