@@ -74,11 +74,11 @@ export class Router {
 
   #findPattern(path: string): PathEntry | undefined {
     const parts = path.split("/");
-    return this.#patterns.find((pattern) => matches(pattern.parts, parts))?.entry;
+    return this.#patterns.find((pattern) => isLike(pattern.parts, parts))?.entry;
   }
 }
 
-function matches(pattern: readonly string[], parts: readonly string[]): boolean {
+function isLike(pattern: readonly string[], parts: readonly string[]): boolean {
   if (pattern.length !== parts.length) return false;
   return pattern.every((part, index) =>
     part.startsWith("{") ? parts[index] !== "" : part === parts[index],

@@ -52,12 +52,12 @@ suite("DELETE", () => {
       store.insert(index + 1, record);
       if (index < 4) await store.flush();
     }
-    const startNs = SOME_TIME_NS + 5n * (HOUR_NS / 40n);
-    const stopNs = SOME_TIME_NS + 45n * (HOUR_NS / 40n);
+    const startNs = SOME_TIME_NS + 7n * (HOUR_NS / 40n);
+    const stopNs = SOME_TIME_NS + 47n * (HOUR_NS / 40n);
     const counts = await store.dataLife.deleteRows(CPU, { startNs, stopNs, tags: [] });
     assert.equal(counts.deletedRows, 40);
     assert.ok(counts.droppedFiles >= 1 && counts.rewrittenFiles >= 2);
-    const expected = numbersWithout((n) => n >= 5 && n < 45);
+    const expected = numbersWithout((n) => n >= 7 && n < 47);
     assert.deepEqual(await numbers(store), expected);
     assert.deepEqual(await one(store, "SELECT count(*) FROM db.mem"), [12]);
     const nothing = { deletedRows: 0, droppedFiles: 0, rewrittenFiles: 0 };
@@ -141,10 +141,10 @@ suite("DELETE", () => {
   });
 
   test("is all or nothing, and no row comes back, whichever operation is the last", async (t) => {
-    const startNs = SOME_TIME_NS + 5n * (HOUR_NS / 40n);
-    const stopNs = SOME_TIME_NS + 45n * (HOUR_NS / 40n);
+    const startNs = SOME_TIME_NS + 7n * (HOUR_NS / 40n);
+    const stopNs = SOME_TIME_NS + 47n * (HOUR_NS / 40n);
     const whole = numbersWithout(() => false);
-    const rest = numbersWithout((n) => n >= 5 && n < 45);
+    const rest = numbersWithout((n) => n >= 7 && n < 47);
     await everyCrashPoint(async (at) => {
       const directory = await temporaryDirectory(t);
       const disk = new MemoryCatalogDisk();
