@@ -20,10 +20,10 @@ import { listenHttp, type HttpListener } from "./http/http-server.ts";
 import { IngestService } from "./http/ingest-service.ts";
 import { influxRoutes } from "./http/influx-routes.ts";
 import {
-  answerCompaction,
-  compactionRoutes,
+  answerDataLife,
+  dataLifeRoutes,
   type DataLifeRoutesOptions,
-} from "./http/compaction-routes.ts";
+} from "./http/data-life-routes.ts";
 import { collectdRoutes } from "./http/collectd-routes.ts";
 import { prometheusRoutes } from "./http/prometheus-routes.ts";
 import { overviewRoutes } from "./http/overview-routes.ts";
