@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import { EMPTY_HISTORY, newestSample, remember } from "../src/app/history.ts";
-import { findNotices, unreachableNotice } from "../src/app/notices.ts";
+import { findNotices, TROUBLES, unreachableNotice } from "../src/app/notices.ts";
 import { overview, worker } from "./overview-sample.ts";
 
 suite("notices", () => {
@@ -50,6 +51,11 @@ suite("notices", () => {
     const [notice] = findNotices(overview({ silent }), undefined);
     assert.equal(notice?.tone, "bad");
     assert.match(notice.title, /Worker 2.*too long/);
+  });
+
+  test("codes that it knows are codes of the server", () => {
+    const documented = readFileSync(new URL("../../../docs/errors.md", import.meta.url), "utf8");
+    for (const code of TROUBLES.keys()) assert.match(documented, new RegExp(`^### ${code}$`, "m"));
   });
 
   test("a server that does not answer is a problem", () => {

@@ -1,12 +1,11 @@
 /** Said where there is no data: the line that writes the first point to this very server. */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import { Empty } from "./panel.tsx";
+import { Panel } from "./panel.tsx";
 
 /** What to do on an empty server. */
-export function FirstPoint({ isReady }: { readonly isReady: boolean }): VNode {
+export function FirstPoint(): VNode {
   const [isCopied, setCopied] = useState(false);
-  if (!isReady) return <Empty>Tables are shown when the server is ready.</Empty>;
   const command = firstPointCommand(location.origin);
 
   async function copy(): Promise<void> {
@@ -15,11 +14,8 @@ export function FirstPoint({ isReady }: { readonly isReady: boolean }): VNode {
   }
 
   return (
-    <Empty>
-      <p>
-        Nothing has been written yet. In the folder where the server was started, this writes the
-        first point:
-      </p>
+    <Panel id="first-point" title="Nothing has been written yet" class="first-point">
+      <p>In the folder where the server was started, this writes the first point:</p>
       <pre tabIndex={0}>{command}</pre>
       {/* Browsers have no clipboard for pages that came over plain HTTP from another machine. */}
       {isSecureContext ? (
@@ -27,7 +23,7 @@ export function FirstPoint({ isReady }: { readonly isReady: boolean }): VNode {
           {isCopied ? "Copied" : "Copy"}
         </button>
       ) : null}
-    </Empty>
+    </Panel>
   );
 }
 

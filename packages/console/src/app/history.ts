@@ -39,6 +39,11 @@ export function remember(history: History, overview: Overview): History {
   };
 }
 
+/** True when a worker knows its tables: recovery has opened its store. */
+export function isServing(overview: Overview | undefined): boolean {
+  return overview?.workers.some(({ store }) => store !== null) ?? false;
+}
+
 /** The newest sample, when there is one. */
 export function newestSample({ moments }: History): Sample | undefined {
   const newest = moments.at(-1);

@@ -1,6 +1,7 @@
 /** The view of what is happening now: figures first, then what is coming in, the log, latencies, tables, the start. */
 import type { VNode } from "preact";
-import type { History } from "./history.ts";
+import { FirstPoint } from "./first-point.tsx";
+import { isServing, type History } from "./history.ts";
 import { KeyFigures } from "./key-figures.tsx";
 import { LogPanel } from "./log-panel.tsx";
 import {
@@ -22,8 +23,12 @@ export function LiveView(props: {
 }): VNode {
   const { history, palette, onOpen } = props;
   const { latest } = history;
+  const isEmpty = latest !== undefined && isServing(latest) && latest.tables.length === 0;
+  const isRecovering = latest?.status === "recovering";
   return (
     <>
+      {isEmpty ? <FirstPoint /> : null}
+      {isRecovering ? <RecoveryPanel history={history} /> : null}
       <KeyFigures history={history} />
       <div class="grid">
         <RowsPanel {...{ history, palette }} />
@@ -36,7 +41,7 @@ export function LiveView(props: {
           <BytesPerSyncPanel {...{ history, palette }} />
         </div>
         <TablesPanel history={history} onOpen={onOpen} />
-        <RecoveryPanel history={history} />
+        {isRecovering ? null : <RecoveryPanel history={history} />}
       </div>
     </>
   );

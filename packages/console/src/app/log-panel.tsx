@@ -32,21 +32,28 @@ export function LogPanel({ overview }: { readonly overview: Overview }): VNode {
           </div>
         ))
       )}
-      <ul class="keys" aria-label="Colours of the log">
-        <li>
-          <span class="key in-parquet" aria-hidden="true" /> in Parquet, space about to be released
-        </li>
-        <li>
-          <span class="key only-log" aria-hidden="true" /> durable, only in the log
-        </li>
-        <li>
-          <span class="key not-durable" aria-hidden="true" /> not on the device yet
-        </li>
-        <li>
-          <span class="key room" aria-hidden="true" /> room in the active segment
-        </li>
-      </ul>
+      {logs.length === 0 ? null : <Keys />}
     </Panel>
+  );
+}
+
+/** What the colours mean. */
+function Keys(): VNode {
+  return (
+    <ul class="keys" aria-label="Colours of the log">
+      <li>
+        <span class="key in-parquet" aria-hidden="true" /> in Parquet, space about to be released
+      </li>
+      <li>
+        <span class="key only-log" aria-hidden="true" /> durable, only in the log
+      </li>
+      <li>
+        <span class="key not-durable" aria-hidden="true" /> not on the device yet
+      </li>
+      <li>
+        <span class="key room" aria-hidden="true" /> room in the active segment
+      </li>
+    </ul>
   );
 }
 
@@ -84,8 +91,13 @@ function LogPicture(props: { readonly log: LogOverview; readonly overview: Overv
   );
 }
 
-function Fill(props: { readonly name: string; readonly from: number; readonly to: number }): VNode {
+function Fill(props: {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}): VNode | null {
   const { name, from, to } = props;
+  if (to <= from) return null;
   return <span class={name} style={{ left: percent(from), width: percent(to - from) }} />;
 }
 
@@ -133,9 +145,15 @@ function Track(props: {
         ))}
       </div>
       <p class="ends">
-        <span>LSN {formatWhole(ends[0])}</span>
-        <span>{placed === undefined ? "No segment yet." : describe(placed.segment, nowMs)}</span>
-        <span>LSN {formatWhole(ends[1])}</span>
+        {placed === undefined ? (
+          <span>Nothing has been written to this log yet.</span>
+        ) : (
+          <>
+            <span>LSN {formatWhole(ends[0])}</span>
+            <span>{describe(placed.segment, nowMs)}</span>
+            <span>LSN {formatWhole(ends[1])}</span>
+          </>
+        )}
       </p>
     </>
   );

@@ -9,7 +9,7 @@ export function NoticeList({ notices }: { readonly notices: readonly Notice[] })
   return (
     <div role="status" aria-live="polite" class="notices">
       {notices.map(({ tone, title, advice }) => (
-        <div key={title} class={`notice ${tone}`}>
+        <div key={title} class={`notice tone-${tone}`}>
           <strong>
             <span class="sign">{SIGNS[tone]}</span> {title}
           </strong>

@@ -15,41 +15,83 @@ export interface Notice {
   readonly advice: string;
 }
 
-/** Error codes that mean trouble, and not just a wrong request. */
-const TROUBLE: Readonly<Record<string, Omit<Notice, "title"> & { readonly what: string }>> = {
-  SERVER_OVERLOADED: {
-    tone: "warning",
-    what: "writes refused for want of room (503)",
-    advice:
-      "Clients should wait for Retry-After and send again. If it lasts: fewer clients at once, a faster disk, or a higher maxMemoryBytes.",
-  },
-  SERVER_WAL_UNAVAILABLE: {
-    tone: "bad",
-    what: "writes refused because the log cannot take them (503)",
-    advice:
-      "The disk is full or has failed. Free space on the log’s device; writing resumes by itself. After a failed disk: replace it and restart.",
-  },
-  SERVER_TOO_MANY_REQUESTS: {
-    tone: "warning",
-    what: "requests of clients over their share (429)",
-    advice: "The clients should wait for Retry-After. Others are not affected.",
-  },
-  SERVER_UNAUTHORIZED: {
-    tone: "warning",
-    what: "requests without a valid token (401)",
-    advice: "A client uses an old or wrong token. Look at its configuration.",
-  },
-  SERVER_TYPE_CONFLICT: {
-    tone: "warning",
-    what: "writes refused because a field changed its type (400)",
-    advice: "The client’s answer names the field and both types. Make the writers agree.",
-  },
-  SERVER_INTERNAL: {
-    tone: "bad",
-    what: "requests that met a mistake of the server (500)",
-    advice: "The server’s log has the details.",
-  },
-};
+/** What to say while requests are refused with a code. */
+export interface Trouble {
+  readonly tone: Notice["tone"];
+  /** Follows a number per second. */
+  readonly what: string;
+  readonly advice: string;
+}
+
+/** Error codes that an operator should know of, and not only the client that met them. */
+export const TROUBLES: ReadonlyMap<string, Trouble> = new Map<string, Trouble>([
+  [
+    "SERVER_OVERLOADED",
+    {
+      tone: "warning",
+      what: "requests refused for want of room (503)",
+      advice:
+        "Nothing is lost: clients wait for Retry-After and send again. If it lasts: fewer clients at once, a faster disk, or higher limits of memory.",
+    },
+  ],
+  [
+    "SERVER_WAL_UNAVAILABLE",
+    {
+      tone: "bad",
+      what: "writes refused because the log cannot take them (503)",
+      advice:
+        "The disk is full or has failed. Free space on the log’s device, and writing resumes by itself. After a failed disk: replace it and restart.",
+    },
+  ],
+  [
+    "SERVER_CLIENT_OVER_LIMIT",
+    {
+      tone: "warning",
+      what: "requests of clients over their share (429)",
+      advice: "These clients wait for Retry-After; others are not affected.",
+    },
+  ],
+  [
+    "SERVER_UNAUTHORIZED",
+    {
+      tone: "warning",
+      what: "requests without a valid token (401)",
+      advice: "A client has an old or wrong token: look at its configuration.",
+    },
+  ],
+  [
+    "SERVER_FORBIDDEN",
+    {
+      tone: "warning",
+      what: "requests whose token may not do that (403)",
+      advice: "A client needs a token with another right: walnut token create.",
+    },
+  ],
+  [
+    "SERVER_TYPE_CONFLICT",
+    {
+      tone: "warning",
+      what: "writes refused because a field changed its type (400)",
+      advice: "The client’s answer names the field and both types. Make the writers agree.",
+    },
+  ],
+  [
+    "SERVER_STORAGE_CORRUPT",
+    {
+      tone: "bad",
+      what: "requests that met damaged files (500)",
+      advice: "The server’s log names the files. Restore them from a backup.",
+    },
+  ],
+  [
+    "SERVER_INTERNAL",
+    {
+      tone: "bad",
+      what: "requests that met a mistake of the server (500)",
+      advice: "The server’s log has the details.",
+    },
+  ],
+]);
 
 /** Everything to be told, the worst first. */
 export function findNotices(overview: Overview, sample: Sample | undefined): readonly Notice[] {
@@ -59,7 +101,7 @@ export function findNotices(overview: Overview, sample: Sample | undefined): rea
     ...findingNotices(overview),
   ];
   for (const [code, perSecond] of sample?.errors ?? []) {
-    const trouble = TROUBLE[code];
+    const trouble = TROUBLES.get(code);
     if (trouble === undefined) continue;
     notices.push({
       tone: trouble.tone,

@@ -16,7 +16,11 @@ import {
 export function RecoveryPanel({ history }: { readonly history: History }): VNode {
   const { latest } = history;
   return (
-    <Panel id="recovery" title="Last start" note="recovery of the log">
+    <Panel
+      id="recovery"
+      title={latest?.status === "recovering" ? "Starting" : "Last start"}
+      note="recovery of the log"
+    >
       {latest === undefined
         ? null
         : latest.workers.map((worker) => (

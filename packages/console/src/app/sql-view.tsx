@@ -55,7 +55,7 @@ function RefusalText({ refusal, sql }: { readonly refusal: Refusal; readonly sql
   const { offsetBytes } = refusal.details;
   const place = typeof offsetBytes === "number" ? placeInText(sql, offsetBytes) : undefined;
   return (
-    <div class="notice bad" role="alert">
+    <div class="notice tone-bad" role="alert">
       <strong>
         {refusal.code}
         {place === undefined ? "" : `, line ${place.line}, column ${place.column}`}

@@ -1,9 +1,8 @@
 /** Every measurement: what comes in, what is in memory, what is in Parquet. */
 import type { ComponentChildren, VNode } from "preact";
-import { FirstPoint } from "./first-point.tsx";
-import { newestSample, type History } from "./history.ts";
+import { isServing, newestSample, type History } from "./history.ts";
 import type { Overview, TableNumbers } from "./overview.ts";
-import { Panel } from "./panel.tsx";
+import { Empty, Panel } from "./panel.tsx";
 import { formatBytes, formatCount, formatDuration } from "./quantity.ts";
 import { tableTitle, type Sample, type TableRate } from "./rates.ts";
 
@@ -30,7 +29,11 @@ export function TablesPanel(props: { readonly history: History; readonly onOpen:
           <Tables overview={latest} sample={newestSample(history)} onOpen={onOpen} />
         </div>
       ) : (
-        <FirstPoint isReady={latest?.workers.some(({ store }) => store !== null) ?? false} />
+        <Empty>
+          {isServing(latest)
+            ? "No measurement yet: the first point that is written makes one."
+            : "Tables are shown when the server is ready."}
+        </Empty>
       )}
     </Panel>
   );

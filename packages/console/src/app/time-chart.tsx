@@ -172,7 +172,7 @@ function valueRange(
   max: number | null,
 ): [number, number] {
   const top = max ?? 1;
-  if (scale === "zero") return [0, top <= 0 ? 1 : top * 1.1];
+  if (scale === "zero") return [0, top <= 0 ? 10 : top * 1.1];
   const bottom = min ?? 0;
   if (scale === "powers") return [powerBelow(bottom), 10 * powerBelow(Math.max(top, bottom))];
   const room = (top - bottom) * 0.05 || 1;

@@ -1,7 +1,10 @@
 /** The console as people meet it: a real server, a real client that writes, a real Chromium. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, suite, test, type TestContext } from "node:test";
+import { promisify } from "node:util";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { openServer, type WalnutServer } from "../../src/server.ts";
 import type { ServerOptions } from "../../src/server-options.ts";
@@ -211,7 +214,7 @@ suite("console in Chromium", { skip }, () => {
     const server = await startServer(context);
     const { page } = await openPage(context, server.url);
     await logIn(page);
-    await page.getByText("writes the first point").waitFor();
+    await page.getByText("Nothing has been written yet").waitFor();
     const tree = await page.locator("body").ariaSnapshot();
     for (const part of [
       "banner",
@@ -233,6 +236,21 @@ suite("console in Chromium", { skip }, () => {
     assert.deepEqual(nameless, []);
   });
 
+  test("an empty server shows a line that, pasted into a shell, writes the first point", async (context) => {
+    const folder = await temporaryDirectory();
+    const server = await openServer({ port: 0, dataDirectory: join(folder, "data") });
+    context.after(() => server.close());
+    await server.ready;
+    const { page } = await openPage(context, server.url);
+    await page.getByLabel("Access token").fill(server.token.token);
+    await page.keyboard.press("Enter");
+    const command = await page.locator(".first-point pre").textContent();
+    const { stdout } = await promisify(execFile)("bash", ["-c", command ?? ""], { cwd: folder });
+    assert.match(stdout, /^HTTP\/1.1 204/);
+    await page.getByRole("button", { name: "demo.cpu" }).click();
+    await page.getByRole("cell", { name: "0.64" }).waitFor();
+  });
+
   test("the token is asked for once, checked, and kept nowhere but in the tab", async (context) => {
     const server = await startServer(context);
     const { page } = await openPage(context, server.url);
@@ -241,9 +259,9 @@ suite("console in Chromium", { skip }, () => {
     await page.getByText("The server does not know this token.").waitFor();
     await page.getByLabel("Access token").fill(TOKEN);
     await page.keyboard.press("Enter");
-    await page.getByText("writes the first point").waitFor();
+    await page.getByText("Nothing has been written yet").waitFor();
     await page.reload();
-    await page.getByText("writes the first point").waitFor();
+    await page.getByText("Nothing has been written yet").waitFor();
     assert.doesNotMatch(page.url(), new RegExp(TOKEN));
     assert.equal(
       await page.evaluate("JSON.stringify({ ...localStorage }) + document.cookie"),
@@ -269,6 +287,19 @@ suite("console in Chromium", { skip }, () => {
     context.after(() => again.close());
     await page.getByText("ready", { exact: true }).waitFor();
     await page.getByText(/No answer for/).waitFor({ state: "detached" });
+  });
+
+  test("writes that are refused for want of room are told in words, with what to do", async (context) => {
+    // Nothing is flushed before the memory is full.
+    const limits = { maxMemoryBytes: 1_048_576, flushRows: 4_000_000, flushAgeMs: 3_600_000 };
+    const server = await startServer(context, limits);
+    keepWriting(context, server);
+    const { page } = await openPage(context, server.url);
+    await logIn(page);
+    await page.getByText(/requests refused for want of room \(503\)/).waitFor();
+    await page.getByText(/MiB of rows wait for their flush/).waitFor();
+    await page.getByText("degraded", { exact: true }).waitFor();
+    await page.getByRole("rowheader", { name: "SERVER_OVERLOADED" }).waitFor();
   });
 
   test("recovery is shown with its progress while /ready is 503", async (context) => {
