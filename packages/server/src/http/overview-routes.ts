@@ -6,6 +6,7 @@
  */
 import { statfs } from "node:fs/promises";
 import type { WalMetrics, WalStatus } from "@walnut/wal";
+import * as z from "zod";
 import type { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
 import { logOverview } from "../overview/log-overview.ts";
@@ -22,6 +23,7 @@ import type { TableStoreStats } from "../store/store-stats.ts";
 import { findWalProblems, type WalFinding } from "../wal-report.ts";
 import type { Question, WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
+import { OVERVIEW_PARAMETERS } from "./overview-schemas.ts";
 import type { Route } from "./router.ts";
 
 /** What the overview is made of. */
@@ -43,8 +45,6 @@ const OVERVIEW: Question<{ readonly maxTables: number }, WorkerReport> = { name:
 /** A worker that hangs must not keep the console from the others. */
 const ASK_TIMEOUT_MS = 2_000;
 const MICROSECONDS_PER_SECOND = 1_000_000;
-const DEFAULT_TABLES = 50;
-const MAX_TABLES = 1_000;
 
 /** `/api/v1/overview`. */
 export function overviewRoutes(context: OverviewRoutesOptions): readonly Route[] {
@@ -52,7 +52,7 @@ export function overviewRoutes(context: OverviewRoutesOptions): readonly Route[]
   group.answer(OVERVIEW, ({ maxTables }) => describeWorker(context, maxTables));
 
   async function overview(exchange: Exchange): Promise<void> {
-    const maxTables = parseTables(exchange.parameter("tables"));
+    const maxTables = parseTables(exchange.parameters);
     const answers = await group.askAll(OVERVIEW, { maxTables }, { timeoutMs: ASK_TIMEOUT_MS });
     const frame = {
       version: WALNUT_VERSION,
@@ -151,12 +151,8 @@ function findProblems(options: ResolvedServerOptions, facts: ShardFacts): readon
   });
 }
 
-function parseTables(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_TABLES;
-  const tables = Number(text);
-  if (Number.isInteger(tables) && tables >= 0 && tables <= MAX_TABLES) return tables;
-  throw new ServerError(
-    "SERVER_INVALID_REQUEST",
-    `tables=${text}: a number from 0 to ${MAX_TABLES} is expected`,
-  );
+function parseTables(parameters: URLSearchParams): number {
+  const parsed = OVERVIEW_PARAMETERS.safeParse(Object.fromEntries(parameters));
+  if (parsed.success) return parsed.data.tables;
+  throw new ServerError("SERVER_INVALID_REQUEST", z.prettifyError(parsed.error));
 }

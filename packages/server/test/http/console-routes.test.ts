@@ -7,6 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { ByteBudget } from "../../src/byte-budget.ts";
 import { readConsoleFiles } from "../../src/http/console-files.ts";
 import { chooseEncoding, consoleRoutes } from "../../src/http/console-routes.ts";
+import { OVERVIEW_ANSWER } from "../../src/http/overview-schemas.ts";
 import { ServerError } from "../../src/errors.ts";
 import type { Exchange } from "../../src/http/exchange.ts";
 import { overviewRoutes } from "../../src/http/overview-routes.ts";
@@ -135,6 +136,7 @@ suite("/api/v1/overview", () => {
     assert.equal(answer.status, 200);
     assert.equal(answer.headers["cache-control"], "no-store");
     const overview = JSON.parse(answer.body.toString());
+    OVERVIEW_ANSWER.parse(overview);
     assert.deepEqual([overview.status, overview.durability], ["ready", "fdatasync"]);
     const names = overview.tables.map((table: { measurement: string; rows: number }) => [
       table.measurement,
@@ -174,6 +176,10 @@ suite("/api/v1/overview", () => {
     const answer = await get(`${server.url}/api/v1/overview?tables=1`, AUTHORIZATION);
     const { tables, others } = JSON.parse(answer.body.toString());
     assert.deepEqual([tables.length, others.tables, others.rows], [1, 2, 2]);
+    for (const wrong of ["x", "-1", "1001", "1.5"]) {
+      const path = `/api/v1/overview?tables=${wrong}`;
+      assert.equal((await get(server.url + path, AUTHORIZATION)).status, 400, wrong);
+    }
     const refused = await get(`${server.url}/api/v1/overview?tables=x`, AUTHORIZATION);
     assert.deepEqual(
       [refused.status, refused.headers["x-walnut-error"]],
@@ -216,10 +222,11 @@ suite("/api/v1/overview", () => {
     });
     let text = "";
     await route?.handle({
-      parameter: () => undefined,
+      parameters: new URLSearchParams(),
       json: (_: number, body: string) => (text = body),
     } as unknown as Exchange);
     const overview = JSON.parse(text);
+    OVERVIEW_ANSWER.parse(overview);
     const [worker] = overview.workers;
     assert.deepEqual([worker.phase, worker.progress.bytesDone], ["recovering", 9_000]);
     assert.deepEqual([worker.logs, worker.store], [[], null]);

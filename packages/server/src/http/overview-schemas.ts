@@ -1,0 +1,153 @@
+/** Parameters and answer of `/api/v1/overview` as schemas: checked where they come in, and in the API's document. */
+import * as z from "zod";
+
+const DEFAULT_TABLES = 50;
+const MAX_TABLES = 1_000;
+
+const count = z.int().min(0);
+const milliseconds = z.number().min(0);
+
+/** Query parameters. */
+export const OVERVIEW_PARAMETERS: z.ZodType<{ readonly tables: number }> = z.object({
+  tables: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(MAX_TABLES)
+    .default(DEFAULT_TABLES)
+    .meta({ description: "tables to list by name; the others are summed" }),
+});
+
+const histogram = z.strictObject({
+  bounds: z.array(z.number()),
+  counts: z.array(count).meta({ description: "per bucket, and one above all bounds" }),
+  count,
+  sum: z.number(),
+  max: z.number().optional(),
+});
+
+const TABLE_NUMBERS = {
+  rows: count.meta({ description: "accepted since the start of the process" }),
+  bytes: count,
+  rowsInMemory: count,
+  bytesInMemory: count,
+  files: count,
+  rowsOnDisk: count,
+  bytesOnDisk: count,
+};
+
+const log = z.strictObject({
+  shard: count,
+  directory: z.string(),
+  state: z.enum(["open", "closing", "closed", "poisoned"]),
+  failure: z.string().nullable(),
+  sizeBytes: count,
+  freeBytes: count.nullable(),
+  segmentCount: count,
+  segments: z.array(
+    z.strictObject({
+      firstLsn: count,
+      lastLsn: count,
+      sizeBytes: count,
+      createdAtMs: milliseconds,
+      isSealed: z.boolean(),
+      files: count,
+    }),
+  ),
+  positions: z.strictObject({
+    firstLsn: count,
+    appendedLsn: count,
+    writtenLsn: count,
+    durableLsn: count,
+    flushedLsn: count,
+  }),
+  cursors: z.array(z.strictObject({ name: z.string(), lsn: count })),
+  spaceHolder: z
+    .strictObject({
+      cursor: z.string(),
+      lsn: count,
+      lagRecords: count,
+      lagBytes: count,
+      lagMs: milliseconds,
+    })
+    .nullable(),
+  pendingBytes: count,
+  totals: z.strictObject({
+    records: count,
+    bytes: count,
+    writtenBytes: count,
+    syncs: count,
+    groups: count,
+    rotations: count,
+    releasedSegments: count,
+  }),
+  syncMs: histogram,
+});
+
+const worker = z.strictObject({
+  worker: count,
+  processId: count,
+  phase: z.enum(["recovering", "ready", "stopping", "failed", "closed"]),
+  startedAtMs: milliseconds,
+  residentBytes: count,
+  cpuSeconds: z.number(),
+  requests: z.strictObject({
+    inFlight: count,
+    inFlightBytes: count,
+    writes: count,
+    rows: count,
+    bytes: count,
+    byStatus: z.record(z.string(), count),
+    errors: z.record(z.string(), count),
+    writeMs: histogram,
+  }),
+  progress: z.object({ phase: z.enum(["scan", "replay"]), bytesDone: count, bytesTotal: count }),
+  recovery: z.object({ durationMs: milliseconds, rows: count, tornTailBytes: count }).nullable(),
+  logs: z.array(log),
+  store: z
+    .strictObject({
+      tables: count,
+      rowsInMemory: count,
+      bytesInMemory: count,
+      oldestUnflushedAgeMs: milliseconds,
+      files: count,
+      rowsOnDisk: count,
+      bytesOnDisk: count,
+      flushes: z.strictObject({
+        flushes: count,
+        flushedRows: count,
+        flushedFiles: count,
+        flushedBytes: count,
+        failures: count,
+        lastError: z.string().nullable(),
+      }),
+    })
+    .nullable(),
+  findings: z.array(z.strictObject({ issue: z.string(), recommendation: z.string() })),
+});
+
+/** The answer. */
+export const OVERVIEW_ANSWER: z.ZodType = z.strictObject({
+  version: z.string(),
+  nowMs: milliseconds,
+  durability: z.string(),
+  survives: z.string().nullable(),
+  limits: z.strictObject({
+    memoryBytes: count,
+    inFlightBytes: count,
+    segmentBytes: count,
+    flushAgeMs: milliseconds,
+  }),
+  status: z.enum(["ready", "degraded", "recovering", "stopping", "failed", "closed"]),
+  tables: z.array(
+    z.strictObject({
+      database: z.string(),
+      measurement: z.string(),
+      ...TABLE_NUMBERS,
+      recentRows: z.number(),
+    }),
+  ),
+  others: z.strictObject({ ...TABLE_NUMBERS, tables: count }),
+  workers: z.array(worker),
+  silent: z.array(z.strictObject({ worker: count, reason: z.string() })),
+});
