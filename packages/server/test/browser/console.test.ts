@@ -242,7 +242,9 @@ suite("console in Chromium", { skip }, () => {
     context.after(() => server.close());
     await server.ready;
     const { page } = await openPage(context, server.url);
-    await page.getByLabel("Access token").fill(server.token.token);
+    await page
+      .getByLabel("Access token")
+      .fill((await readFile(join(folder, "data", "token"), "utf8")).trim());
     await page.keyboard.press("Enter");
     const command = await page.locator(".first-point pre").textContent();
     const { stdout } = await promisify(execFile)("bash", ["-c", command ?? ""], { cwd: folder });
