@@ -17,7 +17,8 @@ import {
   type ServeConfiguration,
   type ServeFlags,
 } from "./serve-configuration.ts";
-import { tableLines, type TableCell, type TableColumn } from "./text-table.ts";
+import type { Terminal } from "./terminal.ts";
+import { fit, tableLines, type TableCell, type TableColumn } from "./text-table.ts";
 
 /** What the command was asked for. */
 export interface ConfigFlags {
@@ -35,6 +36,9 @@ walnut serve reads the file named by --config or WALNUT_CONFIG, otherwise ./waln
 A flag wins over an environment variable, a variable over this file, this file over the default.
 Relative paths start at the working directory. Unknown keys and wrong values stop the start.
 See what applies, and why: walnut config. Made by: walnut config --example`;
+
+const GAP_WIDTH = 2;
+const MIN_VALUE_WIDTH = 12;
 
 const COLUMNS: readonly TableColumn[] = [
   { title: "key", align: "left" },
@@ -63,7 +67,7 @@ export async function configCommand(
       path === undefined ? "no walnut.toml here; see: walnut config --example" : path,
       "",
     );
-    output.line(...tableLines(COLUMNS, settings.map(rowOf), terminal));
+    output.line(...settingLines(settings, terminal));
   }
   await output.flush();
   return problems.length === 0 ? EXIT_OK : EXIT_USAGE;
@@ -74,19 +78,28 @@ export function exampleConfiguration(): string {
   return configurationExample(SERVER_OPTION_TABLE, EXAMPLE_HEADING);
 }
 
-function rowOf(setting: Setting): readonly TableCell[] {
-  const { spec, origin } = setting;
+/** A table in which long values are cut, so that every line says where its value is from. */
+function settingLines(settings: readonly Setting[], terminal: Terminal): string[] {
+  const keyWidth = Math.max(...settings.map(({ spec }) => spec.toml.length));
+  const fromWidth = Math.max(...settings.map(({ origin }) => originText(origin).length));
+  const room = terminal.columns - keyWidth - fromWidth - 2 * GAP_WIDTH;
+  const valueWidth = terminal.isTerminal ? Math.max(MIN_VALUE_WIDTH, room) : Infinity;
+  return tableLines(
+    COLUMNS,
+    settings.map((setting) => rowOf(setting, fit(valueText(setting), valueWidth, terminal))),
+    terminal,
+  );
+}
+
+function rowOf({ spec, origin }: Setting, value: string): readonly TableCell[] {
   const from = originText(origin);
-  const isDefault = origin.kind === "default";
-  return [
-    spec.toml,
-    isDefault ? { text: valueText(setting), style: "dim" } : valueText(setting),
-    isDefault ? { text: from, style: "dim" } : { text: from, style: "cyan" },
-  ];
+  return origin.kind === "default"
+    ? [spec.toml, { text: value, style: "dim" }, { text: from, style: "dim" }]
+    : [spec.toml, value, { text: from, style: "cyan" }];
 }
 
 function valueText({ spec, value }: Setting): string {
-  if (value === undefined) return `(${spec.defaultText ?? "not set"})`;
+  if (value === undefined) return `(${(spec.defaultText ?? "not set").replaceAll("`", "")})`;
   if (spec.kind === "secret") return "(hidden)";
   if (typeof value !== "number" || spec.kind !== "integer" || spec.unit === "")
     return String(value);

@@ -2,7 +2,7 @@
  * Shows recovery that takes longer than a second: one line that is rewritten on a terminal, a log line
  * every few seconds elsewhere. Short recoveries print nothing.
  */
-import type { RecoveryProgress, ServerLogger } from "@walnut/server";
+import { RecoveryMeter, type RecoveryProgress, type ServerLogger } from "@walnut/server";
 import { progressFields, progressText } from "./serve-text.ts";
 
 /** Where the lines go. */
@@ -27,25 +27,27 @@ export interface RecoveryProgressPrinterOptions {
 export class RecoveryProgressPrinter {
   readonly #options: RecoveryProgressPrinterOptions;
   readonly #startedMs: number;
+  readonly #meter: RecoveryMeter;
   #lastPrintedMs: number | undefined;
 
   constructor(options: RecoveryProgressPrinterOptions) {
     this.#options = options;
     this.#startedMs = options.monotonicMs();
+    this.#meter = new RecoveryMeter(options.monotonicMs);
   }
 
   /** Recovery has come further. Prints if it is time to. */
   report(progress: RecoveryProgress): void {
     const { output, logger } = this.#options;
     const nowMs = this.#options.monotonicMs();
-    const elapsedMs = nowMs - this.#startedMs;
-    if (elapsedMs < SILENT_MS) return;
+    this.#meter.report(progress);
+    if (nowMs - this.#startedMs < SILENT_MS) return;
     const isTerminal = output.isTTY === true;
     const intervalMs = isTerminal ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS;
     if (this.#lastPrintedMs !== undefined && nowMs - this.#lastPrintedMs < intervalMs) return;
     this.#lastPrintedMs = nowMs;
-    if (isTerminal) output.write(CLEAR_LINE + progressText(progress, elapsedMs));
-    else logger.info("recovering", progressFields(progress));
+    if (isTerminal) output.write(CLEAR_LINE + progressText(this.#meter.view()));
+    else logger.info("recovering", progressFields(this.#meter.view()));
   }
 
   /** Recovery is over: leaves a clean line. */

@@ -57,10 +57,8 @@ async function addServerCommands(
   const { configCommand } = await import("./config-command.ts");
   defineServe(commandOf(program, "serve"), async (flags) => {
     const configuration = await loadServeConfiguration(flags, environment.variables);
-    for (const warning of configuration.warnings) {
-      environment.stderr.write(`walnut: ${warning}\n`);
-    }
-    done(await runServe(serverOptionsOf(configuration), environment));
+    const options = serverOptionsOf(configuration);
+    done(await runServe(options, environment, configuration.warnings));
   });
   defineConfig(commandOf(program, "config"), async (flags, own) => {
     done(await configCommand(flags, own, commandContext(environment)));

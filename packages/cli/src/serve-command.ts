@@ -45,14 +45,17 @@ const FLUSH_GRACE_MS = 60_000;
 /**
  * Runs the server until it is told to stop.
  *
+ * @param warnings - what is strange about the configuration, for the log
  * @returns the exit code
  */
 export async function runServe(
   options: ServerOptions,
   environment: ServeEnvironment,
+  warnings: readonly string[],
 ): Promise<number> {
   const { stderr } = environment;
   const { logger, isText } = await openLog(options, environment);
+  for (const warning of warnings) logger.warn(warning);
   const progress = new RecoveryProgressPrinter({
     output: stderr,
     logger,

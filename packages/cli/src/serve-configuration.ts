@@ -69,6 +69,7 @@ export async function loadServeConfiguration(
     warnings: [
       ...unknown.map((name) => `variable ${name} is not known and has no effect`),
       ...exposedSecrets(file, settings),
+      ...missingLog(settings),
     ],
   };
 }
@@ -167,4 +168,14 @@ function exposedSecrets(
       ({ spec }) =>
         `${file.path} holds ${spec.toml} and can be read by other users; run: chmod 600 ${file.path}`,
     );
+}
+
+/** Said every time: who copies a configuration for tests should not find out from a crash. */
+function missingLog(settings: readonly Setting[]): readonly string[] {
+  const isKept = settings.every(
+    ({ spec, value }) =>
+      (spec.name !== "walEnabled" || value !== false) &&
+      (spec.name !== "durability" || value !== "off"),
+  );
+  return isKept ? [] : ["no log is kept (level off): a crash loses what is not in Parquet yet"];
 }

@@ -101,7 +101,7 @@ function placeholderOf(spec: ServerOptionSpec): string {
 function descriptionOf(spec: ServerOptionSpec): string {
   const parts: string[] = [];
   if (spec.kind === "integer" && spec.unit !== "") parts.push(spec.unit);
-  parts.push(`default ${spec.defaultText ?? String(spec.default)}`);
+  parts.push(`default ${spec.defaultText?.replaceAll("`", "") ?? String(spec.default)}`);
   parts.push(`env ${variableOf(spec)}`);
   return `${spec.summary} (${parts.join("; ")})`;
 }

@@ -4,7 +4,7 @@
  *
  * The token is shown only in the run that made it, and on a terminal only; otherwise the commands fetch it from where it is.
  */
-import type { AccessToken, LogFields, RecoveryProgress, RecoverySummary } from "@walnut/server";
+import type { AccessToken, LogFields, RecoverySummary, RecoveryView } from "@walnut/server";
 import { shellQuote } from "./shell-quote.ts";
 
 /** What the banner is made of. */
@@ -95,21 +95,22 @@ export function recoveryText(recovery: RecoverySummary): string {
 }
 
 /** How far recovery is, in one line. */
-export function progressText(progress: RecoveryProgress, elapsedMs: number): string {
-  const { bytesDone, bytesTotal, segmentsDone, segmentsTotal, rows } = progress;
-  const step = progress.phase === "scan" ? "checking the log" : "replaying the log";
+export function progressText(view: RecoveryView): string {
+  const { bytesDone, bytesTotal, segmentsDone, segmentsTotal, rows, etaSeconds } = view;
+  const step = view.phase === "scan" ? "checking the log" : "replaying the log";
   const percent = bytesTotal === 0 ? 0 : Math.floor((PERCENT * bytesDone) / bytesTotal);
   const parts = [
     `${percent} % of ${formatBytes(bytesTotal)}`,
     `segment ${Math.min(segmentsDone + 1, segmentsTotal)} of ${segmentsTotal}`,
     ...(rows === 0 ? [] : [plural(rows, "row")]),
+    ...(etaSeconds === undefined ? [] : [`${etaSeconds} s to go`]),
   ];
-  return `recovering, ${step}: ${parts.join(", ")} (${formatMs(elapsedMs)})`;
+  return `recovering, ${step}: ${parts.join(", ")} (${formatMs(view.elapsedMs)})`;
 }
 
 /** How far recovery is, for a log line. */
-export function progressFields({ phase, ...counts }: RecoveryProgress): LogFields {
-  return { step: phase, ...counts };
+export function progressFields({ phase, elapsedMs, ...facts }: RecoveryView): LogFields {
+  return { step: phase, ...facts, elapsedMs: Math.round(elapsedMs) };
 }
 
 /** Bytes in the unit that a person would choose. */
@@ -142,7 +143,7 @@ function tokenText(token: AccessToken): string {
     case "file":
       return `in ${token.path}`;
     case "option":
-      return "as given by --token or WALNUT_TOKEN";
+      return "as configured; the commands below expect it in WALNUT_TOKEN";
     case "stored":
       return "stored tokens only; see: walnut token list";
   }

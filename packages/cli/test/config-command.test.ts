@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
+import { stripVTControlCharacters } from "node:util";
 import { DEFAULT_SERVER_OPTIONS, SERVER_OPTION_TABLE } from "@walnut/server";
 import { EXIT_OK, EXIT_USAGE } from "../src/exit-code.ts";
 import { exampleConfiguration } from "../src/config-command.ts";
@@ -45,6 +46,17 @@ suite("walnut config", () => {
     assert.equal(row("server.host"), "server.host|127.0.0.1|default");
     assert.equal(row("auth.token"), `auth.token|(hidden)|${path}:4`);
     assert.doesNotMatch(environment.out + environment.err, /hush/);
+  });
+
+  test("fits a terminal and still says where each value is from", async (context) => {
+    const path = await fileWith(context, `[storage]\ndata_dir = "/${"long/".repeat(40)}"\n`);
+    const environment = new RecordedEnvironment({ isTTY: true, columns: 140 });
+    assert.equal(await runCli(["config", "--config", path], environment), EXIT_OK);
+    const [, , ...lines] = stripVTControlCharacters(environment.out).trimEnd().split("\n");
+    for (const line of lines) {
+      assert.ok(line.length <= 140, line);
+      assert.match(line, /(from|default|:2)$/);
+    }
   });
 
   test("prints JSON, without secrets", async (context) => {
@@ -97,7 +109,9 @@ suite("walnut config", () => {
 
   test("does not guess whether there is a log when two places disagree", async (context) => {
     const off = await fileWith(context, "[wal]\nenabled = false\nsync_mode = 'fsync'\n");
-    assert.equal((await config(["--config", off])).code, EXIT_OK, "one place: not enabled wins");
+    const one = await config(["--config", off]);
+    assert.equal(one.code, EXIT_OK, "one place: not enabled wins");
+    assert.match(one.environment.err, /no log is kept/);
     assert.equal((await config(["--config", off, "--durability", "fsync"])).code, EXIT_USAGE);
     assert.equal((await config(["--config", off, "--durability", "off"])).code, EXIT_OK);
     assert.equal((await config(["--config", off], { WAL_ENABLED: "true" })).code, EXIT_OK);

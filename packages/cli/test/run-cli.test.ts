@@ -54,7 +54,7 @@ suite("walnut serve", () => {
     const environment = new RecordedEnvironment({ variables });
     const running = runCli(["serve"], environment);
     await environment.printed("is ready");
-    assert.match(environment.err, /WALNUT_PROT/);
+    assert.match(environment.out, /"level":"warn".*WALNUT_PROT/);
     environment.signal("SIGTERM");
     assert.equal(await running, EXIT_OK);
     assert.equal(environment.hasTimer, false, "the time limit of the stop is cancelled");

@@ -68,10 +68,13 @@ suite("progressText", () => {
       bytesTotal: 2_048,
       records: 1,
       rows: 5,
+      bytesPerSecond: 200,
+      etaSeconds: 8,
+      elapsedMs: 1_500,
     } as const;
     assert.equal(
-      progressText(progress, 1_500),
-      "recovering, replaying the log: 25 % of 2.0 KiB, segment 2 of 3, 5 rows (1.5 s)",
+      progressText(progress),
+      "recovering, replaying the log: 25 % of 2.0 KiB, segment 2 of 3, 5 rows, 8 s to go (1.5 s)",
     );
   });
 });

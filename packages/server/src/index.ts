@@ -34,6 +34,7 @@ export { decodeWriteRecord, type WriteRecord } from "./ingest/write-record.ts";
 export type { WriteIdentity } from "./idempotency/write-identity.ts";
 export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";
 export { WALNUT_VERSION } from "./package-version.ts";
+export { RecoveryMeter, type RecoveryView } from "./recovery-meter.ts";
 export { resolveServerOptions } from "./resolve-server-options.ts";
 export type { RecoverySummary } from "./recovery-summary.ts";
 export { openServer, type WalnutServer } from "./server.ts";

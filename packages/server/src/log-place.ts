@@ -131,8 +131,8 @@ async function shardsIn(directory: string): Promise<readonly string[]> {
 function elsewhere(current: string, wanted: string): ServerError {
   return wrongPlace(
     wanted,
-    `the log is in ${current}, and wal.dir says ${wanted}. To move it: stop the server, move everything in ` +
-      `${current} to ${wanted}, remove ${current} or the link to it in the data directory, start again`,
+    `the log is in ${current}, and wal.dir says ${wanted}. To move it: stop the server, move ${current} there, ` +
+      "remove the link `wal` in the data directory if there is one, start again",
   );
 }
 

@@ -40,7 +40,9 @@ function optionLines(spec: OptionSpec): string[] {
     `# ${spec.summary}`,
     `# ${allowedText(spec)}`,
     `# --${[spec.flag, variableOf(spec), ...others].join(", ")}`,
-    ...(spec.defaultText === undefined ? [] : [`# without it: ${spec.defaultText}`]),
+    ...(spec.defaultText === undefined
+      ? []
+      : [`# without it: ${spec.defaultText.replaceAll("`", "")}`]),
     `#${spec.toml.slice(sectionOf(spec).length + 1)} = ${defaultValue(spec)}`,
   ];
 }

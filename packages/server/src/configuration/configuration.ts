@@ -57,6 +57,8 @@ export interface Configuration<Name extends string = string> {
 /** One place that sets an option. */
 interface Candidate {
   readonly origin: SettingOrigin;
+  /** The key as it is spelt there, or the option's where it has none. */
+  readonly key: string;
   readonly read: ReadValue;
 }
 
@@ -71,7 +73,7 @@ export function resolveConfiguration<Name extends string>(
       variableCandidates(spec, sources),
       fileCandidates(spec, sources),
     ];
-    for (const layer of layers) problems.push(...layerProblems(spec, layer));
+    for (const layer of layers) problems.push(...layerProblems(layer));
     const [winner] = layers.flat();
     if (winner === undefined) return { spec, value: spec.default, origin: { kind: "default" } };
     return { spec, value: winner.read.value, origin: winner.origin };
@@ -123,7 +125,8 @@ function flagCandidates<Name extends string>(
 ): readonly Candidate[] {
   const text = flags[spec.name];
   if (text === undefined) return [];
-  return [{ origin: { kind: "flag", flag: spec.flag }, read: readTextValue(spec, text) }];
+  const origin: SettingOrigin = { kind: "flag", flag: spec.flag };
+  return [{ origin, key: spec.toml, read: readTextValue(spec, text) }];
 }
 
 function variableCandidates<Name extends string>(
@@ -134,7 +137,8 @@ function variableCandidates<Name extends string>(
   return names.flatMap(({ variable, scale }): Candidate[] => {
     const text = variable === undefined ? undefined : variables[variable];
     if (variable === undefined || text === undefined || text === "") return [];
-    return [{ origin: { kind: "environment", variable }, read: readTextValue(spec, text, scale) }];
+    const origin: SettingOrigin = { kind: "environment", variable };
+    return [{ origin, key: spec.toml, read: readTextValue(spec, text, scale) }];
   });
 }
 
@@ -148,21 +152,19 @@ function fileCandidates<Name extends string>(
     const entry = file.entries.find(({ key }) => key === toml);
     if (entry === undefined) return [];
     const origin: SettingOrigin = { kind: "file", path: file.path, line: entry.line };
-    return [{ origin, read: readFileValue(spec, entry.value, scale) }];
+    return [{ origin, key: entry.key, read: readFileValue(spec, entry.value, scale) }];
   });
 }
 
 /** Wrong values, and one option set by two spellings in one place: nobody can know which is meant. */
-function layerProblems(spec: OptionSpec, layer: readonly Candidate[]): ConfigurationProblem[] {
+function layerProblems(layer: readonly Candidate[]): ConfigurationProblem[] {
   const [first, second] = layer;
-  const problems = layer.flatMap(({ origin, read }): ConfigurationProblem[] =>
-    read.problem === undefined
-      ? []
-      : [{ place: originText(origin), key: spec.toml, message: read.problem }],
+  const problems = layer.flatMap(({ origin, key, read }): ConfigurationProblem[] =>
+    read.problem === undefined ? [] : [{ place: originText(origin), key, message: read.problem }],
   );
   if (first === undefined || second === undefined) return problems;
   const message = `is the same option as ${originText(first.origin)}: give one of them`;
-  return [...problems, { place: originText(second.origin), key: spec.toml, message }];
+  return [...problems, { place: originText(second.origin), key: second.key, message }];
 }
 
 function unknownKeys<Name extends string>({
@@ -203,7 +205,9 @@ function unknownText(facts: {
   const { key, value, known, sections } = facts;
   if (sections.has(key)) return `is a section: write [${key}] and its keys below`;
   if (value === undefined) {
-    return `is not a section that is known; there are: ${[...sections].toSorted().join(", ")}`;
+    const [near] = nearNames(key, sections);
+    const hint = near ?? [...sections].toSorted().join(", ");
+    return `is a section that is not known; ${near === undefined ? "there are" : "nearest"}: ${hint}`;
   }
   const near = nearestKeys(key, known);
   const [nearest] = near;

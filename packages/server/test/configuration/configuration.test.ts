@@ -123,7 +123,7 @@ enabled = true
       "walnut.toml:3 server.prot",
       "walnut.toml:4 server.port",
       "walnut.toml:7 wal.sync_mode",
-      "walnut.toml:8 wal.segment_size_bytes",
+      "walnut.toml:8 wal.max_size_mb",
       "walnut.toml:11 wall.enabled",
       "walnut.toml:13 empty",
     ]);
@@ -145,7 +145,7 @@ enabled = true
 
   test("refuses one option by two names in one place, and takes the better place of two", () => {
     const twice = "[wal]\nmax_size_mb = 1\nsegment_size_bytes = 1048576\n";
-    assert.deepEqual(placesOf(resolve(twice)), ["walnut.toml:2 wal.segment_size_bytes"]);
+    assert.deepEqual(placesOf(resolve(twice)), ["walnut.toml:2 wal.max_size_mb"]);
     const variables = { WAL_MAX_SIZE_MB: "2" };
     assert.deepEqual(valuesOf(resolve("wal.segment_size_bytes = 1048576", { variables })), {
       segmentSizeBytes: 2_097_152,
