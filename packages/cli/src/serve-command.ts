@@ -75,7 +75,8 @@ export async function runServe(
       const facts = await factsOf(server);
       if (isText) environment.stdout.write(serveBanner(facts, environment.stdout.isTTY === true));
       else logger.info(`Walnut ${facts.version} is ready`, readyFields(facts));
-      await stop.requested;
+      const failure = await Promise.race([stop.requested, server.failure]);
+      if (failure instanceof Error) throw failure;
     }
     stop.startDeadline(server.options.shutdownTimeoutMs + FLUSH_GRACE_MS);
     await server.close();
@@ -123,6 +124,7 @@ async function factsOf(server: WalnutServer): Promise<ServeFacts> {
     url: server.url,
     dataDirectory: server.dataDirectory,
     processId: process.pid,
+    workerIds: server.options.workers === 1 ? [] : server.processIds,
     durabilityText: server.durabilityText,
     token: server.token,
     recovery: await server.ready,

@@ -13,6 +13,8 @@ export interface ServeFacts {
   readonly url: string;
   readonly dataDirectory: string;
   readonly processId: number;
+  /** Processes of the workers; empty where there is only the one. */
+  readonly workerIds: readonly number[];
   /** Level and what it survives, in words. */
   readonly durabilityText: string;
   readonly token: AccessToken;
@@ -39,7 +41,7 @@ export function serveBanner(facts: ServeFacts, isSeen: boolean): string {
     "",
     `  url         ${facts.url}`,
     `  data        ${facts.dataDirectory}`,
-    `  process     ${facts.processId}`,
+    `  process     ${facts.processId}${workersText(facts.workerIds)}`,
     `  durability  ${facts.durabilityText}`,
     `  recovered   ${recoveryText(facts.recovery)}`,
     `  token       ${tokenText(token)}`,
@@ -122,6 +124,10 @@ export function formatBytes(bytes: number): string {
     unit++;
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${BYTE_UNITS[unit] ?? ""}`;
+}
+
+function workersText(ids: readonly number[]): string {
+  return ids.length === 0 ? "" : `, workers ${ids.join(", ")}`;
 }
 
 function authorizationWord(token: AccessToken): string {

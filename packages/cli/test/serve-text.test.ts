@@ -14,6 +14,7 @@ const FACTS: ServeFacts = {
   url: "http://127.0.0.1:8000",
   dataDirectory: "/data",
   processId: 4711,
+  workerIds: [],
   durabilityText: "fdatasync: survives",
   token: { source: "file", token: "secret", path: "/data/token" },
   recovery: NOTHING,

@@ -37,7 +37,8 @@ export { WALNUT_VERSION } from "./package-version.ts";
 export { RecoveryMeter, type RecoveryView } from "./recovery-meter.ts";
 export { resolveServerOptions } from "./resolve-server-options.ts";
 export type { RecoverySummary } from "./recovery-summary.ts";
-export { openServer, type WalnutServer } from "./server.ts";
+export { openServer } from "./server.ts";
+export type { WalnutServer } from "./walnut-server.ts";
 export { logFormatFor, openServerLog, type ServerLogOptions } from "./logging/server-log.ts";
 export type { LogFormat, LogLevel } from "./options/log-section.ts";
 export {

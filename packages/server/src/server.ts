@@ -16,7 +16,7 @@ import { Authenticator } from "./http/authentication.ts";
 import { readConsoleFiles } from "./http/console-files.ts";
 import { consoleRoutes } from "./http/console-routes.ts";
 import { healthRoutes } from "./http/health-routes.ts";
-import { listenHttp, type HttpListener } from "./http/http-server.ts";
+import type { HttpListener } from "./http/http-server.ts";
 import { IngestService } from "./http/ingest-service.ts";
 import { influxRoutes } from "./http/influx-routes.ts";
 import {
@@ -32,9 +32,10 @@ import { RequestHandler } from "./http/request-handler.ts";
 import { RecoveryGate } from "./http/recovery-gate.ts";
 import { RequestIds } from "./http/request-id.ts";
 import { Router } from "./http/router.ts";
+import { isLoopbackAddress, serverUrl } from "./http/server-url.ts";
 import { walRoutes } from "./http/wal-routes.ts";
 import { writeRoutes } from "./http/write-routes.ts";
-import { KnownWrites } from "./idempotency/known-writes.ts";
+import { KnownWrites, MAX_WAIT_FOR_TWIN_MS } from "./idempotency/known-writes.ts";
 import { clientLimitsOf } from "./limits/client-limits.ts";
 import { ClientShares } from "./limits/client-shares.ts";
 import { TableCounters } from "./overview/table-counters.ts";
@@ -48,46 +49,18 @@ import { ServerState } from "./server-state.ts";
 import type { TableSchema } from "./coordinator/coordinator.ts";
 import { unionOfSchemas } from "./store/union-of-schemas.ts";
 import { openStorage, type ServerStorage } from "./server-storage.ts";
-import { findShards, shardsOfWorker } from "./workers/shard.ts";
-import {
-  everyAnswer,
-  SingleWorker,
-  type Question,
-  type WorkerGroup,
-} from "./workers/worker-group.ts";
+import type { ShardSnapshot } from "./store/shard-snapshot.ts";
+import type { TableName } from "./store/table-name.ts";
+import type { WalnutServer } from "./walnut-server.ts";
+import { singleMembership, type Membership } from "./workers/membership.ts";
+import { findShards, shardsOfOthers, shardsOfWorker } from "./workers/shard.ts";
+import { everyAnswer, type Question, type WorkerGroup } from "./workers/worker-group.ts";
 
 const REQUEST_PREFIX_BYTES = 4;
 
-/** A running server. */
-export interface WalnutServer extends AsyncDisposable {
-  /** Base URL for clients on this machine, without a slash at the end. */
-  readonly url: string;
-  readonly port: number;
-  /** Absolute path. */
-  readonly dataDirectory: string;
-  /** False when other machines can reach the port. */
-  readonly isLoopback: boolean;
-  readonly token: AccessToken;
-  readonly options: ResolvedServerOptions;
-  /** The durability level and what it survives, in words. Known once {@link ready} has resolved. */
-  readonly durabilityText: string;
-  /**
-   * Resolves when recovery is done and writes and queries are served. Rejects when recovery failed: the
-   * server has then closed itself, and nothing in the directory was given up.
-   */
-  readonly ready: Promise<RecoverySummary>;
-  /**
-   * Stops: refuses new work, answers requests in flight, flushes every row, closes the log and the port.
-   * Idempotent.
-   *
-   * @throws {ServerError} `SERVER_FLUSH_FAILED`: the log keeps the rows for the next start
-   */
-  close(): Promise<void>;
-}
-
 /**
- * Starts a server. Resolves when the port answers, which is before recovery has ended: see
- * {@link WalnutServer.ready}.
+ * Starts a server: in this process, or with several workers in processes of their own. Resolves when the port
+ * answers, which is before recovery has ended: see {@link WalnutServer.ready}.
  *
  * @throws {ServerError} `SERVER_INVALID_OPTION`, `SERVER_LISTEN_FAILED`
  */
@@ -95,10 +68,29 @@ export async function openServer(options: ServerOptions = {}): Promise<WalnutSer
   const resolved = resolveServerOptions(options);
   const dataDirectory = await prepareDataDirectory(resolved.dataDirectory);
   await placeLog(dataDirectory, resolved.walDirectory);
+  if (resolved.workers > 1) {
+    const { openPrimary } = await import("./workers/primary.ts");
+    return await openPrimary(resolved, dataDirectory);
+  }
+  return await openServerProcess(resolved, { dataDirectory, membership: singleMembership() });
+}
+
+/**
+ * Starts the server of this process, alone or among other workers.
+ *
+ * @throws {ServerError} `SERVER_INVALID_OPTION`, `SERVER_LISTEN_FAILED`
+ */
+export async function openServerProcess(
+  resolved: ResolvedServerOptions,
+  {
+    dataDirectory,
+    membership,
+  }: { readonly dataDirectory: string; readonly membership: Membership },
+): Promise<RunningServer> {
   const access = await openAccess(resolved, dataDirectory);
-  const server = new RunningServer(resolved, dataDirectory, access);
+  const server = new RunningServer(resolved, { dataDirectory, access, membership });
   try {
-    await server.listen();
+    if (membership.listensAtOnce) await server.listen();
   } catch (error) {
     access.close();
     throw error;
@@ -109,10 +101,14 @@ export async function openServer(options: ServerOptions = {}): Promise<WalnutSer
 
 const TABLES: Question<object, readonly TableSchema[]> = { name: "tables" };
 
-/** How long a retry waits for the first try that is still under way, in milliseconds. */
-const MAX_WAIT_FOR_TWIN_MS = 5_000;
+interface ServerParts {
+  readonly dataDirectory: string;
+  readonly access: ServerAccess;
+  readonly membership: Membership;
+}
 
-class RunningServer implements WalnutServer {
+/** The server of one process. */
+export class RunningServer implements WalnutServer {
   readonly options: ResolvedServerOptions;
   readonly dataDirectory: string;
   readonly #access: ServerAccess;
@@ -122,14 +118,15 @@ class RunningServer implements WalnutServer {
   readonly #knownWrites: KnownWrites;
   readonly #tableCounters: TableCounters = new TableCounters(() => performance.now());
   readonly #handler: RequestHandler;
-  readonly #group: WorkerGroup = new SingleWorker();
+  readonly #membership: Membership;
   #listener: HttpListener | undefined;
   #storage: ServerStorage | undefined;
   #recovery: Promise<RecoverySummary> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ResolvedServerOptions, dataDirectory: string, access: ServerAccess) {
+  constructor(options: ResolvedServerOptions, { dataDirectory, access, membership }: ServerParts) {
     this.options = options;
+    this.#membership = membership;
     this.dataDirectory = dataDirectory;
     this.#access = access;
     this.#state = new ServerState({
@@ -171,13 +168,11 @@ class RunningServer implements WalnutServer {
   }
 
   get url(): string {
-    const { scheme, address, port } = this.#openListener();
-    return `${scheme}://${reachableHost(address)}:${port}`;
+    return serverUrl(this.#openListener());
   }
 
   get isLoopback(): boolean {
-    const { address } = this.#openListener();
-    return address === "::1" || address.startsWith("127.");
+    return isLoopbackAddress(this.#openListener().address);
   }
 
   get durabilityText(): string {
@@ -190,7 +185,25 @@ class RunningServer implements WalnutServer {
   }
 
   async listen(): Promise<void> {
-    this.#listener = await listenHttp(this.options, this.#handler);
+    this.#listener = await this.#membership.openPort(this.options, this.#handler);
+  }
+
+  get #group(): WorkerGroup {
+    return this.#membership.group;
+  }
+
+  /** In one process: whatever would be told here ends the process. */
+  get failure(): Promise<Error> {
+    return new Promise(() => undefined);
+  }
+
+  get processIds(): readonly number[] {
+    return [process.pid];
+  }
+
+  /** The named tables in the shards of this process. @throws {ServerError} `SERVER_NOT_READY` */
+  snapshots(names: readonly TableName[]): readonly ShardSnapshot[] {
+    return this.#openStorage().snapshots(names);
   }
 
   /** Starts recovery in the background; {@link ready} follows it. */
@@ -211,15 +224,18 @@ class RunningServer implements WalnutServer {
 
   async #recover(): Promise<RecoverySummary> {
     try {
+      const { group, lockWaitMs, peers } = this.#membership;
+      const { workers } = group;
+      const existing = this.#membership.existingShards ?? (await findShards(this.dataDirectory));
       const storage = await openStorage({
         options: this.options,
         directory: this.dataDirectory,
-        shards: shardsOfWorker(1, { workers: 1, existing: await findShards(this.dataDirectory) }),
-        otherShards: [],
-        lockWaitMs: 0,
-        peers: undefined,
+        shards: shardsOfWorker(group.worker, { workers, existing }),
+        otherShards: shardsOfOthers(group.worker, { workers, existing }),
+        lockWaitMs,
+        peers: peers && { coordinator: peers.decisions, read: peers.read },
         nowMs: () => Date.now(),
-        ledger: this.#knownWrites.ledger(1),
+        ledger: peers?.decisions ?? this.#knownWrites.ledger(group.worker),
         monotonicMs: () => performance.now(),
         isCancelled: () => this.#state.phase !== "recovering",
         onProgress: (progress) => {
@@ -228,7 +244,9 @@ class RunningServer implements WalnutServer {
         },
       });
       this.#storage = storage;
-      await writeProcessId(this.dataDirectory);
+      if (this.#membership.isMain) await writeProcessId(this.dataDirectory);
+      if (!this.#membership.listensAtOnce && this.#state.phase === "recovering")
+        await this.listen();
       this.#state.becomeReady();
       return storage.recovery;
     } catch (error) {
@@ -244,6 +262,7 @@ class RunningServer implements WalnutServer {
     try {
       await this.#recovery?.catch(() => {}); // Its failure was reported by `ready`.
       await this.#drain();
+      await this.#membership.onDrained();
       if (this.#storage !== undefined) await this.#closeStorage(this.#storage);
     } finally {
       await this.#listener?.close(this.options.shutdownTimeoutMs);
@@ -256,7 +275,7 @@ class RunningServer implements WalnutServer {
     try {
       await storage.close();
     } finally {
-      await removeProcessId(this.dataDirectory);
+      if (this.#membership.isMain) await removeProcessId(this.dataDirectory);
     }
   }
 
@@ -370,11 +389,4 @@ function recoveryGateOf(
     undeclaredBytes: options.maxBodyBytes,
     maxWaitMs: options.recoveryWaitMs,
   });
-}
-
-/** The address as a client on this machine writes it in a URL. */
-function reachableHost(address: string): string {
-  if (address === "0.0.0.0") return "127.0.0.1";
-  if (address === "::") return "[::1]";
-  return address.includes(":") ? `[${address}]` : address;
 }

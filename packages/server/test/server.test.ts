@@ -8,7 +8,8 @@ import { gzipSync } from "node:zlib";
 import { InfluxDB, Point } from "@influxdata/influxdb-client";
 import { pack } from "msgpackr";
 import { ServerError } from "../src/errors.ts";
-import { openServer, type WalnutServer } from "../src/server.ts";
+import { openServer } from "../src/server.ts";
+import type { WalnutServer } from "../src/walnut-server.ts";
 import type { ServerOptions } from "../src/server-options.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 

@@ -21,6 +21,7 @@ const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ServerErrorCode, string>>> = 
   SERVER_OVERLOADED: "1",
   SERVER_WRITE_IN_PROGRESS: "1",
   SERVER_WAL_UNAVAILABLE: "5",
+  SERVER_WORKER_UNAVAILABLE: "1",
 };
 
 /** Makes the answer for an error. */

@@ -36,6 +36,86 @@ export async function listenHttp(
   options: ResolvedServerOptions,
   handler: RequestHandler,
 ): Promise<HttpListener> {
+  const { server, scheme, stopWatch } = await makeServer(options, handler);
+  // Before descriptors run out: the log could not begin a new segment then.
+  server.maxConnections = options.maxConnections;
+  try {
+    await listen(server, options);
+  } catch (error) {
+    stopWatch();
+    throw error;
+  }
+  const { port, address } = server.address() as AddressInfo; // A TCP server has no other kind.
+  return {
+    scheme,
+    port,
+    address,
+    async close(graceMs) {
+      stopWatch();
+      await close(server, graceMs);
+    },
+  };
+}
+
+/** Serves connections that another process has accepted. */
+export interface HttpAdopter extends HttpListener {
+  /** Serves one connection; cuts it when there are too many. */
+  adopt(socket: Socket): void;
+}
+
+/**
+ * As {@link listenHttp}, for connections that are handed over instead of a port.
+ *
+ * @throws {ServerError} `SERVER_INVALID_OPTION` when certificate or key cannot be used
+ */
+export async function adoptHttp(
+  options: ResolvedServerOptions,
+  handler: RequestHandler,
+): Promise<HttpAdopter> {
+  const { server, scheme, stopWatch } = await makeServer(options, handler);
+  // node:http begins to look after its time limits when it is told that it listens.
+  server.emit("listening");
+  const open = new Set<Socket>();
+  let onEmpty = (): void => undefined;
+  return {
+    scheme,
+    port: options.port,
+    address: options.host,
+    adopt(socket) {
+      if (open.size >= options.maxConnections) {
+        socket.destroy();
+        return;
+      }
+      open.add(socket);
+      socket.once("close", () => {
+        open.delete(socket);
+        if (open.size === 0) onEmpty();
+      });
+      server.emit("connection", socket);
+    },
+    async close(graceMs) {
+      stopWatch();
+      // A server that never listened does not count connections: it is done here.
+      const closed = new Promise<void>((resolve) => (onEmpty = resolve));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      if (open.size > 0) await closed;
+      clearTimeout(cut);
+      server.close();
+    },
+  };
+}
+
+interface MadeServer {
+  readonly server: Server;
+  readonly scheme: "http" | "https";
+  stopWatch(): void;
+}
+
+async function makeServer(
+  options: ResolvedServerOptions,
+  handler: RequestHandler,
+): Promise<MadeServer> {
   const limits: ServerOptions = {
     maxHeaderSize: options.maxHeaderBytes,
     headersTimeout: options.headersTimeoutMs,
@@ -46,28 +126,15 @@ export async function listenHttp(
   };
   const secured = await createSecured(options, limits);
   const server = secured?.server ?? createServer(limits);
-  // Before descriptors run out: the log could not begin a new segment then.
-  server.maxConnections = options.maxConnections;
   limitConnections(server, options.clientMaxConnections);
   // A client that takes nothing of its answer: longer than anything else may take without a byte moving.
   server.timeout = options.requestTimeoutMs + options.queryTimeoutMs;
   server.on("request", (request, response) => void handler.handle(request, response, false));
   server.on("checkContinue", (request, response) => void handler.handle(request, response, true));
-  try {
-    await listen(server, options);
-  } catch (error) {
-    secured?.stopWatch();
-    throw error;
-  }
-  const { port, address } = server.address() as AddressInfo; // A TCP server has no other kind.
   return {
+    server,
     scheme: secured === undefined ? "http" : "https",
-    port,
-    address,
-    async close(graceMs) {
-      secured?.stopWatch();
-      await close(server, graceMs);
-    },
+    stopWatch: () => secured?.stopWatch(),
   };
 }
 
@@ -130,7 +197,8 @@ function listen(server: Server, options: ResolvedServerOptions): Promise<void> {
   });
 }
 
-function listenError(error: Error, options: ResolvedServerOptions): ServerError {
+/** Why an address could not be opened. */
+export function listenError(error: Error, options: ResolvedServerOptions): ServerError {
   const syscode = "code" in error ? String(error.code) : "unknown";
   const place = `${options.host}:${options.port}`;
   return new ServerError("SERVER_LISTEN_FAILED", `cannot listen on ${place}: ${reason(syscode)}`, {

@@ -7,6 +7,9 @@
  */
 import type { WriteIdentity } from "./write-identity.ts";
 
+/** How long a retry waits for the first try that is still under way, in milliseconds. */
+export const MAX_WAIT_FOR_TWIN_MS = 5_000;
+
 /** What is to be done with a request. */
 export type WriteVerdict =
   /** Do it; then say how it ended. */

@@ -1,4 +1,5 @@
 /** Options of the section `[server]`: where the server listens, how it starts and stops. */
+import { MAX_WORKERS } from "../workers/shard.ts";
 import { HOUR_MS, type RowsOf } from "./option-row.ts";
 
 /** What happens to writes that come before the log is recovered. */
@@ -15,6 +16,10 @@ export interface ServerSection {
    * opens the server to the network, where the token is the only guard.
    */
   readonly host?: string | undefined;
+  /**
+   * Processes that share the port, each with its own log. Default 1: everything in one process. Range 1 to 64.
+   */
+  readonly workers?: number | undefined;
   /**
    * How long a stop waits for requests in flight, in milliseconds; their connections are cut after it.
    * Default 30,000. Range 0 to 3,600,000.
@@ -60,6 +65,16 @@ export const SERVER_SECTION: RowsOf<ServerSection> = {
     flag: "host",
     default: "127.0.0.1",
     summary: "address to listen on",
+  },
+  workers: {
+    kind: "integer",
+    toml: "server.workers",
+    flag: "workers",
+    unit: "",
+    min: 1,
+    max: MAX_WORKERS,
+    default: 1,
+    summary: "processes that share the port, each with its own log",
   },
   shutdownTimeoutMs: {
     kind: "integer",

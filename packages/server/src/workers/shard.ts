@@ -71,6 +71,18 @@ export function shardsOfWorker(
   return [worker, ...adopted];
 }
 
+/** Shards of all workers but one. */
+export function shardsOfOthers(
+  worker: number,
+  server: { readonly workers: number; readonly existing: readonly number[] },
+): readonly number[] {
+  const shards: number[] = [];
+  for (let other = 1; other <= server.workers; other++) {
+    if (other !== worker) shards.push(...shardsOfWorker(other, server));
+  }
+  return shards;
+}
+
 async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return await readdir(directory);

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { suite, test, type TestContext } from "node:test";
 import { compressSync } from "snappy";
-import { openServer, type WalnutServer } from "../../src/server.ts";
+import { openServer } from "../../src/server.ts";
+import type { WalnutServer } from "../../src/walnut-server.ts";
 import { series, writeRequest } from "../ingest/remote-write-writer.ts";
 import { queryRows } from "../process/server-process.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";

@@ -8,7 +8,8 @@ import { suite, test, type TestContext } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import { ServerError } from "../../src/errors.ts";
 import { readTlsFiles } from "../../src/http/tls-files.ts";
-import { openServer, type WalnutServer } from "../../src/server.ts";
+import { openServer } from "../../src/server.ts";
+import type { WalnutServer } from "../../src/walnut-server.ts";
 import type { ServerOptions } from "../../src/server-options.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 

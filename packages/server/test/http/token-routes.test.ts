@@ -1,7 +1,8 @@
 /** Tokens over HTTP, and what their rights allow, on a real server. */
 import assert from "node:assert/strict";
 import { suite, test, type TestContext } from "node:test";
-import { openServer, type WalnutServer } from "../../src/server.ts";
+import { openServer } from "../../src/server.ts";
+import type { WalnutServer } from "../../src/walnut-server.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 
 const ADMIN = "the-token-of-the-configuration";
