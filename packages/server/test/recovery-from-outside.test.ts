@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
 import { suite, test, type TestContext } from "node:test";
-import { openServer, type WalnutServer } from "../src/server.ts";
+import { openServer } from "../src/server.ts";
+import type { WalnutServer } from "../src/walnut-server.ts";
 import type { ServerOptions } from "../src/server-options.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 

@@ -109,7 +109,7 @@ export async function adoptHttp(
 interface MadeServer {
   readonly server: Server;
   readonly scheme: "http" | "https";
-  stopWatch(): void;
+  readonly stopWatch: () => void;
 }
 
 async function makeServer(

@@ -222,7 +222,7 @@ export class SupervisedWorker {
   #onExit(run: Run, end: string): void {
     if (this.#run !== run) return;
     this.#options.onLeaving();
-    for (const id of [...run.handedOver.keys()]) this.#letGo(run, id);
+    for (const id of run.handedOver.keys()) this.#letGo(run, id);
     this.#run = undefined;
     this.#lastEnd = run.failure?.message ?? end;
     this.#closeFailure = run.closeFailure;

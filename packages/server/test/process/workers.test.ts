@@ -1,0 +1,208 @@
+/** Several workers as they are run: one port, processes that die, a number of workers that changes. */
+import assert from "node:assert/strict";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { suite, test, type TestContext } from "node:test";
+import { temporaryDirectory } from "../temporary-directory.ts";
+import { queryRows, ServerProcess } from "./server-process.ts";
+
+const TOKEN = "workers-test-token";
+const UNFLUSHED = ["--flush-age-ms=3600000"];
+
+function start(
+  context: TestContext,
+  options: { readonly dataDirectory: string; readonly workers: number; readonly flags?: string[] },
+): ServerProcess {
+  const server = ServerProcess.start({
+    dataDirectory: options.dataDirectory,
+    variables: { WALNUT_TOKEN: TOKEN },
+    flags: ["--workers", String(options.workers), ...(options.flags ?? UNFLUSHED)],
+  });
+  context.after(() => server.kill("SIGKILL"));
+  return server;
+}
+
+/** One request on a connection of its own, so that workers take turns. */
+async function write(url: string, body: string): Promise<Response> {
+  return await fetch(`${url}/write?db=d&p=${TOKEN}`, {
+    method: "POST",
+    body,
+    headers: { connection: "close" },
+  });
+}
+
+/** Writes rows with these ids, one request each; every answer must be 204. */
+async function writeIds(url: string, from: number, to: number): Promise<void> {
+  for (let id = from; id < to; id++) {
+    const answer = await write(url, `m,part=p${id % 3} id=${id}i ${id + 1}`);
+    assert.equal(answer.status, 204, await answer.text());
+  }
+}
+
+const COUNTS = "SELECT count(*), count(DISTINCT id) FROM d.m";
+
+/** Processes of the workers, from the banner. */
+function workerIds(server: ServerProcess): readonly number[] {
+  const match = /workers ([\d, ]+)/.exec(server.stdout);
+  return (match?.[1] ?? "").split(", ").map(Number);
+}
+
+suite("several workers", () => {
+  test("share the port; each query sees every row, whichever worker took it", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const server = start(context, { dataDirectory, workers: 3 });
+    const url = await server.readyUrl();
+    for (let id = 0; id < 30; id += 3) {
+      await writeIds(url, id, id + 3);
+      assert.deepEqual(await queryRows(url, TOKEN, COUNTS), [[id + 3, id + 3]]);
+    }
+    for (const worker of [1, 2, 3]) {
+      const { size } = await stat(join(dataDirectory, `wal/worker-${worker}/000000000001.wal`));
+      assert.ok(size > 0);
+    }
+    await assert.rejects(fetch(`${url}/internal/snapshot`, { method: "POST" }).then(assertOk));
+    server.kill("SIGTERM");
+    assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
+  });
+
+  test("types: of concurrent batches that introduce one column differently, one kind wins", async (context) => {
+    const server = start(context, { dataDirectory: await temporaryDirectory(), workers: 2 });
+    const url = await server.readyUrl();
+    for (let round = 0; round < 15; round++) {
+      const table = `race${round}`;
+      const bodies = ["x", "1i", "true", "x", "1i", "true"].map((value, index) =>
+        value === "x" ? `${table} v="x" ${index}` : `${table} v=${value} ${index}`,
+      );
+      const answers = await Promise.all(bodies.map((body) => write(url, body)));
+      const accepted = answers.map(({ status }, index) => (status === 204 ? index % 3 : -1));
+      const kinds = new Set(accepted.filter((kind) => kind !== -1));
+      assert.equal(kinds.size, 1, `accepted ${accepted.join(" ")}`);
+      for (const answer of answers) {
+        if (answer.status === 204) continue;
+        assert.equal(((await answer.json()) as { code: string }).code, "SERVER_TYPE_CONFLICT");
+      }
+      const [[count] = []] = await queryRows(url, TOKEN, `SELECT count(*) FROM d.${table}`);
+      assert.equal(count, 2);
+    }
+  });
+
+  test("a worker that is killed is started again; meanwhile others take writes and queries wait", async (context) => {
+    const server = start(context, { dataDirectory: await temporaryDirectory(), workers: 2 });
+    const url = await server.readyUrl();
+    await writeIds(url, 0, 10);
+    const [victim = 0] = workerIds(server);
+    process.kill(victim, "SIGKILL");
+    let isCounted = false;
+    let next = 10;
+    const counting = countWhenAnswered(url).finally(() => (isCounted = true));
+    while (!isCounted) {
+      // A connection that was on its way to the worker that died is cut.
+      const answer = await write(url, `m,part=p0 id=${next}i ${next + 1}`).catch(() => undefined);
+      if (answer?.status === 204) next++;
+    }
+    const [[rows = 0, distinct = 0] = []] = (await counting) as number[][];
+    assert.equal(rows, distinct);
+    assert.ok(rows >= 10, "the rows of the worker that died are there");
+    assert.deepEqual(await queryRows(url, TOKEN, COUNTS), [[next, next]]);
+    server.kill("SIGTERM");
+    assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
+    assert.match(server.stderr, /started again/);
+  });
+
+  test("changing their number loses nothing and doubles nothing, with rows in every log", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    let rows = 0;
+    for (const workers of [3, 1, 2, 4, 1]) {
+      const server = start(context, { dataDirectory, workers });
+      const url = await server.readyUrl();
+      assert.deepEqual(
+        rows === 0 ? [] : await queryRows(url, TOKEN, COUNTS),
+        rows === 0 ? [] : [[rows, rows]],
+      );
+      await writeIds(url, rows, rows + 12);
+      rows += 12;
+      assert.deepEqual(await queryRows(url, TOKEN, COUNTS), [[rows, rows]]);
+      const conflict = await write(url, "m id=1.5 1");
+      assert.equal(conflict.status, 400, "a column has its type in every shard");
+      // Cleanly and by force in turn: rows are in Parquet or in the logs.
+      server.kill(workers === 2 || workers === 4 ? "SIGTERM" : "SIGKILL");
+      await server.ended;
+    }
+  });
+
+  test("the primary killed: its workers end by themselves, and what was answered is there", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const first = start(context, { dataDirectory, workers: 2 });
+    const url = await first.readyUrl();
+    await writeIds(url, 0, 20);
+    const workers = workerIds(first);
+    first.kill("SIGKILL");
+    await first.ended;
+    // At once: the new workers wait for the logs of the old ones.
+    const second = start(context, { dataDirectory, workers: 2 });
+    assert.deepEqual(await queryRows(await second.readyUrl(), TOKEN, COUNTS), [[20, 20]]);
+    for (const worker of workers) assert.equal(isRunning(worker), false);
+  });
+
+  test("a worker that cannot be started again and again ends the server, and says why", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const server = start(context, { dataDirectory, workers: 2 });
+    const url = await server.readyUrl();
+    await writeIds(url, 0, 4);
+    const log = join(dataDirectory, "wal/worker-2");
+    await rename(log, `${log}-away`);
+    await writeFile(log, "not a directory");
+    process.kill(workerIds(server)[1] ?? 0, "SIGKILL");
+    const query = fetch(`${url}/api/v1/query?p=${TOKEN}`, {
+      method: "POST",
+      body: JSON.stringify({ sql: COUNTS }),
+    });
+    const end = await server.ended;
+    assert.equal(end.code, 1);
+    assert.ok(server.stderr.includes("SERVER_WORKER_FAILED"), server.stderr);
+    assert.notEqual((await query.catch(() => undefined))?.status, 200);
+
+    await rm(log);
+    await rename(`${log}-away`, log);
+    const again = start(context, { dataDirectory, workers: 2 });
+    assert.deepEqual(await queryRows(await again.readyUrl(), TOKEN, COUNTS), [[4, 4]]);
+  });
+
+  test("a worker that cannot start ends the start, with the reason and the code for it", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const other = start(context, { dataDirectory, workers: 1 });
+    const url = await other.readyUrl();
+    const port = new URL(url).port;
+    const taken = start(context, {
+      dataDirectory: await temporaryDirectory(),
+      workers: 2,
+      flags: ["--port", port],
+    });
+    assert.equal((await taken.ended).code, 1);
+    assert.match(taken.stderr, /SERVER_LISTEN_FAILED/);
+  });
+});
+
+/** The count, asked for again while connections are cut or a worker is missing. */
+async function countWhenAnswered(url: string): Promise<readonly (readonly unknown[])[]> {
+  for (;;) {
+    try {
+      return await queryRows(url, TOKEN, COUNTS);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // What fetch throws for a connection that was cut.
+    }
+  }
+}
+
+function assertOk(answer: Response): void {
+  if (!answer.ok) throw new Error(String(answer.status));
+}
+
+function isRunning(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
