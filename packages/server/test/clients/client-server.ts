@@ -1,6 +1,7 @@
 /** A server for tests with other people's programs. */
 import type { TestContext } from "node:test";
-import { openServer, type WalnutServer } from "../../src/server.ts";
+import { openServer } from "../../src/server.ts";
+import type { WalnutServer } from "../../src/walnut-server.ts";
 import { queryRows } from "../process/server-process.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 

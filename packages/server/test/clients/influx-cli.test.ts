@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import type { WalnutServer } from "../../src/server.ts";
+import type { WalnutServer } from "../../src/walnut-server.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { rowsOf, startServer, TOKEN } from "./client-server.ts";
 import { missingPrograms, run, type Finished } from "./foreign-program.ts";

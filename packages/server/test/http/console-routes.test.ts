@@ -15,7 +15,8 @@ import { TableCounters } from "../../src/overview/table-counters.ts";
 import { resolveServerOptions } from "../../src/resolve-server-options.ts";
 import { ServerMetrics } from "../../src/server-metrics.ts";
 import { ServerState } from "../../src/server-state.ts";
-import { openServer, type WalnutServer } from "../../src/server.ts";
+import { openServer } from "../../src/server.ts";
+import type { WalnutServer } from "../../src/walnut-server.ts";
 import { SingleWorker } from "../../src/workers/worker-group.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 

@@ -1,7 +1,8 @@
 /** InfluxQL on a real server: what tools ask, in the shapes that they read. */
 import assert from "node:assert/strict";
 import { suite, test, type TestContext } from "node:test";
-import { openServer, type WalnutServer } from "../../src/server.ts";
+import { openServer } from "../../src/server.ts";
+import type { WalnutServer } from "../../src/walnut-server.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 
 const TOKEN = "influxql-test-token";
