@@ -1,7 +1,8 @@
 /** Compaction, DELETE, retention, export and import of a real server on a loopback port, as clients use them. */
 import assert from "node:assert/strict";
 import { suite, test, type TestContext } from "node:test";
-import { openServer, type WalnutServer } from "../src/server.ts";
+import { openServer } from "../src/server.ts";
+import type { WalnutServer } from "../src/walnut-server.ts";
 import type { ServerOptions } from "../src/server-options.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
