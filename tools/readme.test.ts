@@ -151,7 +151,8 @@ function spawnText(
     cwd,
     input,
     encoding: "utf8",
-    env: Object.fromEntries(variables),
+    // What a person sees: the output goes to a file here, and would be JSON.
+    env: { ...Object.fromEntries(variables), WALNUT_LOG_FORMAT: "text" },
     timeout: TIME_LIMIT_MS,
     killSignal: "SIGKILL",
   });
