@@ -153,7 +153,7 @@ export class QueryEngine {
     let isAttached = false;
     try {
       deadline.watch(connection);
-      const references = findReferences(await parse(connection, sql));
+      const references = findReferences(await parse(connection, sql), sql);
       const snapshots = await takeSnapshot(references, deadline.signal);
       deadline.signal.throwIfAborted();
       assertDistinct(snapshots);

@@ -38,18 +38,19 @@ const MAX_OFFSET_BYTES = 2 ** 32;
  * Tables that a query reads, or an error that says why it may not run.
  *
  * @param tree - what `json_serialize_sql` made of the text
+ * @param sql - the text
  * @throws {ServerError} `SERVER_INVALID_QUERY`
  */
-export function findReferences(tree: unknown): readonly TableReference[] {
+export function findReferences(tree: unknown, sql: string): readonly TableReference[] {
   if (!isRecord(tree)) throw invalid("the query could not be parsed");
   if (tree["error"] === true) {
     const message = textOf(tree["error_message"]);
-    const offsetBytes = Number(tree["position"]);
+    const position = Number(tree["position"]);
     throw invalid(
       tree["error_type"] === "not implemented"
         ? "only SELECT is allowed, and exactly one statement"
         : message,
-      Number.isInteger(offsetBytes) ? { offsetBytes } : {},
+      Number.isInteger(position) ? { offsetBytes: bytesOfCharacters(sql, position) } : {},
     );
   }
   const statements = tree["statements"];
@@ -57,6 +58,11 @@ export function findReferences(tree: unknown): readonly TableReference[] {
     throw invalid("exactly one SELECT statement is expected");
   }
   return collect(statements[0]);
+}
+
+/** The parser counts characters, everything else bytes. */
+function bytesOfCharacters(text: string, characters: number): number {
+  return Buffer.byteLength([...text].slice(0, characters).join(""), "utf8");
 }
 
 interface Findings {

@@ -358,6 +358,25 @@ suite("queries", () => {
     await store.close();
   });
 
+  test("say where in the client's text a mistake is", async (t) => {
+    const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk());
+    store.insert(1, store.admit(rows("db.cpu", 3)));
+    const marked = [
+      "SELECT 'é🎉',\n  ~nothing FROM db.cpu",
+      "SELECT 'é🎉' FROM db.cpu WHERE ~WHERE",
+      "SELECT c.n, ~nope(c.n) FROM db.cpu AS c",
+    ];
+    for (const text of marked) {
+      const offsetBytes = Buffer.byteLength(text.slice(0, text.indexOf("~")));
+      await assert.rejects(store.query(text.replace("~", "")), (error) => {
+        assert.ok(error instanceof ServerError);
+        assert.equal(error.details["offsetBytes"], offsetBytes, text);
+        return true;
+      });
+    }
+    await store.close();
+  });
+
   test("see all columns, whichever files and rows have them", async (t) => {
     const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk());
     const columns = Array.from({ length: 40 }, (_, index) => `c${index}`);
