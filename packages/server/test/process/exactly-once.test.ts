@@ -89,6 +89,59 @@ suite("kill -9 and lost answers", () => {
   });
 });
 
+suite("a log without room", () => {
+  test("what it refused is stored by the retry, what it took is not stored again", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const variables = { WALNUT_TOKEN: TOKEN };
+    // No file can be larger: the log meets its end in the middle of a segment, again and again.
+    const first = ServerProcess.start({ dataDirectory, variables, maxFileKib: 2_048 });
+    context.after(() => first.kill("SIGKILL"));
+    const firstUrl = await first.readyUrl();
+    const requests = 150;
+    let refused = 0;
+    for (let number = 0; number < requests; number++) {
+      let answer = await sendKeyed(firstUrl, number);
+      for (; answer.status === 503; refused++) answer = await sendKeyed(firstUrl, number);
+      assert.deepEqual(answer, { status: 204, isReplayed: false });
+    }
+    assert.ok(refused > 0, "the log must have been full once");
+    first.kill("SIGKILL");
+    await first.ended;
+
+    const second = ServerProcess.start({ dataDirectory, variables });
+    context.after(() => second.kill("SIGKILL"));
+    const url = await second.readyUrl();
+    for (let number = 0; number < requests; number++) {
+      assert.deepEqual(await sendKeyed(url, number), { status: 204, isReplayed: true });
+    }
+    const all = requests * ROWS_OF_KEYED;
+    const sql = "SELECT count(*), count(DISTINCT id) FROM db.m";
+    assert.deepEqual(await queryRows(url, TOKEN, sql), [[all, all]]);
+    second.kill("SIGTERM");
+    await second.ended;
+  });
+});
+
+const ROWS_OF_KEYED = 500;
+
+async function sendKeyed(
+  url: string,
+  number: number,
+): Promise<{ readonly status: number; readonly isReplayed: boolean }> {
+  const firstRow = number * ROWS_OF_KEYED;
+  const ids = Array.from({ length: ROWS_OF_KEYED }, (_, row) => firstRow + row);
+  const response = await fetch(`${url}/write?db=db`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${TOKEN}`, "idempotency-key": `request-${number}` },
+    body: ids.map((id) => `m id=${id}i,text="${"x".repeat(50)}${id}" ${id}`).join("\n"),
+  });
+  await response.arrayBuffer();
+  return {
+    status: response.status,
+    isReplayed: response.headers.get("x-walnut-replayed") === "true",
+  };
+}
+
 /** Sends request after request, each until it is answered. Even numbers use keys, odd ones are producers. */
 class Client {
   readonly #index: number;
