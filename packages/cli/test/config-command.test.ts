@@ -168,3 +168,31 @@ suite("walnut config --example", () => {
     }
   });
 });
+
+suite("docs/configuration.md", () => {
+  test("has recipes that are accepted as they stand", async (context) => {
+    const document = await readFile(
+      new URL("../../../docs/configuration.md", import.meta.url),
+      "utf8",
+    );
+    const recipes = [...document.matchAll(/^<!-- recipe: (\w+) -->\n```toml\n([^]*?)^```$/gm)];
+    assert.ok(recipes.length >= 5);
+    for (const [, name = "", toml = ""] of recipes) {
+      const { code, environment } = await config(["--config", await fileWith(context, toml)]);
+      assert.equal(code, EXIT_OK, `${name}: ${environment.err}`);
+    }
+  });
+
+  test("shows mistakes as they are told", async (context) => {
+    const toml = '\n[server]\nprot = 8000\n\n\n[wal]\nsync_mode = "sometimes"\n';
+    const path = await fileWith(context, toml);
+    const { environment } = await config(["--config", path], { WALNUT_FLUSH_ROWS: "many" });
+    const document = await readFile(
+      new URL("../../../docs/configuration.md", import.meta.url),
+      "utf8",
+    );
+    const lines = environment.err.trimEnd().replaceAll(path, "walnut.toml").split("\n");
+    assert.equal(lines.length, 4);
+    for (const line of lines) assert.ok(document.includes(line), line);
+  });
+});
