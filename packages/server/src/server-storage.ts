@@ -14,7 +14,8 @@ import { writeOnce, type WriteOutcome } from "./idempotency/write-once.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
 import { ProgressSum, sumRecoveries, type RecoverySummary } from "./recovery-summary.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
-import { openShardStorage, type ShardStorage } from "./shard-storage.ts";
+import { openNotedShard } from "./noted-start.ts";
+import type { ShardStorage } from "./shard-storage.ts";
 import type { ShardSnapshot } from "./store/shard-snapshot.ts";
 import type { TableName } from "./store/table-name.ts";
 import type { AdmittedBatch, QueryResult, TableStore } from "./store/table-store.ts";
@@ -59,7 +60,7 @@ export async function openStorage(options: StorageOptions): Promise<ServerStorag
   const progress = new ProgressSum(options.onProgress);
   const results = await Promise.allSettled(
     shards.map((shard, index) =>
-      openShardStorage({
+      openNotedShard({
         ...options,
         shard,
         isOwn: index === 0,

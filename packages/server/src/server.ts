@@ -49,6 +49,7 @@ import { ServerState } from "./server-state.ts";
 import type { TableSchema } from "./coordinator/coordinator.ts";
 import { unionOfSchemas } from "./store/union-of-schemas.ts";
 import { openStorage, type ServerStorage } from "./server-storage.ts";
+import { answerWalQuestions } from "./wal-administration/wal-questions.ts";
 import type { ShardSnapshot } from "./store/shard-snapshot.ts";
 import type { TableName } from "./store/table-name.ts";
 import type { WalnutServer } from "./walnut-server.ts";
@@ -338,7 +339,7 @@ export class RunningServer implements WalnutServer {
         nowMs,
       }),
       ...consoleRoutes(readConsoleFiles()),
-      ...walRoutes({ storage: () => this.#openStorage(), options }),
+      ...walRoutes({ group: this.#group, options }),
       ...healthRoutes({
         state: this.#state,
         findTrouble: () => this.#storage?.findTrouble(),
@@ -353,6 +354,13 @@ export class RunningServer implements WalnutServer {
   #answerQuestions(): void {
     answerDataLife(this.#dataLife);
     this.#group.answer(TABLES, () => this.#openStorage().listTables());
+    answerWalQuestions(this.#group, {
+      storage: () => this.#openStorage(),
+      options: this.options,
+      dataDirectory: this.dataDirectory,
+      nowMs: () => Date.now(),
+      monotonicMs: () => performance.now(),
+    });
   }
 
   get #dataLife(): DataLifeRoutesOptions {

@@ -127,6 +127,8 @@ async function tryOpenLog({
     maxRecordBytes: MAX_RECORD_BYTES,
     bufferSizeBytes: LOG_BUFFER_BYTES,
     recovery: options.recovery,
+    released: options.releasedSegments,
+    archiveMaxAgeMs: options.archiveMaxAgeMs,
     onRecoveryProgress: (progress) =>
       onProgress({ phase: "scan", records: 0, rows: 0, ...progress }),
   });

@@ -108,7 +108,6 @@ suite("docs/http-api.md", () => {
     const startOnly = new Set([
       "SERVER_INVALID_OPTION",
       "SERVER_LISTEN_FAILED",
-      "SERVER_FLUSH_FAILED",
       "SERVER_LOG_MISSING",
     ]);
     for (const code of Object.keys(SERVER_ERROR_STATUS)) {

@@ -381,7 +381,7 @@ suite("management routes", () => {
     for (let id = 0; id < 3; id++) await write(server, "/write?db=a", `m v=${id} ${id}`);
     const status = JSON.parse((await send(server, "/api/wal/status")).text);
     assert.equal(status.stats.total_entries, 3);
-    assert.equal(status.positions.durableLsn, 3);
+    assert.equal(status.workers[0].positions.durableLsn, 3);
     assert.ok(status.stats.total_syncs >= 1);
     const files = JSON.parse((await send(server, "/api/wal/files")).text);
     assert.equal(files.active.length, 1);

@@ -1,147 +1,245 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { WalStatus } from "@walnut/wal";
-import { resolveServerOptions } from "../src/resolve-server-options.ts";
+import { ServerError } from "../src/errors.ts";
+import type { ShardLog } from "../src/wal-administration/wal-questions.ts";
 import {
+  gather,
+  walCursorsReport,
   walFilesReport,
   walHealthReport,
+  walRecoveryReport,
+  walStatsReport,
   walStatusReport,
-  type WalHealthFacts,
 } from "../src/wal-report.ts";
+import { walStatus } from "./wal-status-facts.ts";
 
 const MIB = 1_048_576;
 
-function walStatus(changes: Partial<WalStatus> = {}): WalStatus {
-  const path = "/data/wal/worker-1/2.wal";
+function shardLog(shard: number, changes: Partial<ShardLog> = {}): ShardLog {
   return {
-    directory: "/data/wal/worker-1",
-    durability: "fdatasync",
-    volume: { type: "ext4", isVolatile: false, isNetwork: false },
-    survives: "a power loss",
-    warnings: [],
-    encryptionKeyId: undefined,
-    state: "open",
-    failure: undefined,
-    positions: { firstLsn: 1, appendedLsn: 5_000, writtenLsn: 5_000, durableLsn: 5_000 },
-    segments: [
-      { ...segment(1), isSealed: true },
-      { ...segment(2), path, sizeBytes: 45.2 * MIB, isSealed: false },
-    ],
-    cursors: [{ name: "parquet", lsn: 4_990 }],
-    totals: {
-      appendedRecords: 5_000,
-      appendedBytes: 47_382_528,
-      writtenBytes: 48_000_000,
-      frames: 5_000,
-      syncs: 4_000,
-      rotations: 2,
-      releasedSegments: 1,
-    },
-    pendingBytes: 0,
-    activeSegmentAgeMs: 1_850_999,
-    releaseFailure: undefined,
-    dropped: undefined,
-    waitingForRoom: 0,
+    shard,
+    status: walStatus(),
+    durabilityText: "words",
+    flushedLsn: 4_990,
+    groups: 100,
+    waiters: 0,
+    syncMs: { count: 4_000, mean: 0.5, p50: 0.4, p99: 3, max: 9 },
+    spaceHolder: { cursor: "parquet", lsn: 4_990, lagRecords: 10, lagBytes: 900, lagMs: 1_500 },
     ...changes,
   };
 }
 
-function segment(segmentId: number): WalStatus["segments"][number] {
-  return {
-    segmentId,
-    name: `${segmentId}.wal`,
-    path: `/data/wal/worker-1/${segmentId}.wal`,
-    sizeBytes: 10 * MIB,
-    firstLsn: 1,
-    lastLsn: 1,
-    createdAtMs: 0,
-    isSealed: true,
-  };
+/** As a client gets it. */
+function sent(report: object): Record<string, never> {
+  return JSON.parse(JSON.stringify(report));
 }
 
+function ofShards(...entries: ShardLog[]): { entries: ShardLog[]; unavailable: [] } {
+  return { entries, unavailable: [] };
+}
+
+suite("gather", () => {
+  test("puts shards in order and names workers without an answer", () => {
+    const error = new ServerError("SERVER_NOT_READY", "starting");
+    const { entries, unavailable } = gather<{ shard: number }>([
+      { worker: 1, kind: "answered", answer: [{ shard: 1 }, { shard: 4 }] },
+      { worker: 2, kind: "failed", error },
+      { worker: 3, kind: "answered", answer: [{ shard: 3 }] },
+    ]);
+    assert.deepEqual(entries, [{ shard: 1 }, { shard: 3 }, { shard: 4 }]);
+    assert.deepEqual(unavailable, [{ worker: 2, code: "SERVER_NOT_READY", message: "starting" }]);
+  });
+});
+
 suite("walStatusReport", () => {
-  test("has the members that tools for this API read", () => {
-    const report = walStatusReport(walStatus(), { workerId: 1, durabilityText: "words" });
-    const { enabled, configuration, stats } = JSON.parse(JSON.stringify(report));
+  test("of one log has the members and numbers that tools for this API read", () => {
+    const report = sent(walStatusReport(ofShards(shardLog(1))));
+    const { enabled, configuration, stats } = report as Record<string, Record<string, unknown>>;
     assert.equal(enabled, true);
-    assert.equal(configuration.sync_mode, "fdatasync");
-    assert.equal(configuration.worker_id, 1);
-    assert.equal(configuration.current_file, "/data/wal/worker-1/2.wal");
-    assert.equal(stats.current_size_mb, 45.2);
+    assert.equal(configuration?.["sync_mode"], "fdatasync");
+    assert.equal(configuration?.["worker_id"], 1);
+    assert.equal(configuration?.["current_file"], "/data/wal/worker-1/2.wal");
+    assert.deepEqual(stats, {
+      current_size_mb: 45.2,
+      current_age_seconds: 1_850,
+      total_entries: 5_000,
+      total_bytes: 47_382_528,
+      total_syncs: 4_000,
+      total_rotations: 2,
+      written_bytes: 48_000_000,
+      segments: 2,
+    });
+  });
+
+  test("of several logs sums them, and tells which one has failed", () => {
+    const failed = shardLog(2, { status: walStatus({ state: "poisoned", failure: "EIO" }) });
+    const report = sent(walStatusReport(ofShards(shardLog(1), failed)));
+    const { stats, state, failure, workers } = report as unknown as {
+      stats: { total_entries: number; current_age_seconds: number };
+      state: string;
+      failure: string;
+      workers: { worker_id: number; state: string }[];
+    };
+    assert.equal(stats.total_entries, 10_000);
     assert.equal(stats.current_age_seconds, 1_850);
-    assert.equal(stats.total_entries, 5_000);
-    assert.equal(stats.total_bytes, 47_382_528);
-    assert.equal(stats.total_syncs, 4_000);
-    assert.equal(stats.total_rotations, 2);
+    assert.equal(state, "poisoned");
+    assert.equal(failure, "EIO");
+    assert.deepEqual(
+      workers.map(({ worker_id, state: own }) => [worker_id, own]),
+      [
+        [1, "open"],
+        [2, "poisoned"],
+      ],
+    );
   });
 
   test("is not enabled at level off, and has no file before the first write", () => {
     const status = walStatus({ durability: "off", segments: [], activeSegmentAgeMs: undefined });
-    const report = walStatusReport(status, { workerId: 1, durabilityText: "" });
-    const { enabled, configuration, stats } = JSON.parse(JSON.stringify(report));
+    const report = sent(walStatusReport(ofShards(shardLog(1, { status }))));
+    const { enabled, configuration, stats } = report as Record<string, Record<string, unknown>>;
     assert.equal(enabled, false);
-    assert.equal(configuration.current_file, null);
-    assert.equal(stats.current_size_mb, 0);
-    assert.equal(stats.current_age_seconds, 0);
+    assert.equal(configuration?.["current_file"], null);
+    assert.equal(stats?.["current_size_mb"], 0);
+    assert.equal(stats?.["current_age_seconds"], 0);
+  });
+});
+
+suite("walStatsReport", () => {
+  test("has the numbers of status side by side, and times of syncs by worker", () => {
+    const report = sent(walStatsReport(ofShards(shardLog(1), shardLog(2)))) as unknown as {
+      total_syncs: number;
+      sync_mode: string;
+      workers: { sync_ms: object }[];
+    };
+    assert.equal(report.total_syncs, 8_000);
+    assert.equal(report.sync_mode, "fdatasync");
+    assert.deepEqual(report.workers[1]?.sync_ms, {
+      count: 4_000,
+      mean: 0.5,
+      p50: 0.4,
+      p99: 3,
+      max: 9,
+    });
   });
 });
 
 suite("walFilesReport", () => {
   test("lists active and recovered files with MiB and seconds, and their sum", () => {
     const file = { name: "a", path: "/w/a", sizeBytes: MIB, modifiedMs: 1_696_775_400_999 };
-    const report = walFilesReport({ directory: "/w", active: [file], recovered: [file] });
+    const entries = [{ shard: 1, directory: "/w", active: [file], recovered: [file] }];
     const entry = {
       name: "a",
       path: "/w/a",
       size_mb: 1,
       modified: 1_696_775_400,
       size_bytes: MIB,
+      worker_id: 1,
     };
-    assert.deepEqual(report, {
+    assert.deepEqual(walFilesReport({ entries, unavailable: [] }), {
       active: [entry],
       recovered: [entry],
       total_size_mb: 2,
       wal_directory: "/w",
+      workers: [{ worker_id: 1, wal_directory: "/w" }],
+      unavailable: [],
     });
   });
 });
 
 suite("walHealthReport", () => {
-  const options = resolveServerOptions({});
-  const healthy: WalHealthFacts = {
-    status: walStatus(),
-    options,
-    freeBytes: 4 * options.segmentSizeBytes,
-    memoryBytes: 0,
-    flushFailures: 0,
-    lastFlushError: undefined,
-    unflushedRecords: 10,
+  const limits = {
+    minFreeBytes: MIB,
+    maxMemoryBytes: MIB,
+    maxUnflushedAgeMs: 60_000,
+    maxLogBytes: undefined,
+  };
+  const shard = {
+    shard: 1,
+    problems: [{ issue: "it is slow", recommendation: "wait" }],
+    segments: 2,
+    sizeBytes: MIB,
+    freeBytes: 7 * MIB,
+    memoryBytes: MIB,
+    unflushedRecords: 3,
+    flushFailures: 1,
+    appendedRecords: 10,
+    syncs: 5,
   };
 
-  function judge(changes: Partial<WalHealthFacts>): { healthy: boolean; issues: string[] } {
-    const report = JSON.parse(JSON.stringify(walHealthReport({ ...healthy, ...changes })));
-    assert.equal(report.issues.length, report.recommendations.length);
-    assert.equal(report.wal_enabled, true);
-    return report;
-  }
-
-  test("is healthy when nothing is wrong", () => {
-    assert.deepEqual(judge({}).issues, []);
-    assert.equal(judge({}).healthy, true);
+  test("is degraded by a problem of any worker, and says of which", () => {
+    const entries = [
+      { ...shard, problems: [] },
+      { ...shard, shard: 2, freeBytes: 5 * MIB },
+    ];
+    const report = sent(walHealthReport({ entries, unavailable: [] }, { isEnabled: true, limits }));
+    assert.equal(report["healthy"], false);
+    assert.equal(report["status"], "degraded");
+    assert.deepEqual(report["issues"], ["worker 2: it is slow"]);
+    assert.deepEqual(report["recommendations"], ["wait"]);
+    assert.equal((report["stats_summary"] as unknown as { free_mb: number }).free_mb, 5);
   });
 
-  const problems: readonly [string, Partial<WalHealthFacts>][] = [
-    ["a log that refuses writes", { status: walStatus({ state: "poisoned", failure: "EIO" }) }],
-    ["space that is not released", { status: walStatus({ releaseFailure: "EACCES" }) }],
-    ["too little free space", { freeBytes: 4 * options.segmentSizeBytes - 1 }],
-    ["failing flushes", { lastFlushError: "EIO" }],
-    ["rows that pile up", { memoryBytes: options.maxMemoryBytes }],
-  ];
-  for (const [name, changes] of problems) {
-    test(`names ${name}`, () => {
-      const { healthy: isHealthy, issues } = judge(changes);
-      assert.equal(isHealthy, false);
-      assert.equal(issues.length, 1);
-    });
-  }
+  test("is degraded by a worker without an answer", () => {
+    const gathered = {
+      entries: [{ ...shard, problems: [] }],
+      unavailable: [{ worker: 2, code: "SERVER_NOT_READY", message: "starting" }],
+    };
+    const report = sent(walHealthReport(gathered, { isEnabled: true, limits }));
+    assert.equal(report["healthy"], false);
+    assert.equal((report["issues"] as unknown as string[]).length, 1);
+  });
+});
+
+suite("walRecoveryReport", () => {
+  const start = {
+    startedAtMs: 1_000,
+    outcome: "recovered",
+    durationMs: 12.4,
+    segments: 2,
+    records: 3,
+    rows: 4,
+    bytes: 5,
+    tornTailBytes: 6,
+  } as const;
+
+  test("has the starts of all shards, newest first", () => {
+    const failure = { code: "WAL_CORRUPT", message: "frames" };
+    const report = sent(
+      walRecoveryReport({
+        entries: [
+          { shard: 1, starts: [start] },
+          { shard: 2, starts: [{ ...start, startedAtMs: 2_000, outcome: "failed", failure }] },
+          { shard: 3, starts: [], unreadable: "no" },
+        ],
+        unavailable: [],
+      }),
+    ) as unknown as { history: { worker_id: number; damage: object }[]; [name: string]: unknown };
+    assert.deepEqual(
+      report.history.map(({ worker_id }) => worker_id),
+      [2, 1],
+    );
+    assert.deepEqual(report.history[0]?.damage, failure);
+    assert.equal(report["last_recovery"], "1970-01-01T00:00:02.000Z");
+    assert.equal(report["total_recovered"], 1);
+    assert.deepEqual(report["unreadable"], ["no"]);
+  });
+});
+
+suite("walCursorsReport", () => {
+  test("says who holds space", () => {
+    const report = sent(walCursorsReport(ofShards(shardLog(1)))) as unknown as {
+      cursors: object[];
+    };
+    assert.deepEqual(report.cursors, [
+      {
+        worker_id: 1,
+        name: "parquet",
+        lsn: 4_990,
+        lag_records: 10,
+        lag_bytes: 900,
+        lag_seconds: 1.5,
+        holds_space: true,
+      },
+    ]);
+  });
 });

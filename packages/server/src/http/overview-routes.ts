@@ -20,7 +20,7 @@ import type { ServerState } from "../server-state.ts";
 import type { ServerStorage } from "../server-storage.ts";
 import type { ShardStorage } from "../shard-storage.ts";
 import type { TableStoreStats } from "../store/store-stats.ts";
-import { findWalProblems, type WalFinding } from "../wal-report.ts";
+import { findWalProblems, type WalProblem } from "../wal-administration/wal-health.ts";
 import type { Question, WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
 import { OVERVIEW_PARAMETERS } from "./overview-schemas.ts";
@@ -137,7 +137,7 @@ async function readShard({ shard, wal, store }: ShardStorage): Promise<ShardFact
   return { shard, status, metrics: wal.metrics(), stats: store.stats(), freeBytes };
 }
 
-function findProblems(options: ResolvedServerOptions, facts: ShardFacts): readonly WalFinding[] {
+function findProblems(options: ResolvedServerOptions, facts: ShardFacts): readonly WalProblem[] {
   const { status, stats, freeBytes } = facts;
   return findWalProblems({
     status,
@@ -145,9 +145,8 @@ function findProblems(options: ResolvedServerOptions, facts: ShardFacts): readon
     // What the system does not say is not a problem of the server.
     freeBytes: freeBytes ?? Infinity,
     memoryBytes: stats.bytesInMemory,
-    flushFailures: stats.flushes.failures,
     lastFlushError: stats.flushes.lastError,
-    unflushedRecords: Math.max(0, status.positions.appendedLsn - stats.flushedLsn),
+    oldestUnflushedAgeMs: stats.oldestUnflushedAgeMs,
   });
 }
 

@@ -1,90 +1,156 @@
 /**
- * The management routes of the log, under `/api/wal/` and `/api/v1/wal/`: status, files, health.
+ * The management routes of the log, under `/api/wal/` and `/api/v1/wal/`, for all workers.
  *
- * They gather facts and leave the wording to wal-report.ts.
+ * Whoever gets the request asks every worker about its shards and words the answer (wal-report.ts). To look needs
+ * `read`, to change `admin`. Looking goes on when a worker is missing and names it; a change that a worker did not
+ * make is an error.
  */
-import { readdir, stat, statfs } from "node:fs/promises";
-import { join } from "node:path";
-import type { ServerStorage } from "../server-storage.ts";
+import { ServerError } from "../errors.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
+import { walHealthLimits } from "../wal-administration/wal-health.ts";
 import {
+  WAL_CLEANUP,
+  WAL_FILES,
+  WAL_FLUSH,
+  WAL_HEALTH,
+  WAL_LOGS,
+  WAL_ROTATE,
+  WAL_STARTS,
+  WAL_VERIFY,
+} from "../wal-administration/wal-questions.ts";
+import {
+  gather,
+  walCleanupReport,
+  walCursorsReport,
   walFilesReport,
   walHealthReport,
+  walRecoveryReport,
+  walStatsReport,
   walStatusReport,
-  type WalFileFacts,
+  walVerifyReport,
+  type Gathered,
 } from "../wal-report.ts";
+import { everyAnswer, type Question, type WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
+import { WAL_CLEANUP_PARAMETERS } from "./wal-schemas.ts";
 
 /** What the management routes need. */
 export interface WalRoutesOptions {
-  readonly storage: () => ServerStorage;
+  readonly group: WorkerGroup;
   readonly options: ResolvedServerOptions;
 }
 
 const PREFIXES = ["/api/wal", "/api/v1/wal"];
-const RECOVERED_SUFFIX = ".recovered";
+const DEFAULT_MAX_AGE_HOURS = 24;
+const MS_PER_HOUR = 3_600_000;
+/** A flush may write a lot, and a verification reads every byte of the log. */
+const LONG_TIMEOUT_MS = 600_000;
+const NOTHING = {};
 
-/** `status`, `files` and `health` under both prefixes. */
-export function walRoutes(context: WalRoutesOptions): readonly Route[] {
-  function status(exchange: Exchange): void {
-    const { own, wal, durabilityText } = context.storage();
-    const report = walStatusReport(wal.status(), { workerId: own.shard, durabilityText });
-    exchange.json(200, JSON.stringify(report));
+/** What looks and what changes, under both prefixes. */
+export function walRoutes({ group, options }: WalRoutesOptions): readonly Route[] {
+  async function look<Entry extends { readonly shard: number }>(
+    question: Question<object, readonly Entry[]>,
+  ): Promise<Gathered<Entry>> {
+    return gather(await group.askAll(question, NOTHING));
   }
 
-  async function files(exchange: Exchange): Promise<void> {
-    const { directory, segments } = context.storage().wal.status();
-    const active = await fileFacts(segments.map((segment) => segment.path));
-    const recovered = await fileFacts(await recoveredPaths(directory));
-    exchange.json(200, JSON.stringify(walFilesReport({ directory, active, recovered })));
+  async function change<Input, Entry extends { readonly shard: number }>(
+    question: Question<Input, readonly Entry[]>,
+    input: Input,
+  ): Promise<readonly Entry[]> {
+    const answers = await group.askAll(question, input, { timeoutMs: LONG_TIMEOUT_MS });
+    return everyAnswer(answers)
+      .flat()
+      .toSorted((a, b) => a.shard - b.shard);
   }
 
-  async function health(exchange: Exchange): Promise<void> {
-    const { wal, store } = context.storage();
-    const walStatus = wal.status();
-    const device = await statfs(walStatus.directory);
-    const { flushes } = store.stats();
-    const report = walHealthReport({
-      status: walStatus,
-      options: context.options,
-      freeBytes: device.bavail * device.bsize,
-      memoryBytes: store.memoryBytes(),
-      flushFailures: flushes.failures,
-      lastFlushError: flushes.lastError,
-      unflushedRecords: Math.max(0, wal.positions.appendedLsn - store.flushedLsn),
+  async function health(): Promise<object> {
+    return walHealthReport(await look(WAL_HEALTH), {
+      isEnabled: options.durability !== "off",
+      limits: walHealthLimits(options),
     });
-    exchange.json(200, JSON.stringify(report));
+  }
+
+  async function cleanup(exchange: Exchange): Promise<object> {
+    const { maxAgeHours, isDryRun } = cleanupParameters(exchange.parameters);
+    const maxAgeMs = maxAgeHours * MS_PER_HOUR;
+    const entries = await change(WAL_CLEANUP, { maxAgeMs, isDryRun });
+    return walCleanupReport(entries, { maxAgeHours, isDryRun });
+  }
+
+  async function rotate(): Promise<object> {
+    const entries = await change(WAL_ROTATE, NOTHING);
+    const workers = entries.map(({ shard, ...done }) => ({ worker_id: shard, ...done }));
+    return { success: true, workers };
+  }
+
+  async function flush(): Promise<object> {
+    const entries = await change(WAL_FLUSH, NOTHING);
+    const workers = entries.map(({ shard, flushedLsn, ...done }) => ({
+      worker_id: shard,
+      flushed_lsn: flushedLsn,
+      ...done,
+    }));
+    return { success: true, workers };
   }
 
   return PREFIXES.flatMap((prefix) => [
-    route("wal_status", `${prefix}/status`, status),
-    route("wal_files", `${prefix}/files`, files),
-    route("wal_health", `${prefix}/health`, health),
+    reading("wal_status", `${prefix}/status`, async () => walStatusReport(await look(WAL_LOGS))),
+    reading("wal_stats", `${prefix}/stats`, async () => walStatsReport(await look(WAL_LOGS))),
+    reading("wal_files", `${prefix}/files`, async () => walFilesReport(await look(WAL_FILES))),
+    reading("wal_health", `${prefix}/health`, health),
+    reading("wal_recovery", `${prefix}/recovery`, async () =>
+      walRecoveryReport(await look(WAL_STARTS)),
+    ),
+    reading("wal_cursors", `${prefix}/cursors`, async () => walCursorsReport(await look(WAL_LOGS))),
+    changing("wal_cleanup", `${prefix}/cleanup`, cleanup),
+    changing("wal_rotate", `${prefix}/rotate`, rotate),
+    changing("wal_flush", `${prefix}/flush`, flush),
+    changing("wal_verify", `${prefix}/verify`, async () =>
+      walVerifyReport(await change(WAL_VERIFY, NOTHING)),
+    ),
   ]);
 }
 
-function route(name: string, path: string, handle: Route["handle"]): Route {
+type Answerer = (exchange: Exchange) => Promise<object>;
+
+function reading(name: string, path: string, answer: Answerer): Route {
+  const handle = answering(answer);
   return { name, path, handle, method: "GET", access: "read", availability: "ready" };
 }
 
-/** Facts of files; those that were released meanwhile are left out. */
-async function fileFacts(paths: readonly string[]): Promise<readonly WalFileFacts[]> {
-  const found = await Promise.all(
-    paths.map(async (path): Promise<WalFileFacts | undefined> => {
-      const facts = await stat(path).catch(() => undefined);
-      if (facts === undefined) return undefined;
-      const name = path.slice(path.lastIndexOf("/") + 1);
-      return { name, path, sizeBytes: facts.size, modifiedMs: facts.mtimeMs };
-    }),
-  );
-  return found.filter((facts) => facts !== undefined);
+function changing(name: string, path: string, answer: Answerer): Route {
+  const handle = answering(answer);
+  return { name, path, handle, method: "POST", access: "admin", availability: "ready" };
 }
 
-/** Logs that a recovery has set aside. */
-async function recoveredPaths(directory: string): Promise<readonly string[]> {
-  const names = await readdir(directory).catch((): string[] => []); // No directory, no files.
-  return names
-    .filter((name) => name.endsWith(RECOVERED_SUFFIX))
-    .map((name) => join(directory, name));
+function answering(answer: Answerer): Route["handle"] {
+  return async (exchange) => exchange.json(200, JSON.stringify(await answer(exchange)));
+}
+
+/** A misspelt parameter must not turn a dry run into a real one. */
+function cleanupParameters(parameters: URLSearchParams): {
+  readonly maxAgeHours: number;
+  readonly isDryRun: boolean;
+} {
+  const given = Object.fromEntries(parameters);
+  // Who sends the token as a parameter sends these as well.
+  delete given["u"];
+  delete given["p"];
+  const parsed = WAL_CLEANUP_PARAMETERS.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new ServerError(
+      "SERVER_INVALID_REQUEST",
+      `${issue?.path.join(".") || "parameters"}: ${issue?.message}; ` +
+        "expected max_age_hours=NUMBER and dry_run=true or false",
+    );
+  }
+  const { max_age_hours: hours, dry_run: dryRun } = parsed.data;
+  return {
+    maxAgeHours: hours === undefined ? DEFAULT_MAX_AGE_HOURS : Number(hours),
+    isDryRun: dryRun === "true",
+  };
 }

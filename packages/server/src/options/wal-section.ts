@@ -43,6 +43,13 @@ export interface WalSection {
    * is the limit. At least twice `segmentSizeBytes`; one log for each worker. Default 0. Range 0 to 1 PiB.
    */
   readonly maxLogBytes?: number | undefined;
+  /**
+   * What becomes of segments whose rows are in Parquet. "archive": they stay beside the log as `*.wal.recovered`.
+   * Default "delete".
+   */
+  readonly releasedSegments?: "delete" | "archive" | undefined;
+  /** Archived segments begun longer ago are removed, in milliseconds; 0 keeps them. Default 7 days. */
+  readonly archiveMaxAgeMs?: number | undefined;
   /** What start-up does with a damaged log. Default "default". */
   readonly recovery?: ServerRecoveryMode | undefined;
 }
@@ -114,6 +121,24 @@ export const WAL_SECTION: RowsOf<WalSection> = {
     max: 1_024 * 1_024 * GIB,
     default: 0,
     summary: "size of a log at which writes are refused; 0: none",
+  },
+  releasedSegments: {
+    kind: "choice",
+    toml: "wal.released",
+    flag: "released-segments",
+    choices: ["delete", "archive"],
+    default: "delete",
+    summary: "what becomes of segments whose rows are in Parquet",
+  },
+  archiveMaxAgeMs: {
+    kind: "integer",
+    toml: "wal.archive_max_age_ms",
+    flag: "archive-max-age-ms",
+    unit: "ms",
+    min: 0,
+    max: 365 * 24 * HOUR_MS,
+    default: 7 * 24 * HOUR_MS,
+    summary: "age at which archived segments are removed; 0: never",
   },
   recovery: {
     kind: "choice",

@@ -10,7 +10,7 @@ import type { ServerPhase } from "../server-state.ts";
 import type { RecoveryView } from "../recovery-meter.ts";
 import type { RecoverySummary } from "../recovery-summary.ts";
 import type { TableStoreStats } from "../store/store-stats.ts";
-import type { WalFinding } from "../wal-report.ts";
+import type { WalProblem } from "../wal-administration/wal-health.ts";
 import type { WorkerAnswer } from "../workers/worker-group.ts";
 import type { LogOverview } from "./log-overview.ts";
 import { mergeTables, type TablesOverview } from "./table-overview.ts";
@@ -67,7 +67,7 @@ export interface WorkerOverview {
   readonly logs: readonly LogOverview[];
   /** `null` until recovery has opened it. */
   readonly store: StoreOverview | null;
-  readonly findings: readonly WalFinding[];
+  readonly findings: readonly WalProblem[];
 }
 
 /** A worker with its tables, before they are put together with those of the others. */

@@ -62,8 +62,10 @@ async function counted(server: WalnutServer, table: string): Promise<unknown> {
 async function firstLsn(server: WalnutServer): Promise<number> {
   const headers = { authorization: `Bearer ${TOKEN}` };
   const response = await fetch(`${server.url}/api/v1/wal/status`, { headers });
-  const status = (await response.json()) as { positions: { firstLsn: number } };
-  return status.positions.firstLsn;
+  const { workers } = (await response.json()) as {
+    workers: readonly { readonly positions: { readonly firstLsn: number } }[];
+  };
+  return workers[0]?.positions.firstLsn ?? assert.fail("no worker");
 }
 
 function producer(epoch: number, seq: number): Readonly<Record<string, string>> {
