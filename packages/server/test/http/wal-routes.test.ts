@@ -16,8 +16,9 @@ import {
   WAL_STATUS_ANSWER,
   WAL_VERIFY_ANSWER,
 } from "../../src/http/wal-schemas.ts";
-import { openServer, type WalnutServer } from "../../src/server.ts";
+import { openServer } from "../../src/server.ts";
 import type { ServerOptions } from "../../src/server-options.ts";
+import type { WalnutServer } from "../../src/walnut-server.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 
 const TOKEN = "test-token";
