@@ -12,6 +12,8 @@ import type { WriteLedger } from "./idempotency/known-writes.ts";
 import type { WriteIdentity } from "./idempotency/write-identity.ts";
 import { writeOnce, type WriteOutcome } from "./idempotency/write-once.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
+import { openObjectStorage, type ObjectStorage } from "./objects/object-storage.ts";
+import { UploadBudget } from "./objects/upload-budget.ts";
 import { ProgressSum, sumRecoveries, type RecoverySummary } from "./recovery-summary.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
 import { openNotedShard } from "./noted-start.ts";
@@ -57,11 +59,13 @@ export interface StorageOptions {
  */
 export async function openStorage(options: StorageOptions): Promise<ServerStorage> {
   const { shards, otherShards } = options;
+  const objects = await openObjectStorage({ ...options, worker: shards[0] ?? 1 });
   const progress = new ProgressSum(options.onProgress);
   const results = await Promise.allSettled(
     shards.map((shard, index) =>
       openNotedShard({
         ...options,
+        objects,
         shard,
         isOwn: index === 0,
         otherShards: [...shards, ...otherShards].filter((other) => other !== shard),
@@ -80,10 +84,11 @@ export async function openStorage(options: StorageOptions): Promise<ServerStorag
     }
     await options.peers?.coordinator.reportSchemas(opened.flatMap(({ store }) => store.schemas()));
     await options.ledger.reportWrites(opened.flatMap(({ keys }) => keys.takeRecovered()));
-    return new ServerStorage(options, own, adopted);
+    return new ServerStorage(options, objects, { own, adopted });
   } catch (error) {
     // Rows in memory are in the logs, and closing must not hide the first failure.
     await Promise.allSettled(opened.map((shard) => shard.close()));
+    await objects?.close().catch(() => undefined);
     throw error;
   }
 }
@@ -95,6 +100,9 @@ export class ServerStorage {
   readonly own: ShardStorage;
   /** All shards of this process, its own first. */
   readonly shards: readonly ShardStorage[];
+  /** Object storage, when files move there. */
+  readonly objects: ObjectStorage | undefined;
+  readonly #uploadBudget: UploadBudget;
   readonly #readPeers: ReadPeers | undefined;
   readonly #ledger: WriteLedger;
   readonly #writePath: WritePath<AdmittedBatch>;
@@ -102,12 +110,17 @@ export class ServerStorage {
   /** @internal use {@link openStorage} */
   constructor(
     { options, peers, ledger }: StorageOptions,
-    own: ShardStorage,
-    adopted: readonly ShardStorage[],
+    objects: ObjectStorage | undefined,
+    { own, adopted }: { readonly own: ShardStorage; readonly adopted: readonly ShardStorage[] },
   ) {
     this.own = own;
     this.shards = [own, ...adopted];
     this.recovery = sumRecoveries(this.shards.map((shard) => shard.recovery));
+    this.objects = objects;
+    this.#uploadBudget = new UploadBudget(
+      options.maxPendingUploadBytes,
+      this.shards.flatMap(({ store }) => store.uploads ?? []),
+    );
     this.#readPeers = peers?.read;
     this.#ledger = ledger;
     this.#writePath = new WritePath<AdmittedBatch>({
@@ -147,6 +160,7 @@ export class ServerStorage {
 
   /** See {@link WritePath.assertCapacity}. */
   assertCapacity(): void {
+    this.#uploadBudget.assertRoom();
     this.#writePath.assertCapacity();
   }
 
@@ -184,9 +198,14 @@ export class ServerStorage {
     await Promise.all(this.shards.map(({ store }) => store.flush()));
   }
 
+  /** What is not as it should be although writes are taken, or `undefined`. */
+  findConcern(): string | undefined {
+    return this.#uploadBudget.findConcern();
+  }
+
   /** Why writes would be refused now, or `undefined`. */
   findTrouble(): string | undefined {
-    return this.own.findTrouble();
+    return this.own.findTrouble() ?? this.#uploadBudget.findTrouble();
   }
 
   /**
@@ -197,6 +216,7 @@ export class ServerStorage {
   async close(): Promise<void> {
     await this.#writePath.stop();
     const results = await Promise.allSettled(this.shards.map((shard) => shard.close()));
+    await this.objects?.close();
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 

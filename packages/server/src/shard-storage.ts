@@ -15,6 +15,7 @@ import { openShardKeys, type ShardKeys } from "./idempotency/shard-keys.ts";
 import { DEFAULT_INGEST_LIMITS } from "./ingest/ingest-limits.ts";
 import { continueLogAfter } from "./log-continuity.ts";
 import { NO_ROWS, replayLog, type ReplayCounts } from "./log-replay.ts";
+import type { ObjectStorage } from "./objects/object-storage.ts";
 import type { RecoverySummary } from "./recovery-summary.ts";
 import { replayExtent } from "./replay-extent.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
@@ -41,6 +42,8 @@ export interface ShardStorageOptions {
   readonly shard: number;
   /** The other shards that the data directory has. */
   readonly otherShards: readonly number[];
+  /** Object storage, when files move there. */
+  readonly objects: ObjectStorage | undefined;
   /** True for the shard that its process writes to; queries run in its store. */
   readonly isOwn: boolean;
   /** Bytes of replayed rows in memory at which replay waits for a flush. */
@@ -73,7 +76,7 @@ export async function openShardStorage(options: ShardStorageOptions): Promise<Sh
     store = await openStore(options, wal, cursor);
     const replayed = await replay(options, { store, wal, keys, releasedLsn });
     await passUsedLsns(options.options, store, wal);
-    cursor.advance(store.flushedLsn);
+    cursor.advance(store.releasableLsn);
     const { type } = await statfs(options.directory);
     return new ShardStorage({
       shard: options.shard,
@@ -126,6 +129,7 @@ async function tryOpenLog({
     syncIntervalMs: options.syncIntervalMs,
     maxRecordBytes: MAX_RECORD_BYTES,
     bufferSizeBytes: LOG_BUFFER_BYTES,
+    maxLogBytes: options.maxLogBytes,
     recovery: options.recovery,
     released: options.releasedSegments,
     archiveMaxAgeMs: options.archiveMaxAgeMs,
@@ -135,7 +139,7 @@ async function tryOpenLog({
 }
 
 async function openStore(
-  { options, directory, shard, otherShards, isOwn }: ShardStorageOptions,
+  { options, directory, shard, otherShards, isOwn, objects }: ShardStorageOptions,
   wal: Wal,
   cursor: FlushCursor,
 ): Promise<TableStore> {
@@ -158,9 +162,9 @@ async function openStore(
     makeLogDurable: async (lsn) => {
       if (options.durability !== "off" && wal.positions.durableLsn < lsn) await wal.sync();
     },
-    onFlushed: (flushedLsn) => cursor.advance(flushedLsn),
+    onFlushed: (releasableLsn) => cursor.advance(releasableLsn),
     onBackgroundError: (error) => logger.error(`work on the tables failed: ${messageOf(error)}`),
-  });
+  }, objects);
 }
 
 async function openKeys({
@@ -284,7 +288,7 @@ export class ShardStorage {
   async close(): Promise<void> {
     try {
       await this.store.close();
-      this.#cursor.advance(this.store.flushedLsn);
+      this.#cursor.advance(this.store.releasableLsn);
     } catch (error) {
       throw flushFailed(error);
     } finally {

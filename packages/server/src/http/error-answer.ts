@@ -22,6 +22,9 @@ const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ServerErrorCode, string>>> = 
   SERVER_WRITE_IN_PROGRESS: "1",
   SERVER_WAL_UNAVAILABLE: "5",
   SERVER_WORKER_UNAVAILABLE: "1",
+  SERVER_UPLOADS_BEHIND: "5",
+  SERVER_OBJECT_STORE_UNAVAILABLE: "5",
+  SERVER_OBJECT_STORE_REFUSED: "30",
 };
 
 /** Makes the answer for an error. */

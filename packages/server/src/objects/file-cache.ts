@@ -297,7 +297,9 @@ export class FileCache {
       if (entry.isPresent || entry.pins > 0) bytes += entry.bytes;
     }
     let missingOnDisk = await directory.missingFreeBytes(comingBytes);
-    for (const entry of [...this.#entries.values()]) {
+    // As it is now: others come and go while files are removed.
+    const oldestFirst = [...this.#entries.values()];
+    for (const entry of oldestFirst) {
       if (bytes <= maxBytes && missingOnDisk <= 0) return;
       if (entry.pins > 0 || !entry.isPresent) continue;
       await this.#evict(entry);

@@ -27,15 +27,15 @@ export class PendingUploads {
   #pending = new Map<string, PendingUpload>();
   #localFiles = new WeakMap<FileGroup, readonly CatalogFile[]>();
   #nextSequence = 1;
+  #bytes = 0;
 
   get size(): number {
     return this.#pending.size;
   }
 
+  /** Bytes of all of them. */
   get bytes(): number {
-    let bytes = 0;
-    for (const { file } of this.#pending.values()) bytes += file.bytes;
-    return bytes;
+    return this.#bytes;
   }
 
   /** All of them. */
@@ -50,10 +50,6 @@ export class PendingUploads {
   /** The sequence that the next file to be noticed will have. */
   get nextSequence(): number {
     return this.#nextSequence;
-  }
-
-  has(path: string): boolean {
-    return this.#pending.has(path);
   }
 
   /** The oldest file that may be uploaded now. */
@@ -89,6 +85,8 @@ export class PendingUploads {
         isRunning: false,
       });
     }
+    this.#bytes = 0;
+    for (const { file } of known.values()) this.#bytes += file.bytes;
   }
 
   #localFilesOf(group: FileGroup): readonly CatalogFile[] {

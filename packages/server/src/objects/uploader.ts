@@ -170,7 +170,7 @@ export class Uploader {
   }
 
   async #upload(file: CatalogFile): Promise<CatalogFile> {
-    const { store, root, keyOf } = this.#options;
+    const { store, cache, root, keyOf } = this.#options;
     const path = `${root}/${file.path}`;
     const { sha256, bytes } = await digestFile(path);
     if (bytes !== file.bytes) {
@@ -182,6 +182,9 @@ export class Uploader {
     await store.upload({ key, bytes, sha256 }, path, this.#stop.signal);
     this.#stats.uploadedFiles++;
     this.#stats.uploadedBytes += bytes;
+    // 2. The local copy becomes one of the cache, so that queries find it there as soon as the record says so. CRASH:
+    //    upload-2 leaves it or not, and otherwise what upload-1 does.
+    await cache.adopt({ key, bytes, sha256 }, path);
     return { ...file, place: "object", key, sha256 };
   }
 
@@ -205,11 +208,11 @@ export class Uploader {
   }
 
   async #record(table: TableName, moved: readonly CatalogFile[]): Promise<void> {
-    const { catalog, cache, root, store } = this.#options;
+    const { catalog, store } = this.#options;
     if (catalog.needsReload) await catalog.reload(this.#options.onReloaded);
     const key = tableKey(table);
     let recorded: readonly CatalogFile[] = [];
-    // 2. The record. CRASH: upload-2 leaves it or not: with it the file is in the bucket, without it as upload-1.
+    // 3. The record. CRASH: upload-3 leaves it or not: with it the file is in the bucket, without it as upload-1.
     try {
       await catalog.commit(
         () => {
@@ -231,11 +234,6 @@ export class Uploader {
       );
     } catch (error) {
       if (!(error instanceof NothingToRecord)) throw error;
-    }
-    // 3. The local copy becomes one of the cache. CRASH: upload-3 leaves it there or not: it is fetched when needed.
-    for (const file of recorded) {
-      const { sha256 = "", bytes } = file;
-      await cache.adopt({ key: file.key ?? "", sha256, bytes }, `${root}/${file.path}`);
     }
     // Compacted or deleted while it was on its way: nobody else knows this object.
     const kept = new Set(recorded.map((file) => file.path));

@@ -27,6 +27,12 @@ export interface CatalogFile {
   /** Times of the first and last row, in nanoseconds since 1970, as decimal text. */
   readonly minTime: string;
   readonly maxTime: string;
+  /** Where the bytes are: below the Parquet root ("local", when it is left out) or in the bucket. */
+  readonly place?: "local" | "object";
+  /** Key in the bucket, for a file that is there. */
+  readonly key?: string;
+  /** SHA-256 of its bytes in hex, for a file that is in the bucket. */
+  readonly sha256?: string;
 }
 
 /** The first record of every catalog: tells an empty one from one that was lost. */
@@ -217,8 +223,14 @@ function isCatalogFile(value: unknown): value is CatalogFile {
     isCount(file.bytes) &&
     typeof file.hour === "string" &&
     typeof file.minTime === "string" &&
-    typeof file.maxTime === "string"
+    typeof file.maxTime === "string" &&
+    isPlace(file)
   );
+}
+
+function isPlace({ place, key, sha256 }: Partial<CatalogFile>): boolean {
+  if (place === undefined || place === "local") return true;
+  return place === "object" && typeof key === "string" && typeof sha256 === "string";
 }
 
 const COLUMN_TYPES: ReadonlySet<unknown> = new Set<ColumnType>([

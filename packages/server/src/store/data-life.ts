@@ -6,8 +6,9 @@
 import type { Catalog } from "./catalog.ts";
 import { Compactor, type CompactionStats } from "./compactor.ts";
 import type { DeleteCriteria } from "./delete-criteria.ts";
+import type { FileAccess } from "./file-access.ts";
 import { FileEngine } from "./file-engine.ts";
-import { RemovedFiles, type RemovedFilesStats } from "./removed-files.ts";
+import { RemovedFiles, type RemovedFilesStats, type RemovedObjects } from "./removed-files.ts";
 import { deleteRows, type DeletionCounts } from "./row-deletion.ts";
 import type { StoreClock } from "./store-environment.ts";
 import type { StoreFileSystem } from "./store-file-system.ts";
@@ -22,6 +23,10 @@ export interface DataLifeOptions {
   readonly root: string;
   readonly clock: StoreClock;
   readonly options: ResolvedTableStoreOptions;
+  /** How files of tables are read. */
+  readonly access: FileAccess;
+  /** Object storage, when there is one. */
+  readonly objects: RemovedObjects | undefined;
   /** True while tables have fallen behind with their flushes. */
   readonly isBusy: () => boolean;
   /** Puts every row of a table that is in memory into files. */
@@ -39,6 +44,11 @@ export interface DataLifeStats {
 /** Time that a removed file is kept beyond the longest query: a query that is stopped takes a moment. */
 const REMOVED_FILE_MARGIN_MS = 30_000;
 
+/** Time for which the bytes of a file are kept after the record that did away with them, in ms. */
+export function fileGraceMs({ queryTimeoutMs }: ResolvedTableStoreOptions): number {
+  return queryTimeoutMs + REMOVED_FILE_MARGIN_MS;
+}
+
 /** Everything that exchanges or reads files of tables as a whole. */
 export class DataLife {
   readonly compactor: Compactor;
@@ -48,7 +58,7 @@ export class DataLife {
   readonly #flushTable: (table: TableName) => Promise<void>;
 
   constructor(dataLife: DataLifeOptions) {
-    const { catalog, files, root, clock, options, isBusy, onReloaded } = dataLife;
+    const { catalog, files, root, clock, options, access, objects, isBusy, onReloaded } = dataLife;
     this.#flushTable = dataLife.flushTable;
     const onError = options.onBackgroundError;
     this.removedFiles = new RemovedFiles({
@@ -56,7 +66,8 @@ export class DataLife {
       files,
       root,
       clock,
-      graceMs: options.queryTimeoutMs + REMOVED_FILE_MARGIN_MS,
+      graceMs: fileGraceMs(options),
+      objects,
       onError,
     });
     const tableFiles = new TableFiles({
@@ -64,6 +75,7 @@ export class DataLife {
       files,
       engine: this.#engine,
       root,
+      access,
       removedFiles: this.removedFiles,
       onReloaded,
     });

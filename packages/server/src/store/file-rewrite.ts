@@ -17,7 +17,7 @@ export interface RewriteTarget {
   readonly files: StoreFileSystem;
   readonly engine: FileEngine;
   /** Where the bytes of a file of the catalog are, as an absolute path. */
-  readonly locate: (file: CatalogFile) => Promise<string>;
+  readonly locate: (file: CatalogFile) => string;
   /** Absolute path of the Parquet root. */
   readonly root: string;
 }
@@ -58,7 +58,7 @@ export async function rewriteFiles(
   const temporaryPath = `${directory}/${temporaryFileName(basename(path), source.attempt)}`;
   try {
     const ordered = inTimeOrder(sources);
-    const paths = await Promise.all((ordered ?? sources).map(locate));
+    const paths = (ordered ?? sources).map(locate);
     const select = selectRows(paths, schema, {
       keep: source.keep,
       isOrdered: ordered !== undefined,

@@ -4,6 +4,8 @@
  * The composition root of the store: real disk, clock and threads enter here, and tests put others in their place.
  */
 import * as path from "node:path";
+import type { ObjectStorage } from "../objects/object-storage.ts";
+import { assertAllLocal } from "../objects/store-objects.ts";
 import { catalogDirectoryOf } from "../workers/shard.ts";
 import { Catalog, DEFAULT_SNAPSHOT_BYTES } from "./catalog.ts";
 import type { CatalogLog } from "./catalog-log.ts";
@@ -23,6 +25,8 @@ export interface TableStoreEnvironment {
   readonly clock: StoreClock;
   readonly openCatalogLog: () => Promise<CatalogLog>;
   readonly openParquetWriter: () => Promise<ParquetWriter>;
+  /** Object storage, when files move there. */
+  readonly objects?: ObjectStorage | undefined;
   /** Growth of the catalog's log between snapshots, in bytes. */
   readonly catalogSnapshotBytes: number;
 }
@@ -32,7 +36,10 @@ export interface TableStoreEnvironment {
  *
  * @throws {ServerError} `SERVER_STORAGE_CORRUPT`, `SERVER_INVALID_OPTION`
  */
-export async function openTableStore(options: TableStoreOptions): Promise<TableStore> {
+export async function openTableStore(
+  options: TableStoreOptions,
+  objects?: ObjectStorage,
+): Promise<TableStore> {
   const resolved = resolveTableStoreOptions(options);
   return await openTableStoreWith(
     {
@@ -44,6 +51,7 @@ export async function openTableStore(options: TableStoreOptions): Promise<TableS
           durability: resolved.catalogDurability,
         }),
       openParquetWriter: async () => await openThreadedParquetWriter(),
+      objects,
       catalogSnapshotBytes: DEFAULT_SNAPSHOT_BYTES,
     },
     options,
@@ -63,6 +71,7 @@ export async function openTableStoreWith(
     onSnapshotError: resolved.onBackgroundError,
   });
   try {
+    if (environment.objects === undefined) assertAllLocal(catalog.tables);
     const root = await prepareRoot(environment.files, resolved.directory);
     const audit = await auditFiles({
       files: environment.files,
@@ -79,6 +88,7 @@ export async function openTableStoreWith(
     const writer = await environment.openParquetWriter();
     const store = new TableStore({ environment, options: resolved, catalog, writer, root, audit });
     if (resolved.answersQueries) await store.start();
+    store.startUploads();
     return store;
   } catch (error) {
     // The first error is the one to report.

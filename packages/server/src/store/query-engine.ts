@@ -15,6 +15,7 @@ import {
   type DuckDBPreparedStatement,
 } from "@duckdb/node-api";
 import { ServerError } from "../errors.ts";
+import type { FileAccess, OpenFiles } from "./file-access.ts";
 import { QueryDeadline } from "./query-deadline.ts";
 import { isFatalEngineError, toQueryError } from "./query-error.ts";
 import { findReferences, type TableReference } from "./query-references.ts";
@@ -49,8 +50,8 @@ export type TakeSnapshot = (
 ) => Promise<readonly TableSnapshot[]>;
 
 export interface QueryEngineOptions {
-  /** Absolute path of the only directory that queries may read. */
-  readonly root: string;
+  /** Gives the files of tables; queries may read its directories and nothing else. */
+  readonly files: FileAccess;
   readonly memoryBytes: number;
   readonly timeoutMs: number;
   readonly maxRows: number;
@@ -150,6 +151,7 @@ export class QueryEngine {
     const engine = await this.#open();
     const connection = await engine.instance.connect();
     const published: PublishedRows[] = [];
+    let opened: OpenFiles | undefined;
     let isAttached = false;
     try {
       deadline.watch(connection);
@@ -157,12 +159,15 @@ export class QueryEngine {
       const snapshots = await takeSnapshot(references, deadline.signal);
       deadline.signal.throwIfAborted();
       assertDistinct(snapshots);
+      const files = snapshots.flatMap(({ groups }) => groups.flatMap((group) => group.files));
+      const readable = await this.#options.files.open(files, deadline.signal);
+      opened = readable;
       const setup = [`ATTACH ':memory:' AS ${name}`];
       for (const snapshot of snapshots) {
         const rows = snapshot.rowSets.map((rowSet) => engine.scan.publish(rowSet));
         published.push(...rows);
         const tokens = rows.map((row) => row.token);
-        const select = selectTable(snapshot, { root: this.#options.root, tokens });
+        const select = selectTable(snapshot, { pathOf: (file) => readable.pathOf(file), tokens });
         const schema = `${name}.${quoteIdentifier(snapshot.database)}`;
         const view = `${schema}.${quoteIdentifier(snapshot.measurement)}`;
         setup.push(`CREATE SCHEMA IF NOT EXISTS ${schema}`, `CREATE VIEW ${view} AS ${select}`);
@@ -179,6 +184,7 @@ export class QueryEngine {
     } finally {
       deadline.unwatch();
       for (const rows of published) rows.release();
+      opened?.release();
       // Fails only when the attaching did, which has been reported.
       if (isAttached) await connection.run(`DETACH ${name}`).catch(() => undefined);
       connection.closeSync();
@@ -230,6 +236,7 @@ async function openEngine(options: QueryEngineOptions): Promise<Engine> {
     autoload_known_extensions: "false",
     allow_community_extensions: "false",
   });
+  const directories = options.files.directories.map((path) => quoteLiteral(`${path}/`));
   const connection = await instance.connect();
   const scan = new RowScan(connection);
   // Times in tables have no zone and mean UTC. The engine's own now() has a zone, and cannot be compared
@@ -237,7 +244,7 @@ async function openEngine(options: QueryEngineOptions): Promise<Engine> {
   await connection.run(`
     SET TimeZone='UTC';
     CREATE MACRO now() AS CAST(get_current_timestamp() AS TIMESTAMP);
-    SET allowed_directories=[${quoteLiteral(`${options.root}/`)}];
+    SET allowed_directories=[${directories.join(",")}];
     SET enable_external_access=false;
     SET lock_configuration=true;`);
   connection.closeSync();

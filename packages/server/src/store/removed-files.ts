@@ -26,8 +26,18 @@ export interface RemovedFilesOptions {
   readonly clock: StoreClock;
   /** Time from the removal to the end of the bytes, in ms. */
   readonly graceMs: number;
+  /** Object storage, when there is one. */
+  readonly objects?: RemovedObjects | undefined;
   /** Told of bytes that could not be removed; they are tried again after another time of grace. */
   readonly onError: (error: unknown) => void;
+}
+
+/** Bytes of removed files that are elsewhere as well. */
+export interface RemovedObjects {
+  /** False as long as the bytes there are needed all the same. */
+  mayRemoveObject(file: CatalogFile): boolean;
+  /** Removes them; those that are not there are no error. */
+  removeObject(file: CatalogFile): Promise<void>;
 }
 
 /** Numbers of {@link RemovedFiles}. */
@@ -119,18 +129,27 @@ export class RemovedFiles {
   /** Never rejects. */
   async #freeDue(): Promise<void> {
     const nowMs = this.#options.clock.nowMs();
-    const due = [...this.#waiting.values()].filter((waiting) => waiting.dueMs <= nowMs);
+    const due: WaitingFile[] = [];
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.dueMs > nowMs) continue;
+      if (this.#options.objects?.mayRemoveObject(waiting.file) !== false) due.push(waiting);
+      else this.#postpone(waiting.file);
+    }
     for (const [directory, files] of byDirectory(due.map(({ file }) => file))) {
       if (this.#isStopped || this.#holds > 0) break;
       try {
         await this.#free(directory, files);
       } catch (error) {
-        const dueMs = nowMs + this.#options.graceMs;
-        for (const file of files) this.#waiting.set(file.path, { file, dueMs });
+        for (const file of files) this.#postpone(file);
         this.#options.onError(error);
       }
     }
     this.#arm();
+  }
+
+  #postpone(file: CatalogFile): void {
+    const dueMs = this.#options.clock.nowMs() + this.#options.graceMs;
+    this.#waiting.set(file.path, { file, dueMs });
   }
 
   async #free(directory: string, files: readonly CatalogFile[]): Promise<void> {
@@ -143,6 +162,8 @@ export class RemovedFiles {
     // 2. Durably, before anybody forgets that they were there: otherwise a power loss could bring back a
     //    name that no record explains. CRASH: remove-2, as remove-1.
     if (ours.length > 0) await disk.syncDirectory(`${root}/${directory}`);
+    // 3. The objects. CRASH: remove-3, as remove-1.
+    for (const file of ours) await this.#options.objects?.removeObject(file);
     for (const file of ours) {
       list.forgetRemoved(file.path);
       this.#freed.files++;

@@ -83,8 +83,7 @@ async function prepare(
       const fate = fateOf(file, columns, criteria);
       if (fate === "keep") continue;
       const isDropped = fate === "drop";
-      const path = isDropped ? "" : await tableFiles.locate(file);
-      const meant = isDropped ? file.rows : await count(tableFiles, path, condition);
+      const meant = isDropped ? file.rows : await count(tableFiles, file, condition);
       if (meant === 0) continue;
       exchange.deletedRows += meant;
       exchange.removed.push(file.path);
@@ -100,8 +99,18 @@ async function prepare(
   return exchange;
 }
 
-async function count(tableFiles: TableFiles, path: string, condition: string): Promise<number> {
-  const from = `read_parquet(${quoteLiteral(path)}, hive_partitioning=false)`;
-  const [row] = await tableFiles.engine.rows(`SELECT count(*) FROM ${from} WHERE ${condition}`);
-  return Number(row?.[0]);
+async function count(
+  tableFiles: TableFiles,
+  file: CatalogFile,
+  condition: string,
+): Promise<number> {
+  const opened = await tableFiles.open([file]);
+  try {
+    const path = quoteLiteral(opened.pathOf(file));
+    const from = `read_parquet(${path}, hive_partitioning=false)`;
+    const [row] = await tableFiles.engine.rows(`SELECT count(*) FROM ${from} WHERE ${condition}`);
+    return Number(row?.[0]);
+  } finally {
+    opened.release();
+  }
 }

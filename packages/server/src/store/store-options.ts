@@ -51,7 +51,7 @@ export interface TableStoreOptions {
    * knows LSNs which the log gives out again. Default: nothing.
    */
   readonly makeLogDurable?: ((lsn: number) => Promise<void>) | undefined;
-  /** Called with `flushedLsn` after each commit. Must not throw. */
+  /** Called with `releasableLsn` after each commit. Must not throw. */
   readonly onFlushed?: ((flushedLsn: number) => void) | undefined;
   /** Told of failures that no caller waits for: flushes, snapshots. Rows stay safe in log and memory. */
   readonly onBackgroundError: (error: unknown) => void;

@@ -3,6 +3,7 @@
  *
  * Computed when asked for, by looking at every table: not for the path of a write.
  */
+import type { UploadStats } from "../objects/uploader.ts";
 import type { Catalog, CatalogStats } from "./catalog.ts";
 import type { DataLifeStats } from "./data-life.ts";
 import type { FileAuditReport } from "./file-audit.ts";
@@ -36,6 +37,8 @@ export interface TableStoreStats {
   readonly catalog: CatalogStats;
   readonly dataLife: DataLifeStats;
   readonly audit: FileAuditReport;
+  /** Uploads to object storage; left out when files stay local. */
+  readonly uploads: UploadStats | undefined;
   readonly tables: readonly TableStats[];
 }
 

@@ -7,6 +7,7 @@
 import type { Catalog } from "./catalog.ts";
 import type { CatalogFile, ColumnSchema, FileGroup } from "./catalog-record.ts";
 import { filesOf, type CatalogTable } from "./catalog-state.ts";
+import type { FileAccess, OpenFiles } from "./file-access.ts";
 import type { FileEngine } from "./file-engine.ts";
 import { rewriteFiles, type RewrittenFile } from "./file-rewrite.ts";
 import type { RemovedFiles } from "./removed-files.ts";
@@ -20,10 +21,15 @@ export interface TableFilesOptions {
   readonly engine: FileEngine;
   /** Absolute path of the Parquet root. */
   readonly root: string;
+  /** How files of tables are read. */
+  readonly access: FileAccess;
   readonly removedFiles: RemovedFiles;
   /** See {@link Catalog.reload}. */
   readonly onReloaded: () => void;
 }
+
+/** Work of the store itself is not cut short: it ends with the store. */
+const NEVER = new AbortController().signal;
 
 /** What takes the place of what. */
 export interface FileExchange {
@@ -74,9 +80,9 @@ export class TableFiles {
     });
   }
 
-  /** Where the bytes of a file are, for as long as a query may take. */
-  async locate(file: CatalogFile): Promise<string> {
-    return await Promise.resolve(`${this.#options.root}/${file.path}`);
+  /** Makes files readable until they are released. */
+  async open(files: readonly CatalogFile[]): Promise<OpenFiles> {
+    return await this.#options.access.open(files, NEVER);
   }
 
   /** See {@link rewriteFiles}. */
@@ -86,9 +92,14 @@ export class TableFiles {
     keep?: string,
   ): Promise<RewrittenFile> {
     const { files, engine, root } = this.#options;
-    const locate = (file: CatalogFile): Promise<string> => this.locate(file);
     const attempt = ++this.#attempts;
-    return await rewriteFiles({ files, engine, locate, root }, { schema, groups, keep, attempt });
+    const opened = await this.open(groups.flatMap((group) => group.files));
+    try {
+      const locate = (file: CatalogFile): string => opened.pathOf(file);
+      return await rewriteFiles({ files, engine, locate, root }, { schema, groups, keep, attempt });
+    } finally {
+      opened.release();
+    }
   }
 
   /** Exchanges files in one step. When it rejects, either all of it has happened or nothing; a reload tells. */

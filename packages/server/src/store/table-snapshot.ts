@@ -5,8 +5,7 @@
  * have is NULL of the right type. Types come from the catalog and the memtables, never from guessing over
  * files. Pure.
  */
-import type { ColumnSchema } from "./catalog-record.ts";
-import type { FileGroup } from "./catalog-record.ts";
+import type { CatalogFile, ColumnSchema, FileGroup } from "./catalog-record.ts";
 import { TIME_COLUMN, sqlType } from "./column-type.ts";
 import type { RowSet } from "./row-buffer.ts";
 import { ROW_SCAN_FUNCTION } from "./row-scan.ts";
@@ -26,14 +25,18 @@ const MAX_LISTED_GROUPS = 16;
 /**
  * The rows of a table as a SELECT.
  *
+ * @param pathOf - where the bytes of a file are
  * @param tokens - one for each set of rows, in order, as published for the scan function
  */
 export function selectTable(
   snapshot: TableSnapshot,
-  options: { readonly root: string; readonly tokens: readonly string[] },
+  options: {
+    readonly pathOf: (file: CatalogFile) => string;
+    readonly tokens: readonly string[];
+  },
 ): string {
   const { schema, groups, rowSets } = snapshot;
-  const parts = selectGroups(schema, groups, options.root);
+  const parts = selectGroups(schema, groups, options.pathOf);
   rowSets.forEach((rows, index) => {
     const positions = new Map(rows.columns.map((column, at) => [column.name, `c${at + 1}`]));
     const from = `${ROW_SCAN_FUNCTION}(${quoteLiteral(options.tokens[index] ?? "")})`;
@@ -50,7 +53,7 @@ export function selectTable(
 function selectGroups(
   schema: readonly ColumnSchema[],
   groups: readonly FileGroup[],
-  root: string,
+  pathOf: (file: CatalogFile) => string,
 ): string[] {
   // Sparse columns can make as many groups as files. Many groups are read as one list, where the engine
   // matches columns by name: slower, as it opens every file first, and the same result.
@@ -66,7 +69,7 @@ function selectGroups(
   const byName = merged === groups ? "" : ", union_by_name=true";
   return merged.map((group) => {
     const present = new Set(group.columns);
-    const paths = group.files.map((file) => quoteLiteral(`${root}/${file.path}`)).join(",");
+    const paths = group.files.map((file) => quoteLiteral(pathOf(file))).join(",");
     const select = selectColumns(schema, quoteIdentifier(TIME_COLUMN), (name) =>
       present.has(name) ? quoteIdentifier(name) : undefined,
     );

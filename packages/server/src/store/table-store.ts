@@ -11,12 +11,15 @@
 import { ServerError } from "../errors.ts";
 import type { TableColumn, TableSchema } from "../coordinator/coordinator.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
+import { StoreObjects } from "../objects/store-objects.ts";
+import type { UploadSource } from "../objects/upload-budget.ts";
 import { AdmittedTables } from "./admitted-tables.ts";
 import type { Catalog } from "./catalog.ts";
 import { isGone } from "./catalog-state.ts";
-import { DataLife } from "./data-life.ts";
+import { DataLife, fileGraceMs } from "./data-life.ts";
 import { DurableDirectories } from "./durable-directories.ts";
 import type { FileAuditReport } from "./file-audit.ts";
+import { localFileAccess } from "./file-access.ts";
 import { Flusher } from "./flusher.ts";
 import type { ParquetWriter } from "./parquet-writer.ts";
 import { QueryEngine, type QueryResult as Answer, type TakeSnapshot } from "./query-engine.ts";
@@ -77,6 +80,7 @@ export class TableStore {
   readonly #audit: FileAuditReport;
   readonly #engine: QueryEngine;
   readonly #flusher: Flusher;
+  readonly #objects: StoreObjects | undefined;
   readonly #registry: SchemaRegistry;
   readonly #admitted = new AdmittedTables();
   readonly #totals = { rows: 0, bytes: 0 };
@@ -94,8 +98,21 @@ export class TableStore {
     this.#audit = audit;
     this.replayFromLsn = catalog.flushedLsn + 1;
     this.#insertedLsn = catalog.flushedLsn;
-    this.#engine = new QueryEngine({
+    const files = environment.files;
+    const onReloaded = (): void => this.#onReloaded();
+    this.#objects = environment.objects && new StoreObjects({
+      storage: environment.objects,
+      catalog,
+      files,
       root,
+      graceMs: fileGraceMs(options),
+      onMoved: () => this.#onCommitted(),
+      onReloaded,
+      onError: options.onBackgroundError,
+    });
+    const access = this.#objects?.access ?? localFileAccess(root);
+    this.#engine = new QueryEngine({
+      files: access,
       clock: environment.clock,
       memoryBytes: options.queryMemoryBytes,
       timeoutMs: options.queryTimeoutMs,
@@ -103,7 +120,6 @@ export class TableStore {
       maxResultBytes: options.queryMaxResultBytes,
       concurrentQueries: options.concurrentQueries,
     });
-    const files = environment.files;
     this.#flusher = new Flusher({
       catalog,
       registry: this.#registry,
@@ -119,7 +135,7 @@ export class TableStore {
       makeLogDurable: options.makeLogDurable,
       flushedLsnAfter: (table, lastLsn) => this.#flushedLsnAfter(table, lastLsn),
       onCommitted: () => this.#onCommitted(),
-      onReloaded: () => this.#onReloaded(),
+      onReloaded,
       onError: options.onBackgroundError,
     });
     this.dataLife = new DataLife({
@@ -128,9 +144,11 @@ export class TableStore {
       root,
       clock: environment.clock,
       options,
+      access,
+      objects: this.#objects,
       isBusy: () => [...this.#tables].some((table) => table.frozen.length > 1),
       flushTable: async (name) => await this.#flushTable(name),
-      onReloaded: () => this.#onReloaded(),
+      onReloaded,
     });
     for (const table of catalog.tables) {
       this.#registry.restore(table, table.schema);
@@ -144,7 +162,22 @@ export class TableStore {
     this.dataLife.start();
   }
 
-  /** Every row of every table up to this LSN is durable in Parquet: the log may forget it. */
+  /** Starts uploads to object storage, where there is one. */
+  startUploads(): void {
+    this.#objects?.start();
+  }
+
+  /** Uploads to object storage; `undefined` when files stay local. */
+  get uploads(): UploadSource | undefined {
+    return this.#objects;
+  }
+
+  /** Up to where the log may forget: {@link flushedLsn}, or less when object storage must have the rows first. */
+  get releasableLsn(): number {
+    return this.#objects?.releasableLsn(this.flushedLsn) ?? this.flushedLsn;
+  }
+
+  /** Every row of every table up to this LSN is durable in Parquet. */
   get flushedLsn(): number {
     return Math.max(this.#catalog.flushedLsn, this.#flushedLsnAfter(undefined, 0));
   }
@@ -268,6 +301,7 @@ export class TableStore {
       catalog: this.#catalog.stats,
       dataLife: this.dataLife.stats,
       audit: this.#audit,
+      uploads: this.#objects?.stats,
       tables,
     };
   }
@@ -291,6 +325,7 @@ export class TableStore {
       async () => await this.dataLife.stop(),
       async () => await this.#flusher.flushAll(this.#tables),
       async () => await this.#flusher.stop(),
+      async () => await this.#objects?.stop(),
       async () => await this.#catalog.close(),
       async () => await this.#writer.close(),
     ];
@@ -339,7 +374,8 @@ export class TableStore {
   }
 
   #onCommitted(): void {
-    this.#options.onFlushed(this.flushedLsn);
+    this.#objects?.wake();
+    this.#options.onFlushed(this.releasableLsn);
   }
 
   #onReloaded(): void {

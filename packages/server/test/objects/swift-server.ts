@@ -18,6 +18,9 @@ import { promisify } from "node:util";
 export const SWIFT_ACCESS_KEY = "test:tester";
 export const SWIFT_SECRET_KEY = "testing";
 
+// The SDK's advice on versions of Node is nothing for the output of tests.
+process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
+
 const PROGRAMS = [
   "swift-proxy-server",
   "swift-account-server",
