@@ -8,6 +8,7 @@ import type { ByteBudget } from "./byte-budget.ts";
 import type { HistogramSource } from "./histogram-source.ts";
 import type { KnownWrites } from "./idempotency/known-writes.ts";
 import type { RequestHandler } from "./http/request-handler.ts";
+import { objectMetrics } from "./objects/object-metrics.ts";
 import type { MetricSource } from "./server-metrics.ts";
 import type { ServerPhase, ServerState } from "./server-state.ts";
 import type { ServerStorage } from "./server-storage.ts";
@@ -63,6 +64,10 @@ export function storageMetrics(
     ...recoveryMetrics(storage),
     ...storeMetrics(storage),
     ...dataLifeMetrics(storage),
+    ...objectMetrics({
+      uploads: () => storage()?.uploads,
+      cache: () => storage()?.objects?.cache.stats,
+    }),
   ];
 }
 

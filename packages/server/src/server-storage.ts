@@ -14,6 +14,7 @@ import { writeOnce, type WriteOutcome } from "./idempotency/write-once.ts";
 import type { IngestBatch } from "./ingest/table-batch.ts";
 import { openObjectStorage, type ObjectStorage } from "./objects/object-storage.ts";
 import { UploadBudget } from "./objects/upload-budget.ts";
+import type { UploadStats } from "./objects/uploader.ts";
 import { ProgressSum, sumRecoveries, type RecoverySummary } from "./recovery-summary.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
 import { openNotedShard } from "./noted-start.ts";
@@ -196,6 +197,11 @@ export class ServerStorage {
   /** Flushes every row that is in memory now, in all shards of this process. */
   async flush(): Promise<void> {
     await Promise.all(this.shards.map(({ store }) => store.flush()));
+  }
+
+  /** Uploads of all shards of this process; `undefined` when files stay local. */
+  get uploads(): UploadStats | undefined {
+    return this.objects && this.#uploadBudget.stats;
   }
 
   /** What is not as it should be although writes are taken, or `undefined`. */

@@ -343,6 +343,7 @@ export class RunningServer implements WalnutServer {
       ...healthRoutes({
         state: this.#state,
         findTrouble: () => this.#storage?.findTrouble(),
+        findConcern: () => this.#storage?.findConcern(),
         metrics: this.#metrics,
         publicMetrics: options.publicMetrics,
         nowMs,

@@ -13,6 +13,8 @@ export interface HealthRoutesOptions {
   readonly state: ServerState;
   /** Why writes would fail although the server is up, or `undefined` when they would not. */
   readonly findTrouble: () => string | undefined;
+  /** What is not as it should be although writes are taken, or `undefined`. */
+  readonly findConcern: () => string | undefined;
   /** Text of /metrics in the Prometheus exposition format, and its content type. */
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   readonly publicMetrics: boolean;
@@ -25,14 +27,17 @@ const MS_PER_SECOND = 1_000;
 export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
   const { state } = context;
 
-  /** 200 as long as the process can answer at all. `status` is the word InfluxDB clients look for. */
+  /** 200 as long as the process can answer at all; `concern` says what needs a look. `status` is the word InfluxDB clients look for. */
   function health(exchange: Exchange): void {
     const nowMs = context.nowMs();
+    const concern = context.findTrouble() ?? context.findConcern();
     const body = {
       name: "walnut",
       status: "pass",
       message: sentenceOf(state),
       phase: state.phase,
+      degraded: concern !== undefined,
+      ...(concern === undefined ? {} : { concern }),
       version: WALNUT_VERSION,
       time: new Date(nowMs).toISOString(),
       uptime_sec: Math.floor((nowMs - state.startedAtMs) / MS_PER_SECOND),

@@ -27,6 +27,11 @@ export class UploadBudget {
     this.#uploads = uploads;
   }
 
+  /** Numbers of all of them together. */
+  get stats(): UploadStats {
+    return sumUploads(this.#uploads);
+  }
+
   /** @throws {ServerError} `SERVER_UPLOADS_BEHIND` when as much waits as may */
   assertRoom(): void {
     const trouble = this.findTrouble();
@@ -54,7 +59,7 @@ export class UploadBudget {
   }
 
   #describe(): string {
-    const { pendingFiles, pendingBytes, oldestPendingMs, lastError } = sumUploads(this.#uploads);
+    const { pendingFiles, pendingBytes, oldestPendingMs, lastError } = this.stats;
     const waiting =
       `${pendingFiles} file(s) with ${pendingBytes} of at most ${this.#maxPendingBytes} bytes wait for object ` +
       `storage, the oldest for ${Math.round(oldestPendingMs / MS_PER_SECOND)} s`;
@@ -62,8 +67,7 @@ export class UploadBudget {
   }
 }
 
-/** Numbers of several table stores together. */
-export function sumUploads(uploads: readonly UploadSource[]): UploadStats {
+function sumUploads(uploads: readonly UploadSource[]): UploadStats {
   const all = uploads.map(({ stats }) => stats);
   const sum = (select: (stats: UploadStats) => number): number =>
     all.reduce((total, stats) => total + select(stats), 0);

@@ -77,7 +77,7 @@ export class Uploader {
   }
 
   get stats(): UploadStats {
-    this.#lookAtCatalog();
+    this.#wakeIfChanged();
     const oldest = this.#pending.oldest();
     return {
       pendingFiles: this.#pending.size,
@@ -90,25 +90,25 @@ export class Uploader {
 
   /** Files that wait for their upload. */
   pendingFiles(): readonly CatalogFile[] {
-    this.#lookAtCatalog();
+    this.#wakeIfChanged();
     return [...this.#pending.values()].map(({ file }) => file);
   }
 
   /** Bytes of files that wait for their upload. */
   pendingBytes(): number {
-    this.#lookAtCatalog();
+    this.#wakeIfChanged();
     return this.#pending.bytes;
   }
 
   /** A mark for {@link hasPassed}: everything that waits now. */
   mark(): number {
-    this.#lookAtCatalog();
+    this.#wakeIfChanged();
     return this.#pending.nextSequence;
   }
 
   /** True when every file that waited when the mark was taken is in the bucket, or in no table any more. */
   hasPassed(mark: number): boolean {
-    this.#lookAtCatalog();
+    this.#wakeIfChanged();
     return (this.#pending.oldest()?.sequence ?? Infinity) >= mark;
   }
 
@@ -133,6 +133,12 @@ export class Uploader {
     this.#timer?.cancel();
     await Promise.all(this.#running);
     await this.#commit;
+  }
+
+  #wakeIfChanged(): void {
+    const seenChanges = this.#seenChanges;
+    this.#lookAtCatalog();
+    if (this.#seenChanges !== seenChanges) this.wake();
   }
 
   #lookAtCatalog(): void {
@@ -182,8 +188,8 @@ export class Uploader {
     await store.upload({ key, bytes, sha256 }, path, this.#stop.signal);
     this.#stats.uploadedFiles++;
     this.#stats.uploadedBytes += bytes;
-    // 2. The local copy becomes one of the cache, so that queries find it there as soon as the record says so. CRASH:
-    //    upload-2 leaves it or not, and otherwise what upload-1 does.
+    // 2. The local copy becomes one of the cache, so that queries find it there at once.
+    //    CRASH: upload-2 leaves it or not, and otherwise what upload-1 does.
     await cache.adopt({ key, bytes, sha256 }, path);
     return { ...file, place: "object", key, sha256 };
   }

@@ -1,5 +1,5 @@
 /** Options of the section `[storage]`: where rows are kept. */
-import { GIB, MIB, type RowsOf } from "./option-row.ts";
+import { GIB, KIB, type RowsOf } from "./option-row.ts";
 
 /** Where Parquet files live: in the data directory, or in a bucket with a bounded cache here. */
 export type StorageBackend = "local" | "s3";
@@ -26,14 +26,14 @@ export interface StorageSection {
   readonly releaseLog?: LogRelease | undefined;
   /**
    * Bytes of Parquet files that wait for their upload at which writes are refused with
-   * SERVER_UPLOADS_BEHIND until uploads have caught up. Default 16 GiB. Range 1 MiB to 1 PiB.
+   * SERVER_UPLOADS_BEHIND until uploads have caught up. Default 16 GiB. Range 64 KiB to 1 PiB.
    */
   readonly maxPendingUploadBytes?: number | undefined;
   /** Directory of the cache of files in object storage. Default: `cache` in the data directory. */
   readonly cacheDirectory?: string | undefined;
   /**
    * Bytes of files of object storage that are kept here for queries. One query cannot read more than this.
-   * Default 10 GiB. Range 1 MiB to 1 PiB.
+   * Default 10 GiB. Range 64 KiB to 1 PiB.
    */
   readonly cacheMaxBytes?: number | undefined;
 }
@@ -69,7 +69,7 @@ export const STORAGE_SECTION: RowsOf<StorageSection> = {
     toml: "storage.max_pending_upload_bytes",
     flag: "max-pending-upload-bytes",
     unit: "bytes",
-    min: MIB,
+    min: 64 * KIB,
     max: PIB,
     default: 16 * GIB,
     summary: "files waiting for their upload at which writes are refused",
@@ -86,7 +86,7 @@ export const STORAGE_SECTION: RowsOf<StorageSection> = {
     toml: "storage.cache_max_bytes",
     flag: "cache-max-bytes",
     unit: "bytes",
-    min: MIB,
+    min: 64 * KIB,
     max: PIB,
     default: 10 * GIB,
     summary: "size of that cache; one query cannot read more",

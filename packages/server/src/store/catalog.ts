@@ -140,8 +140,8 @@ export class Catalog {
       const bytes = encodeCatalogRecord(record);
       const lsn = await this.#append([bytes]);
       this.#state.apply(record, lsn);
-      onVisible();
       this.#stats.commits++;
+      onVisible();
       this.#bytesSinceSnapshot += bytes.byteLength;
       await this.#snapshotWhenDue();
     });
