@@ -120,7 +120,7 @@ export class ServerStorage {
     this.objects = objects;
     this.#uploadBudget = new UploadBudget(
       options.maxPendingUploadBytes,
-      this.shards.flatMap(({ store }) => store.uploads ?? []),
+      this.shards.flatMap(({ store }) => store.objects ?? []),
     );
     this.#readPeers = peers?.read;
     this.#ledger = ledger;

@@ -144,27 +144,30 @@ async function openStore(
   cursor: FlushCursor,
 ): Promise<TableStore> {
   const { flushRows, flushAgeMs, queryMemoryBytes, queryTimeoutMs, logger } = options;
-  return await openTableStore({
-    directory,
-    shard,
-    otherShards,
-    answersQueries: isOwn,
-    flushRows,
-    flushAgeMs,
-    maxTables: options.maxTables,
-    maxTableColumns: options.maxTableColumns,
-    queryMemoryBytes,
-    queryTimeoutMs,
-    compactionIntervalMs: options.compactionEnabled ? options.compactionIntervalMs : 0,
-    compactionMinFiles: options.compactionMinFiles,
-    compactionTargetFileBytes: options.compactionTargetFileBytes,
-    oldestLogLsn: wal.positions.firstLsn,
-    makeLogDurable: async (lsn) => {
-      if (options.durability !== "off" && wal.positions.durableLsn < lsn) await wal.sync();
+  return await openTableStore(
+    {
+      directory,
+      shard,
+      otherShards,
+      answersQueries: isOwn,
+      flushRows,
+      flushAgeMs,
+      maxTables: options.maxTables,
+      maxTableColumns: options.maxTableColumns,
+      queryMemoryBytes,
+      queryTimeoutMs,
+      compactionIntervalMs: options.compactionEnabled ? options.compactionIntervalMs : 0,
+      compactionMinFiles: options.compactionMinFiles,
+      compactionTargetFileBytes: options.compactionTargetFileBytes,
+      oldestLogLsn: wal.positions.firstLsn,
+      makeLogDurable: async (lsn) => {
+        if (options.durability !== "off" && wal.positions.durableLsn < lsn) await wal.sync();
+      },
+      onFlushed: (releasableLsn) => cursor.advance(releasableLsn),
+      onBackgroundError: (error) => logger.error(`work on the tables failed: ${messageOf(error)}`),
     },
-    onFlushed: (releasableLsn) => cursor.advance(releasableLsn),
-    onBackgroundError: (error) => logger.error(`work on the tables failed: ${messageOf(error)}`),
-  }, objects);
+    objects,
+  );
 }
 
 async function openKeys({

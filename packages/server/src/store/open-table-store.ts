@@ -88,7 +88,7 @@ export async function openTableStoreWith(
     const writer = await environment.openParquetWriter();
     const store = new TableStore({ environment, options: resolved, catalog, writer, root, audit });
     if (resolved.answersQueries) await store.start();
-    store.startUploads();
+    store.objects?.start();
     return store;
   } catch (error) {
     // The first error is the one to report.

@@ -12,7 +12,6 @@ import { ServerError } from "../errors.ts";
 import type { TableColumn, TableSchema } from "../coordinator/coordinator.ts";
 import type { IngestBatch } from "../ingest/table-batch.ts";
 import { StoreObjects } from "../objects/store-objects.ts";
-import type { UploadSource } from "../objects/upload-budget.ts";
 import { AdmittedTables } from "./admitted-tables.ts";
 import type { Catalog } from "./catalog.ts";
 import { isGone } from "./catalog-state.ts";
@@ -71,6 +70,8 @@ export interface TableStoreParts {
 export class TableStore {
   /** Lowest LSN that replay must start from. */
   readonly replayFromLsn: number;
+  /** Object storage of these tables; `undefined` when files stay local. */
+  readonly objects: StoreObjects | undefined;
   /** What happens to rows that are in Parquet. */
   readonly dataLife: DataLife;
   readonly #options: ResolvedTableStoreOptions;
@@ -80,7 +81,6 @@ export class TableStore {
   readonly #audit: FileAuditReport;
   readonly #engine: QueryEngine;
   readonly #flusher: Flusher;
-  readonly #objects: StoreObjects | undefined;
   readonly #registry: SchemaRegistry;
   readonly #admitted = new AdmittedTables();
   readonly #totals = { rows: 0, bytes: 0 };
@@ -100,17 +100,19 @@ export class TableStore {
     this.#insertedLsn = catalog.flushedLsn;
     const files = environment.files;
     const onReloaded = (): void => this.#onReloaded();
-    this.#objects = environment.objects && new StoreObjects({
-      storage: environment.objects,
-      catalog,
-      files,
-      root,
-      graceMs: fileGraceMs(options),
-      onMoved: () => this.#onCommitted(),
-      onReloaded,
-      onError: options.onBackgroundError,
-    });
-    const access = this.#objects?.access ?? localFileAccess(root);
+    this.objects =
+      environment.objects &&
+      new StoreObjects({
+        storage: environment.objects,
+        catalog,
+        files,
+        root,
+        graceMs: fileGraceMs(options),
+        onMoved: () => this.#onCommitted(),
+        onReloaded,
+        onError: options.onBackgroundError,
+      });
+    const access = this.objects?.access ?? localFileAccess(root);
     this.#engine = new QueryEngine({
       files: access,
       clock: environment.clock,
@@ -145,7 +147,7 @@ export class TableStore {
       clock: environment.clock,
       options,
       access,
-      objects: this.#objects,
+      objects: this.objects,
       isBusy: () => [...this.#tables].some((table) => table.frozen.length > 1),
       flushTable: async (name) => await this.#flushTable(name),
       onReloaded,
@@ -162,19 +164,9 @@ export class TableStore {
     this.dataLife.start();
   }
 
-  /** Starts uploads to object storage, where there is one. */
-  startUploads(): void {
-    this.#objects?.start();
-  }
-
-  /** Uploads to object storage; `undefined` when files stay local. */
-  get uploads(): UploadSource | undefined {
-    return this.#objects;
-  }
-
   /** Up to where the log may forget: {@link flushedLsn}, or less when object storage must have the rows first. */
   get releasableLsn(): number {
-    return this.#objects?.releasableLsn(this.flushedLsn) ?? this.flushedLsn;
+    return this.objects?.releasableLsn(this.flushedLsn) ?? this.flushedLsn;
   }
 
   /** Every row of every table up to this LSN is durable in Parquet. */
@@ -301,7 +293,7 @@ export class TableStore {
       catalog: this.#catalog.stats,
       dataLife: this.dataLife.stats,
       audit: this.#audit,
-      uploads: this.#objects?.stats,
+      uploads: this.objects?.stats,
       tables,
     };
   }
@@ -325,7 +317,7 @@ export class TableStore {
       async () => await this.dataLife.stop(),
       async () => await this.#flusher.flushAll(this.#tables),
       async () => await this.#flusher.stop(),
-      async () => await this.#objects?.stop(),
+      async () => await this.objects?.stop(),
       async () => await this.#catalog.close(),
       async () => await this.#writer.close(),
     ];
@@ -374,7 +366,7 @@ export class TableStore {
   }
 
   #onCommitted(): void {
-    this.#objects?.wake();
+    this.objects?.wake();
     this.#options.onFlushed(this.releasableLsn);
   }
 
