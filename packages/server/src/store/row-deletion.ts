@@ -6,7 +6,7 @@
  * it. A crash before the record leaves everything, one after it nothing of the rows. Rows written meanwhile may go
  * either way, rows written after the answer stay.
  */
-import type { FileGroup } from "./catalog-record.ts";
+import type { CatalogFile, FileGroup } from "./catalog-record.ts";
 import type { CatalogTable } from "./catalog-state.ts";
 import {
   assertTagConditions,
