@@ -342,8 +342,7 @@ export class RunningServer implements WalnutServer {
       ...walRoutes({ group: this.#group, options }),
       ...healthRoutes({
         state: this.#state,
-        findTrouble: () => this.#storage?.findTrouble(),
-        findConcern: () => this.#storage?.findConcern(),
+        storage: () => this.#storage,
         metrics: this.#metrics,
         publicMetrics: options.publicMetrics,
         nowMs,

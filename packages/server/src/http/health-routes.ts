@@ -8,13 +8,19 @@ import { WALNUT_VERSION } from "../package-version.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 
+/** What is asked of the storage. */
+export interface WatchedStorage {
+  /** Why writes would fail although the server is up, or `undefined` when they would not. */
+  findTrouble(): string | undefined;
+  /** What is not as it should be although writes are taken, or `undefined`. */
+  findConcern(): string | undefined;
+}
+
 /** What the health routes need. */
 export interface HealthRoutesOptions {
   readonly state: ServerState;
-  /** Why writes would fail although the server is up, or `undefined` when they would not. */
-  readonly findTrouble: () => string | undefined;
-  /** What is not as it should be although writes are taken, or `undefined`. */
-  readonly findConcern: () => string | undefined;
+  /** What is on disk; `undefined` until it is open. */
+  readonly storage: () => WatchedStorage | undefined;
   /** Text of /metrics in the Prometheus exposition format, and its content type. */
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   readonly publicMetrics: boolean;
@@ -30,7 +36,7 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
   /** 200 as long as the process can answer at all; `concern` says what needs a look. `status` is the word InfluxDB clients look for. */
   function health(exchange: Exchange): void {
     const nowMs = context.nowMs();
-    const concern = context.findTrouble() ?? context.findConcern();
+    const concern = context.storage()?.findTrouble() ?? context.storage()?.findConcern();
     const body = {
       name: "walnut",
       status: "pass",
@@ -47,7 +53,7 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
 
   /** 200 when a write would be accepted now, 503 with the reason and the progress otherwise. */
   function ready(exchange: Exchange): void {
-    const trouble = state.phase === "ready" ? context.findTrouble() : undefined;
+    const trouble = state.phase === "ready" ? context.storage()?.findTrouble() : undefined;
     if (state.phase === "ready" && trouble === undefined) {
       exchange.json(200, JSON.stringify({ status: "ready" }));
       return;
