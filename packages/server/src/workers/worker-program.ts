@@ -9,6 +9,7 @@
 import { rmdir } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { remoteDecisions } from "../coordinator/remote-decisions.ts";
+import { ServerError } from "../errors.ts";
 import { adoptHttp, type HttpAdopter } from "../http/http-server.ts";
 import { resolveServerOptions } from "../resolve-server-options.ts";
 import { openServerProcess } from "../server.ts";
@@ -69,7 +70,9 @@ class WorkerProcess {
   /** Nobody else decides any more when to close. */
   endAlone(): void {
     this.#mayClose();
-    this.#calls.close(new Error("the primary is gone"));
+    this.#calls.close(
+      new ServerError("SERVER_NOT_READY", "the server has lost its primary; nothing was kept"),
+    );
     void this.end();
   }
 

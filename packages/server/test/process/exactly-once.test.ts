@@ -21,7 +21,7 @@ const SERVER_FLAGS = ["--flush-rows=200", "--flush-age-ms=50", "--segment-size-b
 /** Everything but 204 that a client has to expect here; it then sends the same again. */
 const RETRIED_STATUS: ReadonlySet<number | undefined> = new Set([undefined, 503]);
 
-const cycles = Number(process.env["WALNUT_KILL_CYCLES"] ?? 8);
+const cycles = Number(process.env["WALNUT_KILL_CYCLES"] ?? 5);
 const seed = Number(process.env["WALNUT_KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 interface Answer {
@@ -31,62 +31,67 @@ interface Answer {
 }
 
 suite("kill -9 and lost answers", () => {
-  test(`each row is there once after ${cycles} kills, seed ${seed}`, async (context) => {
-    console.log(`repeat with: WALNUT_KILL_SEED=${seed} WALNUT_KILL_CYCLES=${cycles}`);
-    const random = new SeededRandom(seed);
-    const dataDirectory = await temporaryDirectory();
-    const proxy = await CuttingProxy.start({
-      random: () => random.below(1_000_000) / 1_000_000,
-      answersCut: 0.15,
-      requestsCut: 0.05,
-    });
-    context.after(() => proxy.close());
-    const clients = Array.from({ length: CLIENTS }, (_, index) => new Client(index, proxy, random));
-    const work = Promise.all(clients.map((client) => client.run()));
-    let server = start(dataDirectory);
-    context.after(() => server.kill("SIGKILL"));
-    for (let kills = 0; kills < cycles; kills++) {
-      if (random.chance(0.8)) {
-        proxy.targetPort = Number(new URL(await server.readyUrl()).port);
-        await pause(20 + random.below(MAX_LIFE_MS));
-      } else {
-        await pause(random.below(MAX_LIFE_MS)); // Perhaps in the middle of recovery.
+  for (const workers of [1, 2]) {
+    test(`each row is there once after ${cycles} kills, workers: ${workers}, seed ${seed}`, async (context) => {
+      console.log(`repeat with: WALNUT_KILL_SEED=${seed} WALNUT_KILL_CYCLES=${cycles}`);
+      const random = new SeededRandom(seed);
+      const dataDirectory = await temporaryDirectory();
+      const proxy = await CuttingProxy.start({
+        random: () => random.below(1_000_000) / 1_000_000,
+        answersCut: 0.15,
+        requestsCut: 0.05,
+      });
+      context.after(() => proxy.close());
+      const clients = Array.from(
+        { length: CLIENTS },
+        (_, index) => new Client(index, proxy, random),
+      );
+      const work = Promise.all(clients.map((client) => client.run()));
+      let server = start(dataDirectory, workers);
+      context.after(() => server.kill("SIGKILL"));
+      for (let kills = 0; kills < cycles; kills++) {
+        if (random.chance(0.8)) {
+          proxy.targetPort = Number(new URL(await server.readyUrl()).port);
+          await pause(20 + random.below(MAX_LIFE_MS));
+        } else {
+          await pause(random.below(MAX_LIFE_MS)); // Perhaps in the middle of recovery.
+        }
+        proxy.targetPort = undefined;
+        server.kill("SIGKILL");
+        await server.ended;
+        server = start(dataDirectory, workers);
       }
-      proxy.targetPort = undefined;
-      server.kill("SIGKILL");
-      await server.ended;
-      server = start(dataDirectory);
-    }
-    const url = await server.readyUrl();
-    proxy.targetPort = Number(new URL(url).port);
-    for (const client of clients) client.stop();
-    await work;
-    for (const client of clients) await client.verify(url);
-    server.kill("SIGTERM");
-    assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
+      const url = await server.readyUrl();
+      proxy.targetPort = Number(new URL(url).port);
+      for (const client of clients) client.stop();
+      await work;
+      for (const client of clients) await client.verify(url);
+      server.kill("SIGTERM");
+      assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
 
-    // Everything is in Parquet now, and most records of keys have been released.
-    server = start(dataDirectory);
-    const lastUrl = await server.readyUrl();
-    proxy.targetPort = Number(new URL(lastUrl).port);
-    for (const client of clients) {
-      await client.repeatEverything();
-      await client.verify(lastUrl);
-    }
-    const sum = (of: (client: Client) => number): number =>
-      clients.reduce((total, client) => total + of(client), 0);
-    console.log(
-      `${cycles} kills, ${sum((client) => client.requests)} requests, ` +
-        `${sum((client) => client.retries)} sent again, ${sum((client) => client.replays)} of them answered again, ` +
-        `${proxy.cutAnswers} answers and ${proxy.cutRequests} requests cut`,
-    );
-    assert.ok(
-      sum((client) => client.replays) > 0,
-      "some answer must have been lost after its write",
-    );
-    server.kill("SIGTERM");
-    await server.ended;
-  });
+      // Everything is in Parquet now, and most records of keys have been released.
+      server = start(dataDirectory, workers);
+      const lastUrl = await server.readyUrl();
+      proxy.targetPort = Number(new URL(lastUrl).port);
+      for (const client of clients) {
+        await client.repeatEverything();
+        await client.verify(lastUrl);
+      }
+      const sum = (of: (client: Client) => number): number =>
+        clients.reduce((total, client) => total + of(client), 0);
+      console.log(
+        `${cycles} kills, ${sum((client) => client.requests)} requests, ` +
+          `${sum((client) => client.retries)} sent again, ${sum((client) => client.replays)} of them answered again, ` +
+          `${proxy.cutAnswers} answers and ${proxy.cutRequests} requests cut`,
+      );
+      assert.ok(
+        sum((client) => client.replays) > 0,
+        "some answer must have been lost after its write",
+      );
+      server.kill("SIGTERM");
+      await server.ended;
+    });
+  }
 });
 
 suite("a log without room", () => {
@@ -97,7 +102,7 @@ suite("a log without room", () => {
     const first = ServerProcess.start({ dataDirectory, variables, maxFileKib: 2_048 });
     context.after(() => first.kill("SIGKILL"));
     const firstUrl = await first.readyUrl();
-    const requests = 150;
+    const requests = 80;
     let refused = 0;
     for (let number = 0; number < requests; number++) {
       let answer = await sendKeyed(firstUrl, number);
@@ -254,10 +259,10 @@ class Client {
   }
 }
 
-function start(dataDirectory: string): ServerProcess {
+function start(dataDirectory: string, workers: number): ServerProcess {
   return ServerProcess.start({
     dataDirectory,
-    flags: SERVER_FLAGS,
+    flags: [...SERVER_FLAGS, `--workers=${workers}`],
     variables: { WALNUT_TOKEN: TOKEN },
   });
 }
