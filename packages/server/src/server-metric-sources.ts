@@ -11,6 +11,7 @@ import type { RequestHandler } from "./http/request-handler.ts";
 import { objectMetrics } from "./objects/object-metrics.ts";
 import type { MetricSource } from "./server-metrics.ts";
 import type { ServerPhase, ServerState } from "./server-state.ts";
+import type { Membership } from "./workers/membership.ts";
 import type { ServerStorage } from "./server-storage.ts";
 import type { DataLifeStats } from "./store/data-life.ts";
 
@@ -52,6 +53,18 @@ export function knownWriteMetrics(known: KnownWrites): readonly MetricSource[] {
       "Keys and producers forgotten before their window was over",
       () => known.evicted,
     ),
+  ];
+}
+
+/** Numbers of this process as one of several workers. */
+export function workerMetrics({ group, supervision }: Membership): readonly MetricSource[] {
+  return [
+    counter("worker_restarts_total", "Times that the worker was started again", () => {
+      const own = supervision()?.workers.find(({ worker }) => worker === group.worker);
+      return own?.restarts ?? 0;
+    }),
+    // Counted by whoever puts the numbers of all workers together, see workers/worker-metrics.ts.
+    gauge("workers_unavailable", "Workers whose numbers are missing here", () => 0),
   ];
 }
 

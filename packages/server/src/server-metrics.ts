@@ -30,6 +30,9 @@ const DURATION_BUCKETS_SECONDS = [
   0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 ];
 
+/** Numbers on their way to the worker that was asked for all. */
+export type MetricsAsJson = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
+
 /** What {@link ServerMetrics} counted about requests since the start. */
 export type RequestCounts = Omit<RequestOverview, "inFlight" | "inFlightBytes">;
 
@@ -146,6 +149,16 @@ export class ServerMetrics implements RequestObserver, WriteObserver {
         route.startsWith(WRITE_ROUTE_PREFIX),
       ),
     };
+  }
+
+  /** Puts a label on every series: which worker it comes from. */
+  labelWorker(worker: number): void {
+    this.#registry.setDefaultLabels({ worker: String(worker) });
+  }
+
+  /** All numbers as data that can go to another process. */
+  async toJson(): Promise<MetricsAsJson> {
+    return await this.#registry.getMetricsAsJSON();
   }
 
   /** All numbers as text. */

@@ -29,7 +29,7 @@ import { prometheusRoutes } from "./http/prometheus-routes.ts";
 import { overviewRoutes } from "./http/overview-routes.ts";
 import { queryRoutes } from "./http/query-routes.ts";
 import { RequestHandler } from "./http/request-handler.ts";
-import { RecoveryGate } from "./http/recovery-gate.ts";
+import { openRecoveryGate } from "./http/recovery-gate.ts";
 import { RequestIds } from "./http/request-id.ts";
 import { Router } from "./http/router.ts";
 import { isLoopbackAddress, serverUrl } from "./http/server-url.ts";
@@ -42,7 +42,12 @@ import { TableCounters } from "./overview/table-counters.ts";
 import { removeProcessId, writeProcessId } from "./process-id-file.ts";
 import type { RecoverySummary } from "./recovery-summary.ts";
 import { resolveServerOptions } from "./resolve-server-options.ts";
-import { knownWriteMetrics, requestMetrics, storageMetrics } from "./server-metric-sources.ts";
+import {
+  knownWriteMetrics,
+  requestMetrics,
+  storageMetrics,
+  workerMetrics,
+} from "./server-metric-sources.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import type { ResolvedServerOptions, ServerOptions } from "./server-options.ts";
 import { ServerState } from "./server-state.ts";
@@ -55,6 +60,7 @@ import type { TableName } from "./store/table-name.ts";
 import type { WalnutServer } from "./walnut-server.ts";
 import { singleMembership, type Membership } from "./workers/membership.ts";
 import { findShards, shardsOfOthers, shardsOfWorker } from "./workers/shard.ts";
+import { METRICS, renderAllMetrics } from "./workers/worker-metrics.ts";
 import { everyAnswer, type Question, type WorkerGroup } from "./workers/worker-group.ts";
 
 const REQUEST_PREFIX_BYTES = 4;
@@ -149,12 +155,14 @@ export class RunningServer implements WalnutServer {
       state: this.#state,
       observer: this.#metrics,
       logger: options.logger,
-      recoveryGate: recoveryGateOf(this.#state, options),
+      recoveryGate: openRecoveryGate(this.#state, options),
       requestIds: new RequestIds(randomBytes(REQUEST_PREFIX_BYTES).toString("hex")),
       monotonicMs: () => performance.now(),
       maxDiscardBytes: options.maxBodyBytes,
     });
     this.#answerQuestions();
+    if (membership.group.workers > 1) this.#metrics.labelWorker(membership.group.worker);
+    this.#metrics.register(workerMetrics(membership));
     this.#metrics.register(requestMetrics(this.#state, this.#budget, this.#handler));
     this.#metrics.register(knownWriteMetrics(this.#knownWrites));
     this.#metrics.register(storageMetrics(() => this.#storage));
@@ -343,7 +351,12 @@ export class RunningServer implements WalnutServer {
       ...healthRoutes({
         state: this.#state,
         storage: () => this.#storage,
-        metrics: this.#metrics,
+        supervision: this.#membership.supervision,
+        metrics: {
+          contentType: this.#metrics.contentType,
+          render: () =>
+            this.#group.workers === 1 ? this.#metrics.render() : renderAllMetrics(this.#group),
+        },
         publicMetrics: options.publicMetrics,
         nowMs,
       }),
@@ -353,6 +366,7 @@ export class RunningServer implements WalnutServer {
   /** Says how this worker answers the questions of the group. */
   #answerQuestions(): void {
     answerDataLife(this.#dataLife);
+    this.#group.answer(METRICS, () => this.#metrics.toJson());
     this.#group.answer(TABLES, () => this.#openStorage().listTables());
     answerWalQuestions(this.#group, {
       storage: () => this.#openStorage(),
@@ -383,18 +397,4 @@ export class RunningServer implements WalnutServer {
     }
     return this.#storage;
   }
-}
-
-/** Where writes wait for recovery, if they may. */
-function recoveryGateOf(
-  state: ServerState,
-  options: ResolvedServerOptions,
-): RecoveryGate | undefined {
-  if (options.writesDuringRecovery === "refuse") return undefined;
-  return new RecoveryGate(state, {
-    maxRequests: options.maxWaitingWrites,
-    maxBytes: options.maxInFlightBytes,
-    undeclaredBytes: options.maxBodyBytes,
-    maxWaitMs: options.recoveryWaitMs,
-  });
 }

@@ -109,6 +109,7 @@ suite("docs/http-api.md", () => {
       "SERVER_INVALID_OPTION",
       "SERVER_LISTEN_FAILED",
       "SERVER_LOG_MISSING",
+      "SERVER_WORKER_FAILED",
     ]);
     for (const code of Object.keys(SERVER_ERROR_STATUS)) {
       if (!startOnly.has(code)) assert.ok(text.includes(`\`${code}\``), code);

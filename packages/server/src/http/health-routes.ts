@@ -5,6 +5,7 @@
  */
 import type { ServerState } from "../server-state.ts";
 import { WALNUT_VERSION } from "../package-version.ts";
+import { troubledWorkers, type Supervision } from "../workers/supervision.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 
@@ -21,6 +22,8 @@ export interface HealthRoutesOptions {
   readonly state: ServerState;
   /** What is on disk; `undefined` until it is open. */
   readonly storage: () => WatchedStorage | undefined;
+  /** What the primary knows of all workers; `undefined` without one. */
+  readonly supervision: () => Supervision | undefined;
   /** Text of /metrics in the Prometheus exposition format, and its content type. */
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   readonly publicMetrics: boolean;
@@ -47,20 +50,30 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
       version: WALNUT_VERSION,
       time: new Date(nowMs).toISOString(),
       uptime_sec: Math.floor((nowMs - state.startedAtMs) / MS_PER_SECOND),
+      ...workersOf(context.supervision()),
     };
     exchange.json(200, JSON.stringify(body));
   }
 
-  /** 200 when a write would be accepted now, 503 with the reason and the progress otherwise. */
+  /**
+   * 200 when a write would be accepted now, 503 with the reason and the progress otherwise. With several workers the
+   * first recovery ends when that of the last one does; one that is started again later leaves the server ready.
+   */
   function ready(exchange: Exchange): void {
     const trouble = state.phase === "ready" ? context.storage()?.findTrouble() : undefined;
-    if (state.phase === "ready" && trouble === undefined) {
-      exchange.json(200, JSON.stringify({ status: "ready" }));
+    const supervision = context.supervision();
+    const hasRecovered = supervision?.hasRecovered ?? true;
+    if (state.phase === "ready" && trouble === undefined && hasRecovered) {
+      exchange.json(200, JSON.stringify({ status: "ready", ...workersOf(supervision) }));
       return;
     }
     const body =
       trouble === undefined
-        ? { status: state.phase, progress: progressOf(state) }
+        ? {
+            status: hasRecovered ? state.phase : "recovering",
+            progress: progressOf(state),
+            ...workersOf(supervision),
+          }
         : { status: "degraded", reason: trouble };
     exchange.json(503, JSON.stringify(body), { "Retry-After": String(state.retryAfterSeconds) });
   }
@@ -74,6 +87,19 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
     route("ready", "/ready", "public", ready),
     route("metrics", "/metrics", context.publicMetrics ? "public" : "read", metrics),
   ];
+}
+
+/** Member `workers`, where there are several: each with its phase, and what is wrong with any. */
+function workersOf(supervision: Supervision | undefined): object {
+  if (supervision === undefined) return {};
+  const workers = supervision.workers.map(({ worker, phase, processId, restarts, lastEnd }) => ({
+    worker,
+    phase,
+    process_id: processId ?? null,
+    restarts,
+    last_end: lastEnd ?? null,
+  }));
+  return { workers, issues: troubledWorkers(supervision) };
 }
 
 /** `null` for what is not known yet, so that every answer has the same members. */

@@ -4,6 +4,7 @@
  * Nothing of a waiting request's body is read, so it costs a connection and what the system buffers of it; the bound on
  * bytes keeps those that were let in from being refused for want of memory all at once when the wait is over.
  */
+import type { ResolvedServerOptions } from "../server-options.ts";
 import { ServerError } from "../errors.ts";
 import type { ServerState } from "../server-state.ts";
 import type { Exchange } from "./exchange.ts";
@@ -76,4 +77,18 @@ function tooManyWaiting(requests: number, state: ServerState): ServerError {
     "the server is recovering its log, and no more writes may wait for it; nothing was kept",
     { details: { waitingRequests: requests, retryAfterSeconds: state.retryAfterSeconds } },
   );
+}
+
+/** Where writes wait for recovery, if they may. */
+export function openRecoveryGate(
+  state: ServerState,
+  options: ResolvedServerOptions,
+): RecoveryGate | undefined {
+  if (options.writesDuringRecovery === "refuse") return undefined;
+  return new RecoveryGate(state, {
+    maxRequests: options.maxWaitingWrites,
+    maxBytes: options.maxInFlightBytes,
+    undeclaredBytes: options.maxBodyBytes,
+    maxWaitMs: options.recoveryWaitMs,
+  });
 }
