@@ -56,7 +56,7 @@ interface Bench {
   readonly bucket: MemoryBucket;
   readonly clock: VirtualClock;
   readonly directory: string;
-  open(maxBytes?: number, freeBytes?: number): Promise<FileCache>;
+  readonly open: (maxBytes?: number, freeBytes?: number) => Promise<FileCache>;
 }
 
 async function bench(t: { after(fn: () => Promise<void>): void }): Promise<Bench> {
