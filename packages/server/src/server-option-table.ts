@@ -21,6 +21,7 @@ import { LIMITS_SECTION } from "./options/limits-section.ts";
 import { LOG_SECTION } from "./options/log-section.ts";
 import type { OptionRow, OptionSpec, RowsOf } from "./options/option-row.ts";
 import { QUERY_SECTION } from "./options/query-section.ts";
+import { RETENTION_SECTION } from "./options/retention-section.ts";
 import { S3_SECTION } from "./options/s3-section.ts";
 import { SERVER_SECTION } from "./options/server-section.ts";
 import { STORAGE_SECTION } from "./options/storage-section.ts";
@@ -41,6 +42,7 @@ const SERVER_SECTIONS: RowsOf<ServerSettings> = {
   ...WAL_SECTION,
   ...FLUSH_SECTION,
   ...COMPACTION_SECTION,
+  ...RETENTION_SECTION,
   ...AUTH_SECTION,
   ...LIMITS_SECTION,
   ...IDEMPOTENCY_SECTION,

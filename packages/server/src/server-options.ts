@@ -11,6 +11,7 @@ import type { IdempotencySection } from "./options/idempotency-section.ts";
 import type { LimitsSection } from "./options/limits-section.ts";
 import type { LogSection } from "./options/log-section.ts";
 import type { QuerySection } from "./options/query-section.ts";
+import type { RetentionSection } from "./options/retention-section.ts";
 import type { S3Section } from "./options/s3-section.ts";
 import type { ServerSection } from "./options/server-section.ts";
 import type { StorageSection } from "./options/storage-section.ts";
@@ -57,6 +58,7 @@ export interface ServerSettings
     WalSection,
     FlushSection,
     CompactionSection,
+    RetentionSection,
     StorageSection,
     S3Section,
     AuthSection,

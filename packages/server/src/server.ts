@@ -22,6 +22,7 @@ import { influxRoutes } from "./http/influx-routes.ts";
 import {
   answerDataLife,
   dataLifeRoutes,
+  makeDataLife,
   type DataLifeRoutesOptions,
 } from "./http/data-life-routes.ts";
 import { collectdRoutes } from "./http/collectd-routes.ts";
@@ -126,6 +127,7 @@ export class RunningServer implements WalnutServer {
   readonly #tableCounters: TableCounters = new TableCounters(() => performance.now());
   readonly #handler: RequestHandler;
   readonly #membership: Membership;
+  readonly #dataLife: DataLifeRoutesOptions;
   #listener: HttpListener | undefined;
   #storage: ServerStorage | undefined;
   #recovery: Promise<RecoverySummary> | undefined;
@@ -148,6 +150,12 @@ export class RunningServer implements WalnutServer {
       workers: 1,
     });
     this.#budget = new ByteBudget(options.maxInFlightBytes);
+    this.#dataLife = makeDataLife({
+      options,
+      dataDirectory,
+      group: this.#group,
+      storage: () => this.#openStorage(),
+    });
     this.#handler = new RequestHandler({
       router: this.#makeRouter(),
       authenticator: new Authenticator(access.book),
@@ -257,6 +265,7 @@ export class RunningServer implements WalnutServer {
       if (!this.#membership.listensAtOnce && this.#state.phase === "recovering")
         await this.listen();
       this.#state.becomeReady();
+      this.#dataLife.retention.start();
       return storage.recovery;
     } catch (error) {
       this.#state.fail();
@@ -282,6 +291,7 @@ export class RunningServer implements WalnutServer {
 
   async #closeStorage(storage: ServerStorage): Promise<void> {
     try {
+      await this.#dataLife.retention.stop();
       await storage.close();
     } finally {
       if (this.#membership.isMain) await removeProcessId(this.dataDirectory);
@@ -375,10 +385,6 @@ export class RunningServer implements WalnutServer {
       nowMs: () => Date.now(),
       monotonicMs: () => performance.now(),
     });
-  }
-
-  get #dataLife(): DataLifeRoutesOptions {
-    return { storage: () => this.#openStorage(), group: this.#group };
   }
 
   async #listTables(): Promise<readonly TableSchema[]> {

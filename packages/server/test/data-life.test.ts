@@ -146,3 +146,125 @@ suite("DELETE over HTTP", () => {
     assert.deepEqual(await query(server, "SELECT count(*) FROM db.cpu"), [[3]]);
   });
 });
+
+suite("retention over HTTP", () => {
+  const DAY_NS = 86_400_000_000_000n;
+
+  test("removes what is too old by the rule that says most, and shows it first", async (context) => {
+    const server = await startServer(context, { retentionDefaultDays: 100 });
+    const now = BigInt(Date.now()) * 1_000_000n;
+    const at = (days: bigint): bigint => now - days * DAY_NS;
+    await write(
+      server,
+      `cpu n=1i ${at(200n)}\ncpu n=2i ${at(50n)}\ncpu n=3i ${at(1n)}\ncpu n=4i ${at(-1000n)}\n` +
+        `mem n=1i ${at(200n)}\nlog n=1i ${at(200n)}\nlog n=2i ${at(5n)}`,
+    );
+    const rules = [
+      { database: "db", keep_days: 30 },
+      { database: "db", measurement: "mem", keep_days: null },
+      { database: "db", measurement: "log", keep_days: 3 },
+      { database: "other", keep_days: 1 },
+    ];
+    const put = await send(server, "PUT", "/api/v1/retention", JSON.stringify({ rules }));
+    assert.equal(put.status, 200, put.text);
+    const shown = await send(server, "GET", "/api/v1/retention");
+    assert.deepEqual(JSON.parse(shown.text), { success: true, default_days: 100, rules });
+    // Rows in memory are too young to be looked at: a compaction of nothing puts nothing into files either.
+    await send(server, "DELETE", "/api/v1/databases/db/measurements/cpu?stop=-1");
+    await send(server, "DELETE", "/api/v1/databases/db/measurements/mem?stop=-1");
+    await send(server, "DELETE", "/api/v1/databases/db/measurements/log?stop=-1");
+    const dry = await send(server, "POST", "/api/v1/retention/run?dry_run=true");
+    const run = await send(server, "POST", "/api/v1/retention/run");
+    interface Run {
+      workers: { result: { dry_run: boolean; tables: { measurement: string; rows: number }[] } }[];
+    }
+    const tablesOf = ({ text }: Answer): unknown =>
+      (JSON.parse(text) as Run).workers[0]?.result.tables.map((table) => [
+        table.measurement,
+        table.rows,
+      ]);
+    assert.deepEqual(tablesOf(dry), [
+      ["cpu", 2],
+      ["log", 2],
+    ]);
+    assert.deepEqual(tablesOf(run), tablesOf(dry));
+    assert.deepEqual(tablesOf(await send(server, "POST", "/api/v1/retention/run")), []);
+    assert.deepEqual(await query(server, "SELECT n FROM db.cpu ORDER BY n"), [[3], [4]]);
+    assert.deepEqual(await query(server, "SELECT n FROM db.mem"), [[1]]);
+    // Empty, and still there with its columns.
+    assert.deepEqual(await query(server, "SELECT n FROM db.log"), []);
+  });
+
+  test("refuses rules that are not understood, and keeps those it has", async (context) => {
+    const server = await startServer(context);
+    const bad = [
+      "no json",
+      "{}",
+      '{"rules":[{"database":"db"}]}',
+      '{"rules":[{"database":"db","keep_days":0}]}',
+      '{"rules":[{"database":"db","keep_days":-1}]}',
+      '{"rules":[{"database":"db","keep_days":1,"colour":1}]}',
+      '{"rules":[{"database":"db","keep_days":1},{"database":"db","keep_days":2}]}',
+    ];
+    for (const body of bad) {
+      assert.equal((await send(server, "PUT", "/api/v1/retention", body)).status, 400, body);
+    }
+    assert.equal((await send(server, "POST", "/api/v1/retention/run?dry_run=perhaps")).status, 400);
+    const shown = await send(server, "GET", "/api/v1/retention");
+    assert.deepEqual(JSON.parse(shown.text), { success: true, default_days: 0, rules: [] });
+  });
+});
+
+suite("export over HTTP", () => {
+  const LINES = [
+    String.raw`c\ p\,u,host=a\ b,rack=\=1 n=1i,u=18446744073709551615u,f=0.1,t="q\"\\ü",b=true 1`,
+    String.raw`c\ p\,u,host=b f=-0,n=-9223372036854775808i 3600000000000`,
+    String.raw`c\ p\,u t="",b=false -1`,
+    String.raw`c\ p\,u t="two` + "\n" + String.raw`lines" 2`,
+  ];
+  // Columns come in the order in which they were seen first.
+  const SQL = 'SELECT time, host, rack, n, u, f, t, b FROM db."c p,u" ORDER BY time';
+
+  test("line protocol into a fresh server gives the same rows", async (context) => {
+    const server = await startServer(context);
+    await write(server, LINES.join("\n"));
+    const path = `/api/v1/export?db=db&measurement=${encodeURIComponent("c p,u")}`;
+    const exported = await send(server, "GET", path);
+    assert.equal(exported.status, 200, exported.text);
+    const other = await startServer(context);
+    await write(other, exported.text);
+    assert.deepEqual(await query(other, SQL), await query(server, SQL));
+    assert.equal((await query(other, SQL)).length, 4);
+    assert.equal((await send(other, "GET", path)).text, exported.text);
+    const part = await send(server, "GET", `${path}&start=0&stop=1970-01-01T00:30:00Z`);
+    assert.equal((await send(server, "GET", `${path}&start=5&stop=6`)).text, "");
+    assert.match(part.text, /host=a\\ b/);
+    assert.doesNotMatch(part.text, /host=b/);
+  });
+
+  test("JSON lines and CSV hold what line protocol holds", async (context) => {
+    const server = await startServer(context);
+    await write(server, 'm,host=a\\,b n=9007199254740993i,t="" 1\nm f=1.5 2');
+    const path = "/api/v1/export?db=db&measurement=m&format=";
+    assert.equal(
+      (await send(server, "GET", `${path}jsonl`)).text,
+      '{"time":"1970-01-01T00:00:00.000000001Z","host":"a,b","n":"9007199254740993","t":""}\n' +
+        '{"time":"1970-01-01T00:00:00.000000002Z","f":1.5}\n',
+    );
+    assert.equal(
+      (await send(server, "GET", `${path}csv`)).text,
+      'time,host,n,t,f\n1970-01-01T00:00:00.000000001Z,"a,b",9007199254740993,"",\n' +
+        "1970-01-01T00:00:00.000000002Z,,,,1.5\n",
+    );
+  });
+
+  test("refuses what is not there or not understood", async (context) => {
+    const server = await startServer(context);
+    await write(server, "m n=1i 1");
+    const path = "/api/v1/export?db=db";
+    assert.equal((await send(server, "GET", `${path}&measurement=x`)).status, 404);
+    for (const query of ["", "&measurement=m&format=xml", "&measurement=m&start=x"]) {
+      assert.equal((await send(server, "GET", path + query)).status, 400, query);
+    }
+  });
+});

@@ -55,12 +55,12 @@ export function answerCompaction({ storage, group }: CompactionRoutesOptions): v
 export function compactionRoutes({ group }: CompactionRoutesOptions): readonly Route[] {
   async function stats(exchange: Exchange): Promise<void> {
     const answers = await group.askAll(COMPACTION_STATS, {});
-    exchange.json(200, workersAnswer(answers));
+    exchange.json(200, workersAnswer(answers, "shards"));
   }
 
   async function compact(exchange: Exchange): Promise<void> {
     const answers = await group.askAll(COMPACT_NOW, {}, { timeoutMs: COMPACT_TIMEOUT_MS });
-    exchange.json(200, workersAnswer(answers));
+    exchange.json(200, workersAnswer(answers, "shards"));
   }
 
   const common = { path: "/api/v1/compaction", access: "admin", availability: "ready" } as const;
@@ -84,11 +84,14 @@ function shardAnswer(shard: number, run: CompactionRun | CompactionStats): Shard
 }
 
 /** What every worker answered, as one list. */
-export function workersAnswer<Shards>(answers: readonly WorkerAnswer<Shards>[]): string {
+export function workersAnswer<Answer>(
+  answers: readonly WorkerAnswer<Answer>[],
+  name: "shards" | "result",
+): string {
   const success = answers.every((answer) => answer.kind === "answered");
   const workers = answers.map((answer) =>
     answer.kind === "answered"
-      ? { worker: answer.worker, shards: answer.answer }
+      ? { worker: answer.worker, [name]: answer.answer }
       : { worker: answer.worker, error: answer.error.message, code: answer.error.code },
   );
   return JSON.stringify({ success, workers });

@@ -14,7 +14,7 @@ export type RouteHandler = (exchange: Exchange) => void | Promise<void>;
 export interface Route {
   /** Label in metrics: a name of ours, never the client's text. */
   readonly name: string;
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** Exact, or with parts in braces that stand for any text without a slash: `/databases/{database}`. */
   readonly path: string;
   /** The right that a caller needs; checked before a byte of the body is read. */

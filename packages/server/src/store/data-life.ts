@@ -7,12 +7,14 @@ import type { Catalog } from "./catalog.ts";
 import { Compactor, type CompactionStats } from "./compactor.ts";
 import type { DeleteCriteria } from "./delete-criteria.ts";
 import type { FileAccess } from "./file-access.ts";
+import { expireFiles, type ExpiredFiles } from "./file-expiry.ts";
 import { FileEngine } from "./file-engine.ts";
 import { RemovedFiles, type RemovedFilesStats, type RemovedObjects } from "./removed-files.ts";
 import { deleteRows, type DeletionCounts } from "./row-deletion.ts";
 import type { StoreClock } from "./store-environment.ts";
 import type { StoreFileSystem } from "./store-file-system.ts";
 import type { ResolvedTableStoreOptions } from "./store-options.ts";
+import { exportTable, type ExportedRows } from "./table-export.ts";
 import { TableFiles } from "./table-files.ts";
 import type { TableName } from "./table-name.ts";
 
@@ -101,6 +103,24 @@ export class DataLife {
   async deleteRows(table: TableName, criteria: DeleteCriteria): Promise<DeletionCounts> {
     const parts = { tableFiles: this.#tableFiles, flushTable: this.#flushTable };
     return await deleteRows(parts, table, criteria);
+  }
+
+  /** See {@link expireFiles}. */
+  async expire(
+    table: TableName,
+    limit: { readonly cutoffNs: bigint; readonly isDryRun: boolean },
+  ): Promise<ExpiredFiles> {
+    return await expireFiles(this.#tableFiles, table, limit);
+  }
+
+  /** See {@link exportTable}. */
+  async export(
+    table: TableName,
+    range: Pick<DeleteCriteria, "startNs" | "stopNs">,
+  ): Promise<ExportedRows | undefined> {
+    const { removedFiles } = this;
+    const parts = { tableFiles: this.#tableFiles, removedFiles, flushTable: this.#flushTable };
+    return await exportTable(parts, table, range);
   }
 
   /** Begins the work in the background. */

@@ -6,8 +6,8 @@
  */
 import type { Catalog } from "./catalog.ts";
 import type { CatalogFile, ColumnSchema, FileGroup } from "./catalog-record.ts";
-import { filesOf, type CatalogTable } from "./catalog-state.ts";
 import type { FileAccess, OpenFiles } from "./file-access.ts";
+import { filesOf, isGone, type CatalogTable } from "./catalog-state.ts";
 import type { FileEngine } from "./file-engine.ts";
 import { rewriteFiles, type RewrittenFile } from "./file-rewrite.ts";
 import type { RemovedFiles } from "./removed-files.ts";
@@ -59,6 +59,12 @@ export class TableFiles {
   /** Every table of the catalog, also those without files. */
   get tables(): readonly CatalogTable[] {
     return [...this.#options.catalog.tables];
+  }
+
+  /** A table as the catalog knows it now. */
+  table(name: TableName): CatalogTable | undefined {
+    const table = this.#options.catalog.table(tableKey(name));
+    return table === undefined || isGone(table) ? undefined : table;
   }
 
   /** True while somebody exchanges files of the table. */

@@ -212,11 +212,13 @@ export class TableStore {
 
   /** All tables and their columns. */
   schemas(): readonly TableSchema[] {
-    return Array.from(this.#tables, ({ database, measurement, key }) => ({
-      database,
-      measurement,
-      schema: this.#registry.schema(key),
-    }));
+    return [...this.#tables]
+      .filter((table) => isVisible(table, this.#catalog))
+      .map(({ database, measurement, key }) => ({
+        database,
+        measurement,
+        schema: this.#registry.schema(key),
+      }));
   }
 
   /**

@@ -1,0 +1,141 @@
+/**
+ * Rows of an export as text: line protocol, JSON lines, CSV. Pure.
+ *
+ * What a format cannot hold is an error that names it, never something else in its place.
+ */
+import type { DuckDBDataChunk, DuckDBValue } from "@duckdb/node-api";
+import { ServerError } from "../errors.ts";
+import type { ColumnSchema } from "../store/catalog-record.ts";
+
+/** Formats of an export. */
+export const EXPORT_FORMATS = ["lp", "jsonl", "csv"] as const;
+
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** Turns rows into text. */
+export interface RowFormatter {
+  readonly contentType: string;
+  /** What comes before the first row. */
+  readonly head: string;
+  format(chunk: DuckDBDataChunk): string;
+}
+
+/** A formatter for the rows of one table. */
+export function rowFormatter(
+  format: ExportFormat,
+  measurement: string,
+  schema: readonly ColumnSchema[],
+): RowFormatter {
+  switch (format) {
+    case "lp":
+      return byRow("text/plain; charset=utf-8", "", lineFormatter(measurement, schema));
+    case "jsonl":
+      return byRow("application/x-ndjson; charset=utf-8", "", (time, values) => {
+        const row: Record<string, unknown> = { time: isoTime(time) };
+        schema.forEach(({ name }, index) => {
+          const value = values[index] ?? null;
+          if (value !== null) row[name] = jsonValue(value);
+        });
+        return `${JSON.stringify(row)}\n`;
+      });
+    case "csv": {
+      const names = ["time", ...schema.map(({ name }) => name)].map(csvText);
+      return byRow("text/csv; charset=utf-8", `${names.join(",")}\n`, (time, values) => {
+        const cells = schema.map((_, index) => csvCell(values[index] ?? null));
+        return `${[isoTime(time), ...cells].join(",")}\n`;
+      });
+    }
+  }
+}
+
+type RowText = (timeNs: bigint, values: readonly DuckDBValue[]) => string;
+
+function byRow(contentType: string, head: string, text: RowText): RowFormatter {
+  return {
+    contentType,
+    head,
+    format(chunk) {
+      const parts: string[] = [];
+      for (const [time, ...values] of chunk.getRows()) parts.push(text(time as bigint, values)); // epoch_ns
+      return parts.join("");
+    },
+  };
+}
+
+function lineFormatter(measurement: string, schema: readonly ColumnSchema[]): RowText {
+  const start = lineName(measurement, /[, ]/g);
+  const names = schema.map(({ name }) => lineName(name, /[,= ]/g));
+  return (time, values) => {
+    let tags = "";
+    const fields: string[] = [];
+    schema.forEach(({ name, type }, index) => {
+      const value = values[index] ?? null;
+      if (value === null) return;
+      if (type === "tag") tags += `,${names[index]}=${lineName(String(value as string), /[,= ]/g)}`;
+      else fields.push(`${names[index]}=${lineValue(name, type, value)}`);
+    });
+    if (fields.length === 0) throw cannotHold(`a row without fields, at ${time} ns`);
+    return `${start}${tags} ${fields.join(",")} ${time}\n`;
+  };
+}
+
+function lineName(text: string, special: RegExp): string {
+  // A backslash before a separator would escape it; a line ends at a line feed, wherever it stands.
+  if (text === "" || /[\n\r]|\\$|\\[,= ]/.test(text) || text.startsWith("#")) {
+    throw cannotHold(`the name or tag ${JSON.stringify(text)}`);
+  }
+  return text.replaceAll(special, String.raw`\$&`);
+}
+
+function lineValue(name: string, type: ColumnSchema["type"], value: DuckDBValue): string {
+  switch (type) {
+    case "integer":
+      return `${String(value as bigint)}i`;
+    case "unsigned":
+      return `${String(value as bigint)}u`;
+    case "boolean":
+      return value === true ? "true" : "false";
+    case "float":
+      if (!Number.isFinite(value as number))
+        throw cannotHold(`${String(value as number)} in "${name}"`);
+      return Object.is(value, -0) ? "-0" : String(value as number);
+    case "string":
+    case "tag":
+      return `"${(value as string).replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+  }
+}
+
+function jsonValue(value: DuckDBValue): unknown {
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : String(value);
+  }
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+}
+
+/** No value is an empty cell, an empty text is `""`. */
+function csvCell(value: DuckDBValue): string {
+  if (value === null) return "";
+  if (typeof value === "string") return csvText(value);
+  return String(value as bigint | number | boolean);
+}
+
+function csvText(text: string): string {
+  return text === "" || /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const NS_PER_MS = 1_000_000n;
+const NS_PER_SECOND = 1_000_000_000n;
+
+function isoTime(timeNs: bigint): string {
+  const fraction = ((timeNs % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
+  const seconds = new Date(Number((timeNs - fraction) / NS_PER_MS)).toISOString().slice(0, -5);
+  return `${seconds}.${String(fraction).padStart(9, "0")}Z`;
+}
+
+function cannotHold(what: string): ServerError {
+  return new ServerError(
+    "SERVER_INVALID_REQUEST",
+    `line protocol cannot hold ${what}; export as jsonl or csv`,
+  );
+}
