@@ -7,7 +7,7 @@
 import type { ExpiredFiles } from "../store/file-expiry.ts";
 import type { TableStore } from "../store/table-store.ts";
 import { describeTable } from "../store/table-name.ts";
-import { RetentionDirectory } from "./retention-directory.ts";
+import type { RetentionDirectory } from "./retention-directory.ts";
 import { cutoffNs, keepDaysOf } from "./retention-rules.ts";
 import { advanceClock, deletionTimeMs, type TrustedClock } from "./trusted-clock.ts";
 
