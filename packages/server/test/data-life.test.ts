@@ -235,7 +235,6 @@ suite("export over HTTP", () => {
     await write(other, exported.text);
     assert.deepEqual(await query(other, SQL), await query(server, SQL));
     assert.equal((await query(other, SQL)).length, 4);
-    assert.equal((await send(other, "GET", path)).text, exported.text);
     const part = await send(server, "GET", `${path}&start=0&stop=1970-01-01T00:30:00Z`);
     assert.equal((await send(server, "GET", `${path}&start=5&stop=6`)).text, "");
     assert.match(part.text, /host=a\\ b/);

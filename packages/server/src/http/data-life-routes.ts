@@ -1,7 +1,7 @@
 /** Everything over HTTP about rows that are in Parquet: each group of routes has its own file. */
 import { RetentionDirectory } from "../retention/retention-directory.ts";
 import { Retention } from "../retention/retention.ts";
-import type { ResolvedServerOptions } from "../server-options.ts";
+import type { ResolvedServerOptions, ServerLogger } from "../server-options.ts";
 import type { ServerStorage } from "../server-storage.ts";
 import type { WorkerGroup } from "../workers/worker-group.ts";
 import { answerCompaction, compactionRoutes } from "./compaction-routes.ts";
@@ -17,6 +17,7 @@ import type { Route } from "./router.ts";
 /** What these routes need. */
 export interface DataLifeRoutesOptions extends RetentionRoutesOptions {
   readonly storage: () => ServerStorage;
+  readonly logger: ServerLogger;
 }
 
 /** Makes what the routes need, for one worker. */
@@ -43,7 +44,7 @@ export function makeDataLife({
     monotonicMs: () => performance.now(),
     logger: options.logger,
   });
-  return { storage, group, directory, retention, defaultDays };
+  return { storage, group, directory, retention, defaultDays, logger: options.logger };
 }
 
 /** Says how this worker answers what these routes ask all workers. Once, at start. */

@@ -6,6 +6,7 @@
  */
 import { once } from "node:events";
 import { ServerError } from "../errors.ts";
+import type { ServerLogger } from "../server-options.ts";
 import type { ServerStorage } from "../server-storage.ts";
 import type { WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
@@ -19,10 +20,11 @@ const MAX_EXPORTS = 2;
 export interface ExportRoutesOptions {
   readonly storage: () => ServerStorage;
   readonly group: WorkerGroup;
+  readonly logger: Pick<ServerLogger, "error">;
 }
 
 /** The route. */
-export function exportRoutes({ storage, group }: ExportRoutesOptions): readonly Route[] {
+export function exportRoutes({ storage, group, logger }: ExportRoutesOptions): readonly Route[] {
   let running = 0;
 
   async function serve(exchange: Exchange): Promise<void> {
@@ -37,7 +39,7 @@ export function exportRoutes({ storage, group }: ExportRoutesOptions): readonly 
     }
     running++;
     try {
-      await exportTo(exchange, storage());
+      await exportTo(exchange, storage(), logger);
     } finally {
       running--;
     }
@@ -55,7 +57,11 @@ export function exportRoutes({ storage, group }: ExportRoutesOptions): readonly 
   ];
 }
 
-async function exportTo(exchange: Exchange, storage: ServerStorage): Promise<void> {
+async function exportTo(
+  exchange: Exchange,
+  storage: ServerStorage,
+  logger: ExportRoutesOptions["logger"],
+): Promise<void> {
   const table = {
     database: required(exchange, "db"),
     measurement: required(exchange, "measurement"),
@@ -88,6 +94,9 @@ async function exportTo(exchange: Exchange, storage: ServerStorage): Promise<voi
   } catch (error) {
     if (!hasBegun) throw error;
     // The client has a part of it: only a cut connection says that it is one.
+    const { database, measurement } = table;
+    const reason = error instanceof Error ? error.message : String(error);
+    logger.error(`an export was cut: ${reason}`, { database, measurement });
     response.destroy();
     return;
   }
