@@ -46,8 +46,13 @@ export async function exportTable(
   async function* read(): AsyncGenerator<DuckDBDataChunk> {
     try {
       for (const { columns, file } of files) {
-        const path = await tableFiles.locate(file);
-        yield* tableFiles.engine.chunks(selectFile(path, schema, { columns, criteria }));
+        const opened = await tableFiles.open([file]);
+        try {
+          const select = selectFile(opened.pathOf(file), schema, { columns, criteria });
+          yield* tableFiles.engine.chunks(select);
+        } finally {
+          opened.release();
+        }
       }
     } finally {
       release();
