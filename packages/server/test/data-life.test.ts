@@ -262,8 +262,8 @@ suite("export over HTTP", () => {
     await write(server, "m n=1i 1");
     const path = "/api/v1/export?db=db";
     assert.equal((await send(server, "GET", `${path}&measurement=x`)).status, 404);
-    for (const query of ["", "&measurement=m&format=xml", "&measurement=m&start=x"]) {
-      assert.equal((await send(server, "GET", path + query)).status, 400, query);
+    for (const wrong of ["", "&measurement=m&format=xml", "&measurement=m&start=x"]) {
+      assert.equal((await send(server, "GET", path + wrong)).status, 400, wrong);
     }
   });
 });

@@ -71,7 +71,7 @@ function lineFormatter(measurement: string, schema: readonly ColumnSchema[]): Ro
     schema.forEach(({ name, type }, index) => {
       const value = values[index] ?? null;
       if (value === null) return;
-      if (type === "tag") tags += `,${names[index]}=${lineName(String(value as string), /[,= ]/g)}`;
+      if (type === "tag") tags += `,${names[index]}=${lineName(String(value), /[,= ]/g)}`;
       else fields.push(`${names[index]}=${lineValue(name, type, value)}`);
     });
     if (fields.length === 0) throw cannotHold(`a row without fields, at ${time} ns`);
@@ -90,15 +90,14 @@ function lineName(text: string, special: RegExp): string {
 function lineValue(name: string, type: ColumnSchema["type"], value: DuckDBValue): string {
   switch (type) {
     case "integer":
-      return `${String(value as bigint)}i`;
+      return `${String(value)}i`;
     case "unsigned":
-      return `${String(value as bigint)}u`;
+      return `${String(value)}u`;
     case "boolean":
       return value === true ? "true" : "false";
     case "float":
-      if (!Number.isFinite(value as number))
-        throw cannotHold(`${String(value as number)} in "${name}"`);
-      return Object.is(value, -0) ? "-0" : String(value as number);
+      if (!Number.isFinite(value)) throw cannotHold(`${String(value)} in "${name}"`);
+      return Object.is(value, -0) ? "-0" : String(value);
     case "string":
     case "tag":
       return `"${(value as string).replaceAll(/["\\]/g, String.raw`\$&`)}"`;
@@ -117,7 +116,7 @@ function jsonValue(value: DuckDBValue): unknown {
 function csvCell(value: DuckDBValue): string {
   if (value === null) return "";
   if (typeof value === "string") return csvText(value);
-  return String(value as bigint | number | boolean);
+  return String(value);
 }
 
 function csvText(text: string): string {
