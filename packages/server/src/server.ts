@@ -19,12 +19,7 @@ import { healthRoutes } from "./http/health-routes.ts";
 import type { HttpListener } from "./http/http-server.ts";
 import { IngestService } from "./http/ingest-service.ts";
 import { influxRoutes } from "./http/influx-routes.ts";
-import {
-  answerDataLife,
-  dataLifeRoutes,
-  makeDataLife,
-  type DataLifeRoutesOptions,
-} from "./http/data-life-routes.ts";
+import { DataLifeService } from "./http/data-life-service.ts";
 import { collectdRoutes } from "./http/collectd-routes.ts";
 import { prometheusRoutes } from "./http/prometheus-routes.ts";
 import { overviewRoutes } from "./http/overview-routes.ts";
@@ -127,7 +122,7 @@ export class RunningServer implements WalnutServer {
   readonly #tableCounters: TableCounters = new TableCounters(() => performance.now());
   readonly #handler: RequestHandler;
   readonly #membership: Membership;
-  readonly #dataLife: DataLifeRoutesOptions;
+  readonly #dataLife: DataLifeService;
   #listener: HttpListener | undefined;
   #storage: ServerStorage | undefined;
   #recovery: Promise<RecoverySummary> | undefined;
@@ -150,12 +145,8 @@ export class RunningServer implements WalnutServer {
       workers: 1,
     });
     this.#budget = new ByteBudget(options.maxInFlightBytes);
-    this.#dataLife = makeDataLife({
-      options,
-      dataDirectory,
-      group: this.#group,
-      storage: () => this.#openStorage(),
-    });
+    const storage = (): ServerStorage => this.#openStorage();
+    this.#dataLife = new DataLifeService({ options, dataDirectory, group: this.#group, storage });
     this.#handler = new RequestHandler({
       router: this.#makeRouter(),
       authenticator: new Authenticator(access.book),
@@ -265,7 +256,7 @@ export class RunningServer implements WalnutServer {
       if (!this.#membership.listensAtOnce && this.#state.phase === "recovering")
         await this.listen();
       this.#state.becomeReady();
-      this.#dataLife.retention.start();
+      this.#dataLife.start();
       return storage.recovery;
     } catch (error) {
       this.#state.fail();
@@ -291,7 +282,7 @@ export class RunningServer implements WalnutServer {
 
   async #closeStorage(storage: ServerStorage): Promise<void> {
     try {
-      await this.#dataLife.retention.stop();
+      await this.#dataLife.stop();
       await storage.close();
     } finally {
       if (this.#membership.isMain) await removeProcessId(this.dataDirectory);
@@ -344,7 +335,7 @@ export class RunningServer implements WalnutServer {
         answers,
       }),
       ...this.#access.routes(),
-      ...dataLifeRoutes(this.#dataLife),
+      ...this.#dataLife.routes(),
       ...overviewRoutes({
         group: this.#group,
         options,
@@ -375,7 +366,7 @@ export class RunningServer implements WalnutServer {
 
   /** Says how this worker answers the questions of the group. */
   #answerQuestions(): void {
-    answerDataLife(this.#dataLife);
+    this.#dataLife.answerQuestions();
     this.#group.answer(METRICS, () => this.#metrics.toJson());
     this.#group.answer(TABLES, () => this.#openStorage().listTables());
     answerWalQuestions(this.#group, {

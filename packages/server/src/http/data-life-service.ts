@@ -1,0 +1,73 @@
+/** Everything over HTTP about rows that are in Parquet: each group of routes has its own file. */
+import { RetentionDirectory } from "../retention/retention-directory.ts";
+import { Retention } from "../retention/retention.ts";
+import type { ResolvedServerOptions, ServerLogger } from "../server-options.ts";
+import type { ServerStorage } from "../server-storage.ts";
+import type { WorkerGroup } from "../workers/worker-group.ts";
+import { answerCompaction, compactionRoutes } from "./compaction-routes.ts";
+import { answerDelete, deleteRoutes } from "./delete-routes.ts";
+import { exportRoutes } from "./export-routes.ts";
+import {
+  answerRetention,
+  retentionRoutes,
+  type RetentionRoutesOptions,
+} from "./retention-routes.ts";
+import type { Route } from "./router.ts";
+
+/** What the service needs. */
+export interface DataLifeServiceOptions {
+  readonly options: ResolvedServerOptions;
+  readonly dataDirectory: string;
+  readonly group: WorkerGroup;
+  readonly storage: () => ServerStorage;
+}
+
+/** Routes, answers to other workers, and retention in the background. */
+export class DataLifeService {
+  readonly #context: RetentionRoutesOptions & {
+    readonly storage: () => ServerStorage;
+    readonly logger: ServerLogger;
+  };
+
+  constructor({ options, dataDirectory, group, storage }: DataLifeServiceOptions) {
+    const { logger, retentionDefaultDays: defaultDays, retentionIntervalMs: intervalMs } = options;
+    const directory = new RetentionDirectory(dataDirectory);
+    const retention = new Retention({
+      directory,
+      worker: group.worker,
+      defaultDays,
+      intervalMs,
+      stores: () => storage().shards.map(({ store }) => store),
+      wallClockMs: () => Date.now(),
+      monotonicMs: () => performance.now(),
+      logger,
+    });
+    this.#context = { storage, group, directory, retention, defaultDays, logger };
+  }
+
+  /** Says how this worker answers what these routes ask all workers. Once, at start. */
+  answerQuestions(): void {
+    answerCompaction(this.#context);
+    answerDelete(this.#context);
+    answerRetention(this.#context);
+  }
+
+  routes(): readonly Route[] {
+    return [
+      ...compactionRoutes(this.#context),
+      ...deleteRoutes(this.#context),
+      ...retentionRoutes(this.#context),
+      ...exportRoutes(this.#context),
+    ];
+  }
+
+  /** Begins the work in the background. The storage is open. */
+  start(): void {
+    this.#context.retention.start();
+  }
+
+  /** Ends it. */
+  async stop(): Promise<void> {
+    await this.#context.retention.stop();
+  }
+}
