@@ -69,6 +69,8 @@ export class LogFront {
   dropBefore(firstLsn: number): Promise<void> {
     return this.serialize(async () => {
       const { cell } = this.#options;
+      // A release may have gone further meanwhile; a log never begins earlier again.
+      if (firstLsn <= cell.state.firstLsn) return;
       await this.#writeCheckpoint(cell.state, firstLsn);
       cell.state = { ...cell.state, firstLsn };
       await this.#releaseNow(firstLsn - 1);

@@ -76,11 +76,10 @@ export class LogReader {
 
   async #next(): Promise<FrameRecords | undefined> {
     for (;;) {
-      const state = this.#options.state();
-      this.#open ??= await this.#openAt(state);
+      this.#open ??= await this.#openAt(this.#options.state());
       if (this.#open === undefined) return undefined;
       const { info, scanner } = this.#open;
-      const end = extentOf(state, info.segmentId, this.#options.visibility);
+      const end = extentOf(this.#options.state(), info, this.#options.visibility);
       scanner.setLimit(end.offset);
       const frame = scanner.nextBuffered() ?? (await scanner.next());
       if (frame !== undefined) {
@@ -95,11 +94,14 @@ export class LogReader {
         this.#nextLsn = lastLsn + 1;
         return records;
       }
-      if (scanner.isInvalid) throw this.#corrupt(info, scanner.position.offset, "no valid frame");
-      if (!end.isFinal) return undefined;
-      if (this.#nextLsn <= end.lastLsn) {
-        throw this.#corrupt(info, scanner.position.offset, "records are missing");
+      if (!scanner.isInvalid && !end.isFinal) return undefined;
+      // What was cut off or rolled back while it was read is not missing: the log as it is now decides.
+      const { offset } = scanner.position;
+      const now = extentOf(this.#options.state(), info, this.#options.visibility);
+      if (scanner.isInvalid && now.offset > offset) {
+        throw this.#corrupt(info, offset, "no valid frame");
       }
+      if (this.#nextLsn <= now.lastLsn) throw this.#corrupt(info, offset, "records are missing");
       await this.close();
     }
   }
@@ -123,10 +125,11 @@ export class LogReader {
     try {
       file = await this.#options.storage.openFile(info.path, "read");
     } catch (error) {
-      // Released between looking and opening; anything else that makes a file vanish is not ours to excuse.
-      if (isErrno(error, "ENOENT") && this.#nextLsn < this.#options.state().firstLsn) {
-        throw this.#truncated(this.#options.state());
-      }
+      // Released, cut off or rolled back between looking and opening: the log as it is now tells where to go on. Anything else
+      // that makes a file vanish is not ours to excuse.
+      const now = this.#options.state();
+      const isKnown = findSegment(now, this.#nextLsn) === info && this.#nextLsn >= now.firstLsn;
+      if (isErrno(error, "ENOENT") && !isKnown) return await this.#openAt(now);
       throw asWalError(error, `cannot read ${info.path}`);
     }
     const scanner = new FrameScanner({
@@ -213,14 +216,16 @@ interface Extent {
   readonly isFinal: boolean;
 }
 
-/** How far a segment may be read. One that has left the state was released: nothing more of it is delivered. */
-function extentOf(state: LogState, segmentId: number, visibility: Visibility): Extent {
+/** How far a segment may be read. One that has left the state, or another of its number: nothing more of it is delivered. */
+function extentOf(state: LogState, info: SegmentInfo, visibility: Visibility): Extent {
   const { active, closed } = state;
-  if (active?.info.segmentId === segmentId) {
+  const isSame = (other: SegmentInfo | undefined): boolean =>
+    other?.segmentId === info.segmentId && other.saltSeed === info.saltSeed;
+  if (active !== undefined && isSame(active.info)) {
     return { ...(visibility === "durable" ? active.durable : active.written), isFinal: false };
   }
-  const segment = firstOf(closed, (candidate) => candidate.segmentId >= segmentId);
-  if (segment?.segmentId === segmentId) {
+  const segment = firstOf(closed, (candidate) => candidate.segmentId >= info.segmentId);
+  if (segment !== undefined && isSame(segment)) {
     return { offset: segment.endOffset, lastLsn: segment.lastLsn, isFinal: true };
   }
   return { offset: 0, lastLsn: 0, isFinal: true };

@@ -96,6 +96,8 @@ export function backupSource(now: LogState, before: BetweenGroups | undefined): 
     return { segments, firstLsn, lastLsn: nextLsnOf(state) - 1 };
   }
   const { segmentId, path } = active.info;
+  // The group began with a rotation, and what was active before it has been released as well.
+  if (segmentId < firstSegmentId) return { segments, firstLsn, lastLsn: durable.lastLsn };
   const last = { segmentId, path, endOffset: durable.offset, isImmutable: false };
   return { segments: [...segments, last], firstLsn, lastLsn: durable.lastLsn };
 }

@@ -25,21 +25,18 @@ export function markGroup(state: LogState): GroupMark {
   };
 }
 
-/**
- * Brings the files back to the mark. Steps, and what a crash right after each leaves behind:
- * 1. for each segment begun since, newest first: off with its predecessor's seal, then with the segment itself, then the directory
- *    synced: the log with a part of the group (CRASH: roll-back-1)
- * 2. the segment of the mark cut to where it was: the log without the group (CRASH: roll-back-2)
- *
- * @returns the state of the log: nothing is active, because nothing more is written to a file that ran out of space
- */
-export async function rollBack(
-  storage: Storage,
-  directory: string,
-  mark: GroupMark,
-  now: LogState,
-): Promise<LogState> {
-  await now.active?.close();
+/** What a roll-back does, decided before anything is touched. */
+export interface RollBack {
+  /** The log without the group. Nothing is active, because nothing more is written to a file that ran out of space. */
+  readonly state: LogState;
+  /** Segments that go, the newest first, each with the one before it, whose seal names it. */
+  readonly removed: readonly { readonly path: string; readonly predecessor: ClosedSegment }[];
+  /** The segment that is cut to where it was. */
+  readonly cut: ClosedSegment | undefined;
+}
+
+/** Decides what brings the files back to the mark. Pure. `active` of the state has been closed as a file. */
+export function planRollBack(mark: GroupMark, now: LogState): RollBack {
   const segments =
     now.active === undefined ? now.closed : [...now.closed, now.active.closedSegment()];
   const markId = mark.active?.writer.info.segmentId ?? mark.lastClosedId;
@@ -47,22 +44,44 @@ export async function rollBack(
   // checkpoint names it. So it is in a newborn log.
   const baseId = Math.max(markId ?? 0, segments[0]?.segmentId ?? 0);
   const kept = segments.filter((segment) => segment.segmentId <= baseId);
-  for (let index = segments.length - 1; index >= kept.length; index--) {
-    const segment = segments[index];
+  const removed = segments.flatMap((segment, index) => {
     const predecessor = segments[index - 1];
-    if (segment === undefined || predecessor === undefined) break;
-    await cutFile(storage, predecessor);
-    await storage.remove(segment.path);
-    await storage.syncDirectory(directory);
-  }
+    const goes = index >= kept.length && predecessor !== undefined;
+    return goes ? [{ path: segment.path, predecessor }] : [];
+  });
   const base = kept.at(-1);
-  if (base === undefined) return { ...now, active: undefined };
-  const isMark = base.segmentId === markId;
-  if (isMark && mark.active === undefined) return { ...now, closed: kept, active: undefined };
+  const isMark = base?.segmentId === markId;
+  if (base === undefined || (isMark && mark.active === undefined)) {
+    const closed = base === undefined ? now.closed : kept;
+    return {
+      state: { ...now, closed, active: undefined },
+      removed: removed.toReversed(),
+      cut: undefined,
+    };
+  }
   const empty = firstPosition(base.firstLsn, base.headerDigest);
   const cut = closedAt(base, isMark && mark.active !== undefined ? mark.active.end : empty);
-  await cutFile(storage, cut);
-  return { ...now, closed: [...kept.slice(0, -1), cut], active: undefined };
+  const closed = [...kept.slice(0, -1), cut];
+  return { state: { ...now, closed, active: undefined }, removed: removed.toReversed(), cut };
+}
+
+/**
+ * Brings the files back to the mark. Steps, and what a crash right after each leaves behind:
+ * 1. for each segment begun since, newest first: off with its predecessor's seal, then with the segment itself, then the directory
+ *    synced: the log with a part of the group (CRASH: roll-back-1)
+ * 2. the segment of the mark cut to where it was: the log without the group (CRASH: roll-back-2)
+ */
+export async function rollBack(
+  storage: Storage,
+  directory: string,
+  { removed, cut }: RollBack,
+): Promise<void> {
+  for (const { path, predecessor } of removed) {
+    await cutFile(storage, predecessor);
+    await storage.remove(path);
+    await storage.syncDirectory(directory);
+  }
+  if (cut !== undefined) await cutFile(storage, cut);
 }
 
 async function cutFile(storage: Storage, segment: ClosedSegment): Promise<void> {

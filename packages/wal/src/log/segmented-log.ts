@@ -27,7 +27,7 @@ import {
 } from "./log-state.ts";
 import { sealSegment } from "./next-segment.ts";
 import type { SegmentedLogOptions } from "./segmented-log-options.ts";
-import { markGroup, rollBack, type GroupMark } from "./roll-back.ts";
+import { markGroup, planRollBack, rollBack, type GroupMark } from "./roll-back.ts";
 import { SegmentFactory } from "./segment-factory.ts";
 import { findCut } from "./truncation.ts";
 
@@ -167,7 +167,12 @@ export class SegmentedLog {
   async #rollBack(mark: GroupMark): Promise<void> {
     const { storage, directory } = this.#options;
     await this.#front.serialize(async () => {
-      this.#cell.state = await rollBack(storage, directory, mark, this.#cell.state);
+      const { state } = this.#cell;
+      await state.active?.close();
+      const plan = planRollBack(mark, state);
+      // Before the files change: a reader must not look for what is about to go.
+      this.#cell.state = plan.state;
+      await rollBack(storage, directory, plan);
     });
   }
 
@@ -365,11 +370,17 @@ export class SegmentedLog {
       encryptor: this.#options.encryptor,
       observer: this.#observer,
     });
-    this.#cell.state = { ...this.#cell.state, active };
-    // The log continues in the new segment whether or not there is room for these two: the next open makes up for them.
+    // The log continues in the new segment whether or not there is room for its predecessor's seal and for the checkpoint: the next
+    // open makes up for them. Until the seal is there nothing is active, so that the predecessor is not released under our hands.
     if (previous !== undefined) {
-      await ifThereIsSpace(() => sealSegment(storage, previous, nowMs()));
+      try {
+        await ifThereIsSpace(() => sealSegment(storage, previous, nowMs()));
+      } catch (error) {
+        await created.file.close();
+        throw error;
+      }
     }
+    this.#cell.state = { ...this.#cell.state, active };
     if (!this.#hasCheckpoint) {
       await ifThereIsSpace(() => this.#writeCheckpoint());
     }

@@ -27,6 +27,24 @@ function follow(
   return { texts, ended: run() };
 }
 
+suite("truncateFront beside a release", () => {
+  test("never makes the log begin earlier again", async () => {
+    const machine = new Machine();
+    const wal = await machine.open();
+    await appendNumbered(wal, 4);
+    await wal.rotate();
+    await appendNumbered(wal, 2);
+    await Promise.all([wal.cursor("reader").ack(4), wal.truncateFront(3)]);
+    assert.equal(wal.positions.firstLsn, 5);
+    assert.deepEqual(await readTexts(wal), numbered(5, 6));
+    await wal.close();
+    const again = await machine.open({ recovery: "strict" });
+    assert.equal(again.positions.firstLsn, 5);
+    assert.deepEqual(await readTexts(again), numbered(5, 6));
+    await again.close();
+  });
+});
+
 suite("truncateBack", () => {
   for (const codec of ["none", "deflate", "snappy", "lz4", "zstd"] as const satisfies CodecName[]) {
     test(`cuts in the middle of a frame, codec ${codec}`, async () => {
