@@ -10,7 +10,7 @@ import { formatSegmentName, PREWRITE_NAME } from "../format/segment-name.ts";
 import type { ScanPosition } from "../segment/frame-scanner.ts";
 import { writeZeros } from "../segment/prewriter.ts";
 import { segmentInfo, type ClosedSegment, type SegmentInfo } from "../segment/segment-info.ts";
-import { orNoSpace } from "../storage/system-error.ts";
+import { ifThereIsSpace, orNoSpace } from "../storage/system-error.ts";
 import { removeIfThere } from "../storage/replace-file.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import { carryNothing, type CarryFrames } from "./carry-frames.ts";
@@ -99,6 +99,19 @@ async function fillPrepared(
   }
 }
 
+/** The header of the segment behind `previous`, or of a log's first. Pure. */
+export function headerAfter(
+  previous: ClosedSegment | undefined,
+  own: Pick<SegmentHeader, "segmentId" | "firstLsn" | "salt" | "createdAtMs">,
+): SegmentHeader {
+  return {
+    ...own,
+    previousSegmentId: previous?.segmentId ?? 0,
+    previousEndOffset: previous?.endOffset ?? 0,
+    previousDigest: previous?.closingDigest ?? 0,
+  };
+}
+
 /**
  * Marks a segment as followed by another and cuts it to its length. The successor must be durable: a crash here leaves a
  * predecessor that is too long or lacks its seal, and the successor's header is right about it (CRASH: next-segment-4).
@@ -126,5 +139,20 @@ export async function sealSegment(
     await file.syncAll();
   } finally {
     await file.close();
+  }
+}
+
+/** Seals the predecessor of a segment that was just created. Without room it stays unsealed: the next open makes up for it. */
+export async function sealPredecessor(
+  storage: Storage,
+  predecessor: ClosedSegment,
+  created: CreatedSegment,
+  timeMs: number,
+): Promise<void> {
+  try {
+    await ifThereIsSpace(() => sealSegment(storage, predecessor, timeMs));
+  } catch (error) {
+    await created.file.close();
+    throw error;
   }
 }

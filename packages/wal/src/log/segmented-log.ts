@@ -6,7 +6,7 @@
  */
 import type { CodecRegistry } from "../codec/codecs.ts";
 import type { CommitBuffer, FrameSpan } from "../commit/commit-buffer.ts";
-import { SALT_BYTES, type SegmentHeader } from "../format/segment-header.ts";
+import { SALT_BYTES } from "../format/segment-header.ts";
 import type { WalObserver } from "../observe/wal-observer.ts";
 import type { RecoveryPlan } from "../recovery/recover.ts";
 import { closedAt, type ClosedSegment } from "../segment/segment-info.ts";
@@ -25,7 +25,7 @@ import {
   type LogState,
   type BackupSource,
 } from "./log-state.ts";
-import { sealSegment } from "./next-segment.ts";
+import { headerAfter, sealPredecessor, sealSegment } from "./next-segment.ts";
 import type { SegmentedLogOptions } from "./segmented-log-options.ts";
 import { markGroup, planRollBack, rollBack, type GroupMark } from "./roll-back.ts";
 import { SegmentFactory } from "./segment-factory.ts";
@@ -351,15 +351,12 @@ export class SegmentedLog {
     const previous = await this.#closeActive();
     // Not for frames that recovery carries over: they have their LSNs already.
     if (this.#isOpen) await this.#options.beforeFirstSegment();
-    const header: SegmentHeader = {
+    const header = headerAfter(previous, {
       segmentId: this.#lastSegmentId + 1,
       firstLsn: nextLsnOf(this.#cell.state),
       salt: this.#options.randomBytes(SALT_BYTES),
-      previousSegmentId: previous?.segmentId ?? 0,
-      previousEndOffset: previous?.endOffset ?? 0,
-      previousDigest: previous?.closingDigest ?? 0,
       createdAtMs: nowMs(),
-    };
+    });
     const created = await this.#factory.create(header, carry);
     this.#lastSegmentId = header.segmentId;
     const active = new SegmentWriter({
@@ -372,14 +369,7 @@ export class SegmentedLog {
     });
     // The log continues in the new segment whether or not there is room for its predecessor's seal and for the checkpoint: the next
     // open makes up for them. Until the seal is there nothing is active, so that the predecessor is not released under our hands.
-    if (previous !== undefined) {
-      try {
-        await ifThereIsSpace(() => sealSegment(storage, previous, nowMs()));
-      } catch (error) {
-        await created.file.close();
-        throw error;
-      }
-    }
+    if (previous !== undefined) await sealPredecessor(storage, previous, created, nowMs());
     this.#cell.state = { ...this.#cell.state, active };
     if (!this.#hasCheckpoint) {
       await ifThereIsSpace(() => this.#writeCheckpoint());
