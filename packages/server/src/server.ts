@@ -22,6 +22,7 @@ import { influxRoutes } from "./http/influx-routes.ts";
 import { DataLifeService } from "./http/data-life-service.ts";
 import { collectdRoutes } from "./http/collectd-routes.ts";
 import { prometheusRoutes } from "./http/prometheus-routes.ts";
+import { openApiRoutes } from "./http/openapi/openapi-routes.ts";
 import { overviewRoutes } from "./http/overview-routes.ts";
 import { queryRoutes } from "./http/query-routes.ts";
 import { RequestHandler } from "./http/request-handler.ts";
@@ -320,7 +321,7 @@ export class RunningServer implements WalnutServer {
       nowMs,
     });
     const answers = new ByteBudget(options.maxAnswerBytes);
-    return new Router([
+    const routes = [
       ...writeRoutes(ingest),
       ...prometheusRoutes(ingest),
       ...collectdRoutes(ingest),
@@ -361,7 +362,8 @@ export class RunningServer implements WalnutServer {
         publicMetrics: options.publicMetrics,
         nowMs,
       }),
-    ]);
+    ];
+    return new Router([...routes, ...openApiRoutes(routes)]);
   }
 
   /** Says how this worker answers the questions of the group. */
