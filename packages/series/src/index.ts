@@ -1,0 +1,2 @@
+/** Public surface of @walnut/series. What is not named here is private. */
+export {};
