@@ -1,2 +1,2 @@
 /** Public surface of @walnut/spool. What is not named here is private. */
-export {};
+export { DEFAULT_CATEGORIES } from "./categories.ts";

@@ -1,0 +1,18 @@
+/** Categories that a spool has unless it is told otherwise: those of the agents that it takes the place of. */
+
+/** Names of the usual categories. */
+export const DEFAULT_CATEGORIES: readonly string[] = [
+  "custom_object",
+  "dialtesting",
+  "dynamic_dw",
+  "fc",
+  "keyevent",
+  "logging",
+  "metric",
+  "network",
+  "object",
+  "profiling",
+  "rum",
+  "security",
+  "tracing",
+];
