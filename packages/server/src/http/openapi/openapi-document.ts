@@ -8,6 +8,7 @@ import { z } from "zod";
 import { SERVER_ERROR_STATUS, type ServerErrorCode } from "../../errors.ts";
 import type { Route } from "../router.ts";
 import type { Operation, OperationContent, OperationParameter, Operations } from "./operation.ts";
+import { DATA_OPERATIONS } from "./data-operations.ts";
 import { QUERY_OPERATIONS } from "./query-operations.ts";
 import { SERVER_OPERATIONS } from "./server-operations.ts";
 import { WAL_OPERATIONS } from "./wal-operations.ts";
@@ -18,6 +19,7 @@ export const OPERATIONS: Operations = {
   ...WRITE_OPERATIONS,
   ...QUERY_OPERATIONS,
   ...WAL_OPERATIONS,
+  ...DATA_OPERATIONS,
   ...SERVER_OPERATIONS,
 };
 
@@ -134,9 +136,9 @@ function contentOf(contents: readonly OperationContent[]): object {
 
 function answersOf(operation: Operation): Record<string, object> {
   return Object.fromEntries(
-    operation.answers.map(({ status, description, content }) => [
+    operation.answers.map(({ status, description, contents }) => [
       String(status),
-      { description, ...(content === undefined ? {} : { content: contentOf([content]) }) },
+      { description, ...(contents === undefined ? {} : { content: contentOf(contents) }) },
     ]),
   );
 }

@@ -26,7 +26,8 @@ export interface OperationContent {
 export interface OperationAnswer {
   readonly status: number;
   readonly description: string;
-  readonly content?: OperationContent;
+  /** Of one of these types; empty without them. */
+  readonly contents?: readonly OperationContent[];
 }
 
 /** One thing that the server can be asked. */
@@ -46,5 +47,5 @@ export type Operations = Readonly<Record<string, Operation>>;
 
 /** An answer of JSON. */
 export function jsonAnswer(description: string, schema: z.ZodType, status = 200): OperationAnswer {
-  return { status, description, content: { type: "application/json", schema } };
+  return { status, description, contents: [{ type: "application/json", schema }] };
 }

@@ -1,7 +1,6 @@
 /** What the routes around the server are asked and answer: health, metrics, tokens, deleting, merging. */
 import { z } from "zod";
 import { ACCESS_RIGHTS } from "../../access/access-right.ts";
-import { DELETE_BODY_SCHEMA } from "../delete-routes.ts";
 import { OVERVIEW_ANSWER } from "../overview-schemas.ts";
 import { NEW_TOKEN_SCHEMA } from "../token-routes.ts";
 import { jsonAnswer, type OperationParameter, type Operations } from "./operation.ts";
@@ -17,14 +16,26 @@ const TOKEN = {
   last_four: z.string().nullable(),
 };
 
+const WORKER = z.strictObject({
+  worker: z.int().min(1),
+  phase: z.string(),
+  process_id: z.int().nullable(),
+  restarts: count,
+  last_end: z.string().nullable(),
+});
+
 const HEALTH_ANSWER: z.ZodType = z.strictObject({
   name: z.literal("walnut"),
   status: z.literal("pass"),
   message: z.string(),
   phase: z.enum(["recovering", "ready", "stopping", "failed", "closed"]),
+  degraded: z.boolean(),
+  concern: z.string().optional().meta({ description: "why it is degraded" }),
   version: z.string(),
   time: z.iso.datetime(),
   uptime_sec: count,
+  workers: z.array(WORKER).optional().meta({ description: "where there are several" }),
+  issues: z.array(z.string()).optional(),
 });
 
 const NOT_READY_ANSWER: z.ZodType = z.object({
@@ -32,38 +43,6 @@ const NOT_READY_ANSWER: z.ZodType = z.object({
   reason: z.string().optional(),
   progress: z.object({ step: z.string(), bytesDone: count, bytesTotal: count }).optional(),
 });
-
-const COMPACTION_ANSWER: z.ZodType = z.strictObject({
-  success: z.boolean(),
-  workers: z.array(
-    z.object({
-      worker: z.int().min(1),
-      shards: z
-        .array(
-          z.strictObject({
-            shard: z.int().min(1),
-            compactions: count,
-            files_before: count,
-            files_after: count,
-            bytes_before: count,
-            bytes_after: count,
-            rows: count,
-            failures: count,
-            last_error: z.string().nullable().optional(),
-          }),
-        )
-        .optional(),
-      error: z.string().optional(),
-      code: z.string().optional(),
-    }),
-  ),
-});
-
-const RANGE: readonly OperationParameter[] = [
-  query("start", "first time that goes: RFC 3339, or nanoseconds since 1970"),
-  query("stop", "first time that stays"),
-  query("predicate", 'tags of the rows that go: name="value" AND …'),
-];
 
 export const SERVER_OPERATIONS: Operations = {
   health: {
@@ -82,7 +61,7 @@ export const SERVER_OPERATIONS: Operations = {
   metrics: {
     tag: "server",
     summary: "Numbers for Prometheus",
-    answers: [{ status: 200, description: "text format", content: { type: "text/plain" } }],
+    answers: [{ status: 200, description: "text format", contents: [{ type: "text/plain" }] }],
   },
   openapi: {
     tag: "server",
@@ -92,7 +71,7 @@ export const SERVER_OPERATIONS: Operations = {
   console: {
     tag: "server",
     summary: "The web console",
-    answers: [{ status: 200, description: "a page", content: { type: "text/html" } }],
+    answers: [{ status: 200, description: "a page", contents: [{ type: "text/html" }] }],
     errors: ["SERVER_NOT_FOUND"],
   },
   overview: {
@@ -149,52 +128,6 @@ export const SERVER_OPERATIONS: Operations = {
       ),
     ],
     errors: ["SERVER_NOT_FOUND", "SERVER_TOKENS_UNAVAILABLE", "SERVER_OVERLOADED"],
-  },
-  delete_v2: {
-    tag: "data",
-    summary: "Deletes rows, InfluxDB 2.x",
-    parameters: [query("bucket", "the database", true)],
-    body: [
-      {
-        type: "application/json",
-        schema: DELETE_BODY_SCHEMA,
-        example: { start: "2026-01-01T00:00:00Z", stop: "2026-02-01T00:00:00Z" },
-      },
-    ],
-    answers: [
-      {
-        status: 204,
-        description: "no query sees them any more; X-Walnut-Deleted-Rows says how many",
-      },
-    ],
-    errors: ["SERVER_TOO_LARGE", "SERVER_QUERY_FAILED", "SERVER_WORKER_UNAVAILABLE"],
-  },
-  delete_measurement: {
-    tag: "data",
-    summary: "Deletes rows of a measurement",
-    parameters: RANGE,
-    answers: [
-      jsonAnswer(
-        "no query sees them any more",
-        z.strictObject({
-          success: z.literal(true),
-          deleted_rows: count,
-          dropped_files: count,
-          rewritten_files: count,
-        }),
-      ),
-    ],
-    errors: ["SERVER_QUERY_FAILED", "SERVER_WORKER_UNAVAILABLE"],
-  },
-  compaction: {
-    tag: "data",
-    summary: "What was merged since the start",
-    answers: [jsonAnswer("by worker and shard", COMPACTION_ANSWER)],
-  },
-  compact: {
-    tag: "data",
-    summary: "Merges small files now",
-    answers: [jsonAnswer("what that was", COMPACTION_ANSWER)],
   },
 };
 
