@@ -27,7 +27,7 @@ import {
 import { TestBucket } from "./bucket.ts";
 import { startSwift, SWIFT_MISSING, type SwiftServer } from "./swift-server.ts";
 
-/** Two tables, one of them over two hours: three files. */
+/** Two tables, one of them over three hours: four files. */
 const RECORD = batch(
   ...rows("db.cpu", 20, { stepNs: HOUR_NS / 12n }).tables,
   ...rows("db.mem", 5).tables,
@@ -89,6 +89,38 @@ suite("crash during an upload", { skip: SWIFT_MISSING }, () => {
       "upload-3 before the record",
       "upload-4 local name",
     ]);
+  });
+
+  test("objects of deleted and rewritten files go, when what took their place is in the bucket", async (t) => {
+    const bucket = await TestBucket.create(swift, "walnut-delete");
+    t.after(() => bucket.close());
+    const directory = await temporaryDirectory(t);
+    const s3 = await openS3ObjectStore(bucket.settings());
+    const clock = new VirtualClock();
+    const objects = await objectStorage(directory, s3, clock);
+    const { store } = await openTestStore(directory, new MemoryCatalogDisk(), { objects, clock });
+    store.insert(1, RECORD);
+    await store.flush();
+    await until(() => store.stats().uploads?.pendingFiles === 0);
+    const before = await bucket.objects();
+    assert.equal(before.size, 4);
+    // One file goes, three are rewritten: each had a row of this host.
+    const table = { database: "db", measurement: "cpu" };
+    const host = { name: "host", value: "host-1" };
+    await store.dataLife.deleteRows(table, { tags: [host] });
+    await store.dataLife.deleteRows({ database: "db", measurement: "mem" }, { tags: [] });
+    const rest = await one(store, "SELECT count(*) FROM db.cpu");
+    for (;;) {
+      const keys = [...(await bucket.objects()).keys()];
+      // The new file is there before an old one goes.
+      if (keys.length === 3 && keys.every((key) => !before.has(key))) break;
+      clock.advance(LONG_MS);
+      await delay(20);
+    }
+    assert.deepEqual(await one(store, "SELECT count(*) FROM db.cpu"), rest);
+    await store.close();
+    await objects.cache.close();
+    s3.close();
   });
 });
 
