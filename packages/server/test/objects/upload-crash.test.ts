@@ -102,8 +102,8 @@ suite("crash during an upload", { skip: SWIFT_MISSING }, () => {
     store.insert(1, RECORD);
     await store.flush();
     await until(() => store.stats().uploads?.pendingFiles === 0);
-    const before = await bucket.objects();
-    assert.equal(before.size, 4);
+    const uploaded = await bucket.objects();
+    assert.equal(uploaded.size, 4);
     // One file goes, three are rewritten: each had a row of this host.
     const table = { database: "db", measurement: "cpu" };
     const host = { name: "host", value: "host-1" };
@@ -113,7 +113,7 @@ suite("crash during an upload", { skip: SWIFT_MISSING }, () => {
     for (;;) {
       const keys = [...(await bucket.objects()).keys()];
       // The new file is there before an old one goes.
-      if (keys.length === 3 && keys.every((key) => !before.has(key))) break;
+      if (keys.length === 3 && keys.every((key) => !uploaded.has(key))) break;
       clock.advance(LONG_MS);
       await delay(20);
     }
