@@ -41,6 +41,8 @@ class Ledger {
   answers = 0;
 
   answered(lsn: number, record: Answered): void {
+    // What a policy dropped has LSN 0.
+    if (lsn === 0) return;
     this.answers++;
     const isCut = this.#cuts.some((cut) => record.call < cut.call && lsn > cut.lastLsn);
     if (!isCut) this.records.set(lsn, record);
@@ -69,6 +71,16 @@ function optionsOf(random: SeededRandom): WalOptions {
     segmentMaxAgeMs: random.pick([0, 0, 40]),
     syncIntervalMs: 20,
     released: random.pick(["delete", "delete", "archive"] as const),
+    codec: random.pick(["none", "none", "deflate"] as const),
+    ...(random.chance(0.3)
+      ? { encryption: { keyId: 1, keys: () => new Uint8Array(32).fill(7) } }
+      : {}),
+    ...(random.chance(0.3)
+      ? {
+          maxLogBytes: 32 * 1024,
+          whenFull: random.pick(["reject", "drop-oldest", "drop-newest"] as const),
+        }
+      : {}),
   };
 }
 
@@ -146,7 +158,8 @@ async function runActors(
         ),
       );
       for (const [item, text] of texts.entries()) {
-        if (answer !== undefined) ledger.answered(answer.firstLsn + item, { text, level, call });
+        const lsn = answer === undefined || answer.firstLsn === 0 ? 0 : answer.firstLsn + item;
+        ledger.answered(lsn, { text, level, call });
       }
       if (own.chance(0.3)) await pause(own.pick([1, 10]));
     }
@@ -206,11 +219,16 @@ async function runActors(
     }),
   ]);
   disk.capacityBytes = Number.POSITIVE_INFINITY;
-  // Writing goes on by itself once there is room.
+  // Writing goes on by itself once there is room; a log with a budget gets it by letting go.
+  if (options.maxLogBytes !== undefined) {
+    const { appendedLsn } = wal.positions;
+    ledger.firstLsn = appendedLsn + 1;
+    await wal.cursor("reader").ack(appendedLsn);
+  }
   const call = ++ledger.calls;
   const lsn = await wal.append(new TextEncoder().encode("last"), { durability: "fdatasync" });
   ledger.answered(lsn, { text: "last", level: "fdatasync", call });
-  await check(wal, ledger, LEVELS);
+  await check(wal, ledger, LEVELS, options.whenFull === "drop-oldest");
   await wal.close();
 }
 
@@ -224,7 +242,11 @@ async function verify(
   const simulation = new Simulation({ seed: 1, disk });
   const end = await simulation.run(async (environment) => {
     const wal = await openWalWith(environment, options);
-    await check(wal, ledger, levels);
+    await check(wal, ledger, levels, options.whenFull === "drop-oldest");
+    // A log with a budget may have to be emptied first.
+    if (options.maxLogBytes !== undefined) {
+      await wal.cursor("reader").ack(wal.positions.appendedLsn);
+    }
     await wal.append(new TextEncoder().encode("after"));
     await wal.close();
   });
@@ -232,15 +254,21 @@ async function verify(
   assert.equal(end.kind, "done");
 }
 
-async function check(wal: Wal, ledger: Ledger, levels: readonly Level[]): Promise<void> {
+async function check(
+  wal: Wal,
+  ledger: Ledger,
+  levels: readonly Level[],
+  dropsOldest: boolean,
+): Promise<void> {
   const found = new Map<number, string>();
   let next = wal.positions.firstLsn;
   for await (const { lsn, payload } of wal.read({ visibility: "written" })) {
     assert.equal(lsn, next++, "LSNs are dense");
     found.set(lsn, new TextDecoder().decode(payload));
   }
+  const begin = dropsOldest ? wal.positions.firstLsn : ledger.firstLsn;
   for (const [lsn, { text, level }] of ledger.records) {
-    if (!levels.includes(level) || lsn < ledger.firstLsn) continue;
+    if (!levels.includes(level) || lsn < begin || lsn < ledger.firstLsn) continue;
     assert.equal(found.get(lsn), text, `LSN ${lsn}, ${level}`);
   }
 }
