@@ -1,6 +1,6 @@
 /** Prometheus with our sample configuration: it scrapes us, and what it scrapes elsewhere it writes to us. */
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { rowsOf, startServer, TOKEN } from "./client-server.ts";
 import { eventually, missingPrograms, run, startProgram, stopProgram } from "./foreign-program.ts";
 
 const SAMPLE = new URL("../../../../deploy/prometheus.yml", import.meta.url);
+const ALERTS = new URL("../../../../deploy/alerts.yml", import.meta.url);
 const skip = missingPrograms(["prometheus", "promtool"], "prometheus");
 
 const EXPOSITION = `# TYPE demo_gauge gauge
@@ -53,6 +54,7 @@ suite("Prometheus", { skip }, () => {
       );
     const configuration = join(folder, "prometheus.yml");
     await writeFile(configuration, sample);
+    await copyFile(ALERTS, join(folder, "alerts.yml"));
     const checked = await run("promtool", ["check", "config", configuration]);
     assert.equal(checked.code, 0, checked.stdout + checked.stderr);
     const prometheus = startProgram("prometheus", [
