@@ -166,6 +166,7 @@ export class RunningServer implements WalnutServer {
     this.#metrics.register(requestMetrics(this.#state, this.#budget, this.#handler));
     this.#metrics.register(knownWriteMetrics(this.#knownWrites));
     this.#metrics.register(storageMetrics(() => this.#storage));
+    this.#metrics.register(this.#dataLife.metrics());
   }
 
   get token(): AccessToken {

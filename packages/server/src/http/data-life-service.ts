@@ -1,6 +1,8 @@
 /** Everything over HTTP about rows that are in Parquet: each group of routes has its own file. */
 import { RetentionDirectory } from "../retention/retention-directory.ts";
+import { retentionMetrics } from "../retention/retention-metrics.ts";
 import { Retention } from "../retention/retention.ts";
+import type { MetricSource } from "../server-metrics.ts";
 import type { ResolvedServerOptions, ServerLogger } from "../server-options.ts";
 import type { ServerStorage } from "../server-storage.ts";
 import type { WorkerGroup } from "../workers/worker-group.ts";
@@ -59,6 +61,10 @@ export class DataLifeService {
       ...retentionRoutes(this.#context),
       ...exportRoutes(this.#context),
     ];
+  }
+
+  metrics(): readonly MetricSource[] {
+    return retentionMetrics(() => this.#context.retention.stats);
   }
 
   /** Begins the work in the background. The storage is open. */

@@ -6,7 +6,7 @@ const RFC3339 = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]
 const NS_PER_MS = 1_000_000n;
 
 /**
- * A time in nanoseconds, exact.
+ * A time in nanoseconds, exact; one that is later than any row can be is the nanosecond after the last of them.
  *
  * @throws {ServerError} `SERVER_INVALID_REQUEST`
  */
@@ -20,10 +20,10 @@ export function parseTimeNs(name: string, text: string): bigint {
   return clamp(BigInt(ms) * NS_PER_MS + BigInt(fraction.padEnd(9, "0")));
 }
 
-/** Times that no row can have are moved to the nearest one that it can: "until 2300" means all. */
+/** Times outside of all rows keep their side: "until 2300" means all, "from 2300" means none. */
 function clamp(timeNs: bigint): bigint {
   if (timeNs < MIN_TIMESTAMP_NS) return MIN_TIMESTAMP_NS;
-  return timeNs > MAX_TIMESTAMP_NS ? MAX_TIMESTAMP_NS : timeNs;
+  return timeNs > MAX_TIMESTAMP_NS ? MAX_TIMESTAMP_NS + 1n : timeNs;
 }
 
 function invalid(name: string, text: string): ServerError {

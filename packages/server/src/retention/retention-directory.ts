@@ -3,9 +3,10 @@
  *
  * A missing file is no rules and no clock; one that cannot be read is an error, and nothing is deleted then.
  */
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ServerError } from "../errors.ts";
+import { nodeStoreFileSystem, type StoreFileSystem } from "../store/store-file-system.ts";
 import { parseRetentionRules, type RetentionRule } from "./retention-rules.ts";
 
 const RULES_NAME = "rules.json";
@@ -14,10 +15,12 @@ const RULES_NAME = "rules.json";
 export class RetentionDirectory {
   readonly #dataDirectory: string;
   readonly #directory: string;
+  readonly #files: StoreFileSystem;
 
   /** @param dataDirectory - exists */
-  constructor(dataDirectory: string) {
+  constructor(dataDirectory: string, files: StoreFileSystem = nodeStoreFileSystem) {
     this.#dataDirectory = dataDirectory;
+    this.#files = files;
     this.#directory = join(dataDirectory, "retention");
   }
 
@@ -66,19 +69,14 @@ export class RetentionDirectory {
     const path = join(this.#directory, name);
     const temporaryPath = `${path}.${process.pid}.tmp`;
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await this.#files.makeDirectory(this.#directory);
       // 1. Durable under a name that nobody reads. CRASH: retention-1 leaves the old file and a leftover.
-      const file = await open(temporaryPath, "w", 0o600);
-      try {
-        await file.writeFile(text);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      await writeFile(temporaryPath, text, { mode: 0o600 });
+      await this.#files.syncFile(temporaryPath);
       // 2. The name, then its durability. CRASH: retention-2 leaves the old file or the new one, as a whole.
-      await rename(temporaryPath, path);
-      await syncDirectory(this.#directory);
-      await syncDirectory(this.#dataDirectory);
+      await this.#files.rename(temporaryPath, path);
+      await this.#files.syncDirectory(this.#directory);
+      await this.#files.syncDirectory(this.#dataDirectory);
     } catch (error) {
       throw unavailable(path, "written", error);
     }
@@ -87,16 +85,6 @@ export class RetentionDirectory {
 
 function clockName(worker: number): string {
   return `clock-worker-${worker}`;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === "win32") return; // It cannot open directories, and journals names by itself.
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function unavailable(path: string, verb: string, cause: unknown): ServerError {

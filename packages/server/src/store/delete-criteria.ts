@@ -7,6 +7,7 @@ import { ServerError } from "../errors.ts";
 import type { CatalogFile, ColumnSchema } from "./catalog-record.ts";
 import { TIME_COLUMN } from "./column-type.ts";
 import { quoteIdentifier, quoteLiteral } from "./sql-identifier.ts";
+import { MAX_TIMESTAMP_NS, MIN_TIMESTAMP_NS } from "./timestamp-range.ts";
 
 /** Rows to delete; all of a table when nothing is given. */
 export interface DeleteCriteria {
@@ -49,8 +50,15 @@ export function conditionOf(
 ): string {
   const time = quoteIdentifier(TIME_COLUMN);
   const terms: string[] = [];
-  if (startNs !== undefined) terms.push(`${time} >= make_timestamp_ns(${startNs})`);
-  if (stopNs !== undefined) terms.push(`${time} < make_timestamp_ns(${stopNs})`);
+  // Bounds outside of what a column can hold would be read as infinity, or not at all.
+  if (startNs !== undefined && startNs > MAX_TIMESTAMP_NS) terms.push("false");
+  else if (startNs !== undefined && startNs > MIN_TIMESTAMP_NS) {
+    terms.push(`${time} >= make_timestamp_ns(${startNs})`);
+  }
+  if (stopNs !== undefined && stopNs <= MIN_TIMESTAMP_NS) terms.push("false");
+  else if (stopNs !== undefined && stopNs <= MAX_TIMESTAMP_NS) {
+    terms.push(`${time} < make_timestamp_ns(${stopNs})`);
+  }
   for (const { name, value } of tags) {
     const present = columns.includes(name) ? quoteIdentifier(name) : "NULL";
     terms.push(`coalesce(${present}, '') = ${quoteLiteral(value)}`);

@@ -87,7 +87,7 @@ export async function openTableStoreWith(
     await catalog.begin();
     const writer = await environment.openParquetWriter();
     const store = new TableStore({ environment, options: resolved, catalog, writer, root, audit });
-    if (resolved.answersQueries) await store.start();
+    await store.start();
     store.objects?.start();
     return store;
   } catch (error) {

@@ -158,9 +158,9 @@ export class TableStore {
     }
   }
 
-  /** Starts the SQL engine, so that the first query does not wait for it. */
+  /** Begins the work in the background; where queries come, the SQL engine starts before the first of them. */
   async start(): Promise<void> {
-    await this.#engine.start();
+    if (this.#options.answersQueries) await this.#engine.start();
     this.dataLife.start();
   }
 

@@ -12,7 +12,8 @@ suite("parseTimeNs", () => {
       ["1969-12-31T23:59:59.5Z", -500_000_000n],
       ["1760000000000000123", 1_760_000_000_000_000_123n],
       ["-1", -1n],
-      ["9999-12-31T23:59:59Z", MAX_TIMESTAMP_NS],
+      ["9999-12-31T23:59:59Z", MAX_TIMESTAMP_NS + 1n],
+      [String(MAX_TIMESTAMP_NS), MAX_TIMESTAMP_NS],
       ["0001-01-01T00:00:00Z", MIN_TIMESTAMP_NS],
     ];
     for (const [text, expected] of cases) assert.equal(parseTimeNs("start", text), expected, text);

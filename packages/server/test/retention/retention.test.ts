@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { RetentionDirectory } from "../../src/retention/retention-directory.ts";
 import { Retention } from "../../src/retention/retention.ts";
+import { CrashPoint, everyCrashPoint } from "../store/crash-point.ts";
 import {
   HOUR_NS,
   MemoryCatalogDisk,
   SOME_TIME_NS,
+  interceptedFiles,
   one,
   openTestStore,
   rows,
@@ -99,5 +101,32 @@ suite("retention", () => {
     await directory.writeRules([{ database: "db", keep_days: null }]);
     await open().run({ trustsClock: true });
     assert.equal(await count(), 10);
+  });
+
+  test("a crash at any step, retention-1 and retention-2 included, leaves whole rules and a whole clock", async (t) => {
+    const older = [{ database: "db", keep_days: 1 }];
+    const newer = [{ database: "db", keep_days: 2 }];
+    const seen = new Set<string>();
+    await everyCrashPoint(async (at) => {
+      const dataDirectory = await temporaryDirectory(t);
+      const before = new RetentionDirectory(dataDirectory);
+      await before.writeRules(older);
+      await before.writeClock(1, 1_000);
+      const crash = new CrashPoint(at);
+      const dying = new RetentionDirectory(dataDirectory, interceptedFiles(crash.step));
+      const work = dying.writeRules(newer).then(async () => await dying.writeClock(1, 2_000));
+      await work.catch(() => assert.ok(crash.happened));
+      const after = new RetentionDirectory(dataDirectory);
+      const [{ keep_days: days } = { keep_days: null }] = await after.readRules();
+      const clock = await after.readClock(1);
+      seen.add(`${days} ${clock}`);
+      if (!crash.happened) assert.deepEqual([days, clock], [2, 2_000]);
+      // What is left behind does not stand in the way.
+      await after.writeRules(newer);
+      await after.writeClock(1, 3_000);
+      assert.deepEqual([await after.readRules(), await after.readClock(1)], [newer, 3_000]);
+      return crash.happened;
+    });
+    assert.deepEqual([...seen].toSorted(), ["1 1000", "2 1000", "2 2000"]);
   });
 });

@@ -61,6 +61,21 @@ suite("compaction", () => {
     await again.store.close();
   });
 
+  test("runs in a shard that answers no queries as well, and frees what it merged", async (t) => {
+    const directory = await temporaryDirectory(t);
+    const { store, clock } = await openTestStore(directory, new MemoryCatalogDisk(), {
+      options: { answersQueries: false, compactionIntervalMs: 1_000, compactionMinFiles: 2 },
+    });
+    t.after(async () => await store.close());
+    await writeFiles(store, 4);
+    clock.advance(1_000);
+    while (store.stats().files > 1) await new Promise((resolve) => setImmediate(resolve));
+    await store.dataLife.compactor.settled();
+    clock.advance(60_000);
+    await store.dataLife.removedFiles.settled();
+    assert.equal((await parquetFiles(directory)).length, 1);
+  });
+
   test("merges files of different columns, keeps duplicates and the order of equal times", async (t) => {
     const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk(), {
       options: { compactionMinFiles: 2 },
