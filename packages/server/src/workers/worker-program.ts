@@ -87,6 +87,7 @@ class WorkerProcess {
       await this.#open(message);
     } catch (error) {
       send({ kind: "failed", error: toPeerError(error) });
+      this.#mayClose(); // Nobody waits for rows of a worker that did not start.
       await this.end();
     }
   }
