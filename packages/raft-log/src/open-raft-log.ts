@@ -6,6 +6,7 @@ import { claimDirectory } from "./identity.ts";
 import type { RaftGroups } from "./raft-groups.ts";
 import { resolveRaftLogOptions, type RaftLogOptions } from "./raft-log-options.ts";
 import type { RaftLog } from "./raft-log.ts";
+import { openLevelGroups } from "./level/level-raft-groups.ts";
 import { openMemoryGroups } from "./memory/memory-raft-groups.ts";
 import { SingleRaftLog } from "./single-raft-log.ts";
 import { openWalnutGroups } from "./walnut/walnut-raft-groups.ts";
@@ -51,5 +52,6 @@ export async function openRaftGroupsWith(
   if (resolved.backend === "memory") return openMemoryGroups(resolved);
   const { storageRootDirectory, clusterId, peerId, backend } = resolved;
   await claimDirectory(environment.storage, storageRootDirectory, { clusterId, peerId, backend });
+  if (backend === "level") return await openLevelGroups(environment, resolved);
   return await openWalnutGroups(environment, resolved);
 }

@@ -2,6 +2,7 @@
  * Options of Raft storage: meaning, units, defaults, ranges. Checked here and nowhere else.
  */
 import { RaftLogError } from "./errors.ts";
+import type { LevelStore } from "./level/level-store.ts";
 
 /** How the log is kept. Which to choose is in docs/raft-log.md. */
 export const RAFT_BACKENDS = ["walnut", "etcd", "level", "memory"] as const;
@@ -17,6 +18,11 @@ export interface RaftLogOptions {
   readonly peerId: bigint | number;
   /** Default "walnut". */
   readonly backend?: RaftBackend | undefined;
+  /**
+   * For backend "level": the store, an abstract-level one (3.x) that holds nothing else; it is not closed with the log. Default:
+   * classic-level in `wal/level`, to be installed beside this package.
+   */
+  readonly level?: LevelStore | undefined;
   /** Data of recent entries kept in memory, per group, in bytes. Default 4 MiB. Range 0 to 16 GiB. */
   readonly cacheBytes?: number | undefined;
   /** Size of a file of the log, in bytes. Default 64 MiB. Range 64 KiB to 1 GiB. */
@@ -38,6 +44,7 @@ export interface ResolvedRaftLogOptions {
   readonly clusterId: bigint;
   readonly peerId: bigint;
   readonly backend: RaftBackend;
+  readonly level: LevelStore | undefined;
   readonly cacheBytes: number;
   readonly segmentSizeBytes: number;
   readonly keepSnapshots: number;
@@ -61,6 +68,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "clusterId",
   "peerId",
   "backend",
+  "level",
   "unsafeNoSync",
   "onWarning",
   ...Object.keys(NUMBERS),
@@ -84,11 +92,15 @@ export function resolveRaftLogOptions(options: RaftLogOptions): ResolvedRaftLogO
     );
   }
   if (typeof unsafeNoSync !== "boolean") throw invalid("unsafeNoSync", "must be true or false");
+  if (options.level !== undefined && backend !== "level") {
+    throw invalid("level", `is of use with backend "level" only; backend is "${backend}"`);
+  }
   return Object.freeze({
     storageRootDirectory,
     clusterId: idOf("clusterId", options.clusterId),
     peerId: idOf("peerId", options.peerId),
     backend,
+    level: options.level,
     cacheBytes: numberOf("cacheBytes", options.cacheBytes),
     segmentSizeBytes: numberOf("segmentSizeBytes", options.segmentSizeBytes),
     keepSnapshots: numberOf("keepSnapshots", options.keepSnapshots),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { MemoryLevel } from "memory-level";
 import {
   openRaftLog,
   raftLogContract,
@@ -21,14 +22,21 @@ async function onDisk(options: Partial<RaftLogOptions>): Promise<RaftLogPlace> {
   };
 }
 
-for (const backend of ["walnut"] satisfies RaftBackend[]) {
+for (const backend of ["walnut", "level"] satisfies RaftBackend[]) {
   suite(`the contract of Raft storage: ${backend}`, () => {
     for (const { title, run } of raftLogContract(() => onDisk({ backend }))) test(title, run);
   });
 }
 
-suite("the contract of Raft storage: walnut without a cache", () => {
-  const make = (): Promise<RaftLogPlace> => onDisk({ cacheBytes: 0 });
+for (const backend of ["walnut", "level"] satisfies RaftBackend[]) {
+  suite(`the contract of Raft storage: ${backend} without a cache`, () => {
+    const make = (): Promise<RaftLogPlace> => onDisk({ backend, cacheBytes: 0 });
+    for (const { title, run } of raftLogContract(make)) test(title, run);
+  });
+}
+
+suite("the contract of Raft storage: level in memory, handed in", () => {
+  const make = (): Promise<RaftLogPlace> => onDisk({ backend: "level", level: new MemoryLevel() });
   for (const { title, run } of raftLogContract(make)) test(title, run);
 });
 

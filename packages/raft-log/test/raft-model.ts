@@ -139,8 +139,10 @@ export function nextOperation(model: RaftModel, random: SeededRandom): RaftOpera
       entries: [],
     };
   }
-  const overlaps = choice === 4 && entries.length > 0;
-  const first = overlaps ? random.between(start.index + 1, last) : last + 1;
+  // What a snapshot stands for was committed: nobody replaces it.
+  const replaceable = Math.max(start.index, newest) + 1;
+  const overlaps = choice === 4 && replaceable <= last;
+  const first = overlaps ? random.between(replaceable, last) : last + 1;
   const before = first - 1 === start.index ? start.term : entries[first - start.index - 2]?.term;
   const term = Math.max(hardState.term, before ?? 0, 1) + (overlaps ? 1 : 0);
   const count = random.between(1, 4);

@@ -7,7 +7,9 @@
 import type { Cursor, Wal } from "@walnut/wal";
 import { RaftLogError } from "../errors.ts";
 import type { EntryRun } from "../entry-index.ts";
+import type { GroupMedium, SavedAt, SavedRecords, SaveSafety } from "../group/group-medium.ts";
 import type { Entry } from "../raft-types.ts";
+import { SaveEncoder } from "./save-encoder.ts";
 import { decodeStreamRecord } from "./stream-record.ts";
 
 /** Name of the log's cursor that follows the groups. */
@@ -16,12 +18,10 @@ const CURSOR_NAME = "raft";
 /** Records of other groups that one read passes over rather than beginning anew behind them. */
 const MAX_SKIPPED_RECORDS = 256;
 
-/** When a record must be safe: on the device, or handed to the system. */
-export type StreamSafety = "synced" | "written";
-
 export class RaftStream {
   readonly wal: Wal;
   readonly #cursor: Cursor;
+  readonly #encoder = new SaveEncoder();
   #releasing: Promise<void> | undefined;
 
   constructor(wal: Wal) {
@@ -29,16 +29,33 @@ export class RaftStream {
     this.#cursor = wal.cursor(CURSOR_NAME);
   }
 
+  /** The part of the stream that is one group's. `release` is told when the group needs less. */
+  ofGroup(groupId: number, release: () => Promise<void>): GroupMedium {
+    return {
+      backend: "walnut",
+      replacesInPlace: false,
+      append: (records, safety) => this.#save(groupId, records, safety),
+      readEntries: (runs) => this.readEntries(groupId, runs),
+      release,
+    };
+  }
+
   /**
    * Appends records as one: after a crash all of them are there or none. Copies them before it returns.
    *
    * @returns the LSN of the first; those behind it follow densely
    */
-  async append(payloads: readonly Uint8Array[], safety: StreamSafety): Promise<number> {
+  async append(payloads: readonly Uint8Array[], safety: SaveSafety): Promise<number> {
     const options = safety === "written" ? ({ durability: "async" } as const) : undefined;
     const [only] = payloads;
     if (payloads.length === 1 && only !== undefined) return await this.wal.append(only, options);
     return (await this.wal.appendBatch(payloads, options)).firstLsn;
+  }
+
+  async #save(groupId: number, records: SavedRecords, safety: SaveSafety): Promise<SavedAt> {
+    const firstLsn = await this.append(this.#encoder.save(groupId, records), safety);
+    const entriesLsn = firstLsn + (records.groupState === undefined ? 0 : 1);
+    return { stateLsn: firstLsn, entriesLsn };
   }
 
   /**

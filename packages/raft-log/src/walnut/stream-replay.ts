@@ -3,20 +3,33 @@
  *
  * The log underneath releases whole files, so a stream may begin in the middle of a group's history. What is needed is there: its
  * newest group state and every entry behind that state's start. What comes before is taken as it is found: an entry that does not
- * follow begins the log anew.
+ * follow begins the log anew, and a group state may speak of entries that are gone. In the end, nothing that is needed may be missing.
  *
  * Entries that leave a gap belong to a save that was refused because one before it had failed; live they were never seen, and they
  * are passed over here.
  */
 import { RaftLogError } from "../errors.ts";
-import { GroupState } from "../group-state.ts";
+import { GroupState, type LogStart } from "../group-state.ts";
 import { decodeStreamRecord, type GroupStateRecord, type StreamRecord } from "./stream-record.ts";
 
 /** A group of the stream, and the record that begins its known history. */
 export interface StreamGroup {
   readonly state: GroupState;
-  /** LSN of its newest group state; 0 as long as none was found: what is known is then not to be relied on. */
+  /** LSN of its newest group state; 0 as long as none was found. */
   stateLsn: number;
+  /** Where the log begins by that group state. What was found may begin later: then it is not whole. */
+  statedStart: LogStart;
+}
+
+/** A group that has no history. */
+export function newStreamGroup(groupId: number): StreamGroup {
+  const state = new GroupState(groupId);
+  return { state, stateLsn: 0, statedStart: state.start };
+}
+
+/** Everything is there that the newest group state speaks of. */
+function isWhole({ state, stateLsn, statedStart }: StreamGroup): boolean {
+  return stateLsn > 0 && state.start.index === statedStart.index;
 }
 
 export class StreamReplay {
@@ -40,8 +53,9 @@ export class StreamReplay {
 
   /** @throws {RaftLogError} `RAFT_CORRUPT` when the records that a group begins with are missing */
   finish(): Map<number, StreamGroup> {
-    for (const { stateLsn, state } of this.#groups.values()) {
-      if (stateLsn > 0) continue;
+    for (const group of this.#groups.values()) {
+      if (isWhole(group)) continue;
+      const { state } = group;
       throw new RaftLogError(
         "RAFT_CORRUPT",
         `group ${state.groupId}: the records that its log begins with are missing from the stream`,
@@ -56,11 +70,12 @@ export class StreamReplay {
     lsn: number,
     { entry }: StreamRecord & { readonly kind: "entry" },
   ): void {
-    const { state } = group;
+    const { state, statedStart } = group;
     const { index, term, data } = entry;
     const isBehindStart = index < state.firstIndex;
-    if (group.stateLsn === 0 && (isBehindStart || state.lastIndex === 0)) {
-      state.clear({ index: index - 1, term: 0 });
+    if (!isWhole(group) && (isBehindStart || state.lastIndex === 0)) {
+      const before = index - 1;
+      state.clear(before === statedStart.index ? statedStart : { index: before, term: 0 });
     } else if (isBehindStart || index > state.lastIndex + 1) {
       return;
     }
@@ -70,27 +85,30 @@ export class StreamReplay {
   #group(groupId: number): StreamGroup {
     let group = this.#groups.get(groupId);
     if (group === undefined) {
-      group = { state: new GroupState(groupId), stateLsn: 0 };
+      group = newStreamGroup(groupId);
       this.#groups.set(groupId, group);
     }
     return group;
   }
 }
 
-/** Takes over a group state, live and on replay. */
+/** Takes over a group state, live and on replay. On replay what it speaks of may be gone, as long as a later one no longer does. */
 export function applyGroupState(group: StreamGroup, lsn: number, record: GroupStateRecord): void {
   const { state } = group;
-  const { start } = record;
+  const { start, lastIndex } = record;
   state.hardState = record.hardState;
   state.snapshot = record.snapshot;
-  if (record.clearsEntries || record.lastIndex === start.index) {
-    state.clear(start);
-  } else if (start.index >= state.firstIndex - 1 && record.lastIndex === state.lastIndex) {
-    state.startAfter(start);
-  } else {
-    throw entriesMissing(lsn, record, state);
-  }
   group.stateLsn = lsn;
+  group.statedStart = start;
+  if (record.clearsEntries || lastIndex === start.index) {
+    state.clear(start);
+  } else if (state.lastIndex < state.firstIndex) {
+    state.clear({ index: lastIndex, term: 0 }); // None of them was found.
+  } else if (lastIndex !== state.lastIndex) {
+    throw entriesMissing(lsn, record, state);
+  } else if (start.index >= state.firstIndex - 1) {
+    state.startAfter(start);
+  }
 }
 
 function entriesMissing(lsn: number, record: GroupStateRecord, found: GroupState): RaftLogError {

@@ -4,14 +4,13 @@
 import { joinPath, openWalWith, type WalEnvironment } from "@walnut/wal";
 import { ByteWriter } from "../byte-writer.ts";
 import { EntryCache } from "../entry-cache.ts";
-import { GroupState } from "../group-state.ts";
+import { RaftGroupLog } from "../group/raft-group-log.ts";
 import type { RaftGroups } from "../raft-groups.ts";
 import { assertGroupId, type ResolvedRaftLogOptions } from "../raft-log-options.ts";
 import { SnapshotStore } from "../snapshot/snapshot-store.ts";
 import { RaftStream } from "./raft-stream.ts";
-import { StreamReplay, type StreamGroup } from "./stream-replay.ts";
+import { newStreamGroup, StreamReplay, type StreamGroup } from "./stream-replay.ts";
 import { writeRemoved } from "./stream-record.ts";
-import { WalnutRaftLog } from "./walnut-raft-log.ts";
 
 /** A quiet group is carried forward when it holds more than this of the stream behind it. */
 const MAX_LAG_SEGMENTS = 2;
@@ -47,7 +46,7 @@ export async function openWalnutGroups(
 
 interface OpenGroup {
   readonly group: StreamGroup;
-  readonly log: WalnutRaftLog;
+  readonly log: RaftGroupLog;
 }
 
 export class WalnutRaftGroups implements RaftGroups {
@@ -74,10 +73,10 @@ export class WalnutRaftGroups implements RaftGroups {
     return born.map(({ group }) => group.state.groupId).toSorted((a, b) => a - b);
   }
 
-  group(groupId: number): WalnutRaftLog {
+  group(groupId: number): RaftGroupLog {
     assertGroupId(groupId);
     const known = this.#groups.get(groupId);
-    return known?.log ?? this.#add({ state: new GroupState(groupId), stateLsn: 0 });
+    return known?.log ?? this.#add(newStreamGroup(groupId));
   }
 
   async removeGroup(groupId: number): Promise<void> {
@@ -111,15 +110,14 @@ export class WalnutRaftGroups implements RaftGroups {
     await this.close();
   }
 
-  #add(group: StreamGroup): WalnutRaftLog {
+  #add(group: StreamGroup): RaftGroupLog {
     const { unsafeNoSync, cacheBytes } = this.#options;
-    const log = new WalnutRaftLog({
-      stream: this.#stream,
+    const log = new RaftGroupLog({
+      medium: this.#stream.ofGroup(group.state.groupId, () => this.#release()),
       group,
       cache: new EntryCache(cacheBytes),
       snapshots: this.#snapshots,
       unsafeNoSync,
-      release: () => this.#release(),
     });
     this.#groups.set(group.state.groupId, { group, log });
     return log;

@@ -1,5 +1,5 @@
 /**
- * Raft storage of one group on the shared stream: the recommended backend.
+ * Raft storage of one group, whatever keeps its records: order, bounds, cache, snapshots.
  *
  * Every save is one atomic append. Saves may overlap; they are applied to the state in memory in the order of the calls, each after
  * its append has resolved, so that nobody reads what might still be lost. Group states are written while no save is under way:
@@ -20,42 +20,37 @@ import {
 } from "../raft-types.ts";
 import { assertSave } from "../save-checks.ts";
 import type { SnapshotStore } from "../snapshot/snapshot-store.ts";
+import type { GroupStateRecord } from "../walnut/stream-record.ts";
+import { applyGroupState, type StreamGroup } from "../walnut/stream-replay.ts";
 import { AcceptedSaves } from "./accepted-saves.ts";
-import type { RaftStream, StreamSafety } from "./raft-stream.ts";
+import type { GroupMedium, SavedAt, SavedRecords, SaveSafety } from "./group-medium.ts";
 import { SaveOrder } from "./save-order.ts";
-import { SaveEncoder, type SavedRecords } from "./save-encoder.ts";
-import type { GroupStateRecord } from "./stream-record.ts";
-import { applyGroupState, type StreamGroup } from "./stream-replay.ts";
 
 /** Entries carried forward are read into memory and appended as one. */
 const MAX_CARRIED_BYTES = 1024 * 1024; // 1 MiB
 
 /** What a group needs of its node. */
-export interface WalnutRaftLogParts {
-  readonly stream: RaftStream;
+export interface RaftGroupLogParts {
+  readonly medium: GroupMedium;
   readonly group: StreamGroup;
   readonly cache: EntryCache;
   readonly snapshots: SnapshotStore;
   readonly unsafeNoSync: boolean;
-  /** Moves the stream's cursor to what all groups still need. */
-  readonly release: () => Promise<void>;
 }
 
-export class WalnutRaftLog implements RaftLog {
-  readonly #parts: WalnutRaftLogParts;
+export class RaftGroupLog implements RaftLog {
+  readonly #parts: RaftGroupLogParts;
   readonly #state: GroupState;
-  readonly #encoder: SaveEncoder;
   readonly #order = new SaveOrder();
   readonly #accepted: AcceptedSaves;
-  /** Whether the stream holds, or is about to hold, a group state of this group. */
+  /** Whether the medium holds, or is about to hold, a group state of this group. */
   #isBorn: boolean;
   #isClosed = false;
 
-  constructor(parts: WalnutRaftLogParts) {
+  constructor(parts: RaftGroupLogParts) {
     this.#parts = parts;
     this.#state = parts.group.state;
     this.#accepted = new AcceptedSaves(this.#state);
-    this.#encoder = new SaveEncoder(this.#state.groupId);
     this.#isBorn = parts.group.stateLsn > 0;
   }
 
@@ -88,16 +83,10 @@ export class WalnutRaftLog implements RaftLog {
     const safety = this.#safetyOf(hardState, kept, options);
     const previous = this.#order.lastSave;
     const birth = this.#birth();
-    const appended = this.#parts.stream.append(
-      this.#encoder.save({ groupState: birth, hardState, entries: kept }),
-      safety,
-    );
+    const records = { groupState: birth, hardState, entries: kept };
+    const appended = this.#parts.medium.append(records, safety);
     this.#accepted.begin(hardState, kept);
-    const applied = this.#apply(previous, appended, {
-      groupState: birth,
-      hardState,
-      entries: kept,
-    });
+    const applied = this.#apply(previous, appended, records);
     this.#order.follow(applied);
     await applied;
   }
@@ -108,8 +97,9 @@ export class WalnutRaftLog implements RaftLog {
     maxBytes: number = Number.POSITIVE_INFINITY,
   ): Promise<readonly Entry[]> {
     this.#assertOpen();
-    const { stream, cache } = this.#parts;
-    const { index, groupId } = this.#state;
+    const { medium, cache } = this.#parts;
+    if (medium.replacesInPlace) await this.#replaced();
+    const { index } = this.#state;
     this.#state.assertRange(lo, hi);
     const end = index.fit(lo, hi, maxBytes);
     const cachedFrom = Math.max(lo, Math.min(end, cache.firstIndex));
@@ -118,7 +108,7 @@ export class WalnutRaftLog implements RaftLog {
     if (cachedFrom === lo) return cached;
     const runs = index.runs(lo, cachedFrom);
     try {
-      const read = await stream.readEntries(groupId, runs);
+      const read = await medium.readEntries(runs);
       return cached.length === 0 ? read : [...read, ...cached];
     } catch (error) {
       // Compacted and released while it was read: that is the better answer.
@@ -170,7 +160,7 @@ export class WalnutRaftLog implements RaftLog {
       await this.#writeGroupState(start, metadata, !isOfThisLog);
       await this.#parts.snapshots.purge(groupId, index);
     });
-    await this.#parts.release();
+    await this.#parts.medium.release();
   }
 
   async compact(index: number): Promise<void> {
@@ -180,7 +170,7 @@ export class WalnutRaftLog implements RaftLog {
       const start = { index, term: this.#state.termOf(index) };
       await this.#writeGroupState(start, this.#state.snapshot, false);
     });
-    await this.#parts.release();
+    await this.#parts.medium.release();
   }
 
   async purge(): Promise<void> {
@@ -189,7 +179,7 @@ export class WalnutRaftLog implements RaftLog {
       const { groupId, snapshot } = this.#state;
       if (snapshot !== undefined) await this.#parts.snapshots.purge(groupId, snapshot.index);
     });
-    await this.#parts.release();
+    await this.#parts.medium.release();
   }
 
   /** The first LSN of the stream that this group still needs; `Infinity` for a group without history. */
@@ -215,20 +205,20 @@ export class WalnutRaftLog implements RaftLog {
       const isStill = this.#state.start === start && this.#state.lastIndex === last;
       if (!isStill) return;
       const state = this.#groupState(start, this.#state.snapshot, true);
-      const records = this.#encoder.save({ groupState: state, hardState: undefined, entries });
-      const lsn = await this.#parts.stream.append(records, "synced");
-      applyGroupState(this.#parts.group, lsn, state);
+      const records = { groupState: state, hardState: undefined, entries };
+      const { stateLsn, entriesLsn } = await this.#parts.medium.append(records, "synced");
+      applyGroupState(this.#parts.group, stateLsn, state);
       this.#parts.cache.clear();
-      this.#put(entries, lsn + 1);
+      this.#put(entries, entriesLsn);
     });
     return true;
   }
 
   status(): RaftLogStatus {
     const { state } = this.#parts.group;
-    const { cache } = this.#parts;
+    const { cache, medium } = this.#parts;
     return {
-      backend: "walnut",
+      backend: medium.backend,
       groupId: state.groupId,
       firstIndex: state.firstIndex,
       lastIndex: state.lastIndex,
@@ -257,7 +247,7 @@ export class WalnutRaftLog implements RaftLog {
     hardState: HardState | undefined,
     entries: readonly Entry[],
     { mustSync }: SaveOptions,
-  ): StreamSafety {
+  ): SaveSafety {
     if (this.#parts.unsafeNoSync) return "written";
     // Compared with what was accepted before this save, not with what it is about to become.
     const votes = hardState !== undefined && changesVote(this.#accepted.hardState, hardState);
@@ -273,19 +263,20 @@ export class WalnutRaftLog implements RaftLog {
 
   async #apply(
     previous: Promise<unknown>,
-    appended: Promise<number>,
+    appended: Promise<SavedAt>,
     { groupState, hardState, entries }: SavedRecords,
   ): Promise<void> {
     try {
       const [, outcome] = await Promise.all([previous, settle(appended)]);
       if ("error" in outcome) throw outcome.error;
-      if (groupState !== undefined) applyGroupState(this.#parts.group, outcome.value, groupState);
+      const { stateLsn, entriesLsn } = outcome.value;
+      if (groupState !== undefined) applyGroupState(this.#parts.group, stateLsn, groupState);
       const [first] = entries;
       if (first !== undefined && first.index > this.#state.lastIndex + 1) {
         throw this.#lostPredecessor(first.index);
       }
       if (hardState !== undefined) this.#state.hardState = hardState;
-      this.#put(entries, outcome.value + (groupState === undefined ? 0 : 1));
+      this.#put(entries, entriesLsn);
     } finally {
       this.#accepted.end();
       if (this.#accepted.isIdle) this.#isBorn = this.#parts.group.stateLsn > 0;
@@ -302,6 +293,15 @@ export class WalnutRaftLog implements RaftLog {
     }
   }
 
+  /** Resolves when nothing is under way that takes the place of what is kept. */
+  async #replaced(): Promise<void> {
+    for (;;) {
+      if (this.#order.exclusive !== undefined) await this.#order.exclusive;
+      else if (this.#accepted.isReplacing) await this.#order.lastSave;
+      else return;
+    }
+  }
+
   // --- Group states ---------------------------------------------------------------------------------------
 
   async #exclusively(task: () => Promise<void>): Promise<void> {
@@ -315,11 +315,11 @@ export class WalnutRaftLog implements RaftLog {
     clearsEntries: boolean,
   ): Promise<void> {
     const record = this.#groupState(start, snapshot, clearsEntries);
-    const lsn = await this.#parts.stream.append(
-      this.#encoder.save({ groupState: record, hardState: undefined, entries: [] }),
+    const { stateLsn } = await this.#parts.medium.append(
+      { groupState: record, hardState: undefined, entries: [] },
       this.#parts.unsafeNoSync ? "written" : "synced",
     );
-    applyGroupState(this.#parts.group, lsn, record);
+    applyGroupState(this.#parts.group, stateLsn, record);
     if (clearsEntries) this.#parts.cache.clear();
     else this.#parts.cache.compact(start.index + 1);
     this.#accepted.takeUp();
@@ -361,9 +361,9 @@ export class WalnutRaftLog implements RaftLog {
   }
 }
 
-type Outcome = { readonly value: number } | { readonly error: unknown };
+type Outcome = { readonly value: SavedAt } | { readonly error: unknown };
 
-async function settle(promise: Promise<number>): Promise<Outcome> {
+async function settle(promise: Promise<SavedAt>): Promise<Outcome> {
   try {
     return { value: await promise };
   } catch (error) {

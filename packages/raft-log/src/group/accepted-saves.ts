@@ -10,6 +10,7 @@ import type { AcceptedState } from "../save-checks.ts";
 export class AcceptedSaves implements AcceptedState {
   readonly #visible: GroupState;
   #underWay = 0;
+  #isReplacing = false;
   #hardState: HardState;
   #lastIndex: number;
   #lastTerm: number;
@@ -24,6 +25,11 @@ export class AcceptedSaves implements AcceptedState {
   /** No save is under way. */
   get isIdle(): boolean {
     return this.#underWay === 0;
+  }
+
+  /** Among the saves under way may be one whose entries replace others. */
+  get isReplacing(): boolean {
+    return this.#isReplacing;
   }
 
   get hardState(): HardState {
@@ -43,7 +49,9 @@ export class AcceptedSaves implements AcceptedState {
 
   begin(hardState: HardState | undefined, entries: readonly Entry[]): void {
     this.#underWay++;
+    const [first] = entries;
     const last = entries.at(-1);
+    if (first !== undefined && first.index <= this.#lastIndex) this.#isReplacing = true;
     this.#hardState = hardState ?? this.#hardState;
     this.#lastIndex = last?.index ?? this.#lastIndex;
     this.#lastTerm = last?.term ?? this.#lastTerm;
@@ -58,6 +66,7 @@ export class AcceptedSaves implements AcceptedState {
   /** Takes over what is visible, unless saves are under way. */
   takeUp(): void {
     if (this.#underWay > 0) return;
+    this.#isReplacing = false;
     const { hardState, lastIndex } = this.#visible;
     this.#hardState = hardState;
     this.#lastIndex = lastIndex;
