@@ -1,6 +1,9 @@
 /** Compaction, DELETE, retention, export and import of a real server on a loopback port, as clients use them. */
 import assert from "node:assert/strict";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
+import { openParquetExport } from "../src/export/parquet-export.ts";
 import { openServer } from "../src/server.ts";
 import type { WalnutServer } from "../src/walnut-server.ts";
 import type { ServerOptions } from "../src/server-options.ts";
@@ -265,5 +268,72 @@ suite("export over HTTP", () => {
     for (const wrong of ["", "&measurement=m&format=xml", "&measurement=m&start=x"]) {
       assert.equal((await send(server, "GET", path + wrong)).status, 400, wrong);
     }
+  });
+
+  test("annotated, JSON lines and CSV tell measurement and types", async (context) => {
+    const server = await startServer(context);
+    await write(server, 'm\\,x,host=a n=1i,u=2u,f=3,t="4",b=true 1');
+    const path = "/api/v1/export?db=db&measurement=m%2Cx&annotate=true&format=";
+    const [head = ""] = (await send(server, "GET", `${path}jsonl`)).text.split("\n");
+    const { walnut } = JSON.parse(head) as { walnut: { measurement: string; columns: object[] } };
+    assert.equal(walnut.measurement, "m,x");
+    assert.deepEqual(walnut.columns[0], { name: "host", type: "tag" });
+    assert.deepEqual((await send(server, "GET", `${path}csv`)).text.split("\n").slice(0, 3), [
+      '#constant measurement,"m,x"',
+      "#datatype dateTime:RFC3339Nano,tag,long,unsignedLong,double,string,boolean",
+      "time,host,n,u,f,t,b",
+    ]);
+  });
+
+  test("Parquet is one file with its types, and leaves nothing behind", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    await mkdir(join(dataDirectory, "exports"));
+    await writeFile(join(dataDirectory, "exports", "worker-1-7.parquet"), "of a process that died");
+    const server = await startServer(context, { dataDirectory });
+    await write(server, LINES.join("\n"));
+    const path = "/api/v1/export?db=db&format=parquet&measurement=c%20p%2Cu";
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const answer = await fetch(`${server.url}${path}&stop=1970-01-01T00:30:00Z`, { headers });
+    assert.equal(answer.headers.get("content-type"), "application/vnd.apache.parquet");
+    const file = join(dataDirectory, "answer.parquet");
+    await writeFile(file, new Uint8Array(await answer.arrayBuffer()));
+    const { columns, rows } = await openParquetExport(file);
+    assert.deepEqual(columns.map(({ type }) => type).toSorted(), [
+      "boolean",
+      "float",
+      "integer",
+      "string",
+      "tag",
+      "tag",
+      "unsigned",
+    ]);
+    const times: bigint[] = [];
+    for await (const [time] of rows) times.push(time);
+    assert.deepEqual(
+      times.toSorted((a, b) => Number(a - b)),
+      [-1n, 1n, 2n],
+    );
+    assert.deepEqual(await readdir(join(dataDirectory, "exports")), []);
+  });
+
+  test("the last nanosecond that a row can have is inside of a range without an end", async (context) => {
+    const server = await startServer(context);
+    const last = 9_223_372_036_854_775_806n;
+    await write(server, `m n=1i ${last}\nm n=2i ${last - 1n}\nm n=3i -9223286400000000000`);
+    const path = "/api/v1/export?db=db&measurement=m";
+    for (const [range, rows] of [
+      ["start=1600&stop=9999-12-31T00:00:00Z", 2],
+      ["start=0001-01-01T00:00:00Z&stop=9999-12-31T00:00:00Z", 3],
+      [`stop=${last}`, 2],
+      [`start=${last}`, 1],
+      ["start=9999-12-31T00:00:00Z", 0],
+    ] as const) {
+      const { status, text } = await send(server, "GET", `${path}&${range}`);
+      assert.equal(status, 200, text);
+      assert.equal(text.split("\n").length - 1, rows, range);
+    }
+    const body = JSON.stringify({ start: "1970-01-01T00:00:00Z", stop: "9999-12-31T00:00:00Z" });
+    await send(server, "POST", "/api/v2/delete?bucket=db", body);
+    assert.deepEqual(await query(server, "SELECT n FROM db.m"), [[3]]);
   });
 });

@@ -8,7 +8,7 @@ import type { ServerStorage } from "../server-storage.ts";
 import type { WorkerGroup } from "../workers/worker-group.ts";
 import { answerCompaction, compactionRoutes } from "./compaction-routes.ts";
 import { answerDelete, deleteRoutes } from "./delete-routes.ts";
-import { exportRoutes } from "./export-routes.ts";
+import { ExportService } from "./export-routes.ts";
 import {
   answerRetention,
   retentionRoutes,
@@ -30,6 +30,7 @@ export class DataLifeService {
     readonly storage: () => ServerStorage;
     readonly logger: ServerLogger;
   };
+  readonly #exports: ExportService;
 
   constructor({ options, dataDirectory, group, storage }: DataLifeServiceOptions) {
     const { logger, retentionDefaultDays: defaultDays, retentionIntervalMs: intervalMs } = options;
@@ -45,6 +46,7 @@ export class DataLifeService {
       logger,
     });
     this.#context = { storage, group, directory, retention, defaultDays, logger };
+    this.#exports = new ExportService({ storage, group, dataDirectory, logger });
   }
 
   /** Says how this worker answers what these routes ask all workers. Once, at start. */
@@ -52,6 +54,7 @@ export class DataLifeService {
     answerCompaction(this.#context);
     answerDelete(this.#context);
     answerRetention(this.#context);
+    this.#exports.answerQuestions();
   }
 
   routes(): readonly Route[] {
@@ -59,7 +62,7 @@ export class DataLifeService {
       ...compactionRoutes(this.#context),
       ...deleteRoutes(this.#context),
       ...retentionRoutes(this.#context),
-      ...exportRoutes(this.#context),
+      ...this.#exports.routes(),
     ];
   }
 
@@ -70,10 +73,12 @@ export class DataLifeService {
   /** Begins the work in the background. The storage is open. */
   start(): void {
     this.#context.retention.start();
+    this.#exports.start();
   }
 
   /** Ends it. */
   async stop(): Promise<void> {
+    await this.#exports.stop();
     await this.#context.retention.stop();
   }
 }

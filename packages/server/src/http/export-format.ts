@@ -1,14 +1,16 @@
 /**
  * Rows of an export as text: line protocol, JSON lines, CSV. Pure.
  *
- * What a format cannot hold is an error that names it, never something else in its place.
+ * What a format cannot hold is an error that names it, never something else in its place. JSON and CSV do not tell
+ * tags from fields nor an integer from a float: annotated, they say so before the first row, and can be read back
+ * exactly.
  */
 import type { DuckDBDataChunk, DuckDBValue } from "@duckdb/node-api";
 import { ServerError } from "../errors.ts";
 import type { ColumnSchema } from "../store/catalog-record.ts";
 
-/** Formats of an export. */
-export const EXPORT_FORMATS = ["lp", "jsonl", "csv"] as const;
+/** Formats of an export; the last one is no text. */
+export const EXPORT_FORMATS = ["lp", "jsonl", "csv", "parquet"] as const;
 
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
@@ -20,27 +22,42 @@ export interface RowFormatter {
   format(chunk: DuckDBDataChunk): string;
 }
 
+/** What is known of a table without looking at its rows. */
+export interface ExportHead {
+  readonly measurement: string;
+  readonly schema: readonly ColumnSchema[];
+}
+
+/** The annotation of JSON lines, and of Parquet files: measurement and types. */
+export function exportNote({ measurement, schema }: ExportHead): string {
+  return JSON.stringify({ measurement, columns: schema.map(({ name, type }) => ({ name, type })) });
+}
+
 /** A formatter for the rows of one table. */
 export function rowFormatter(
-  format: ExportFormat,
-  measurement: string,
-  schema: readonly ColumnSchema[],
+  format: Exclude<ExportFormat, "parquet">,
+  table: ExportHead,
+  isAnnotated: boolean,
 ): RowFormatter {
+  const { measurement, schema } = table;
   switch (format) {
     case "lp":
       return byRow("text/plain; charset=utf-8", "", lineFormatter(measurement, schema));
-    case "jsonl":
-      return byRow("application/x-ndjson; charset=utf-8", "", (time, values) => {
-        const row: Record<string, unknown> = { time: isoTime(time) };
+    case "jsonl": {
+      const head = isAnnotated ? `{"walnut":${exportNote(table)}}\n` : "";
+      return byRow("application/x-ndjson; charset=utf-8", head, (time, values) => {
+        const row = new Map<string, unknown>([["time", isoTime(time)]]);
         schema.forEach(({ name }, index) => {
           const value = values[index] ?? null;
-          if (value !== null) row[name] = jsonValue(value);
+          if (value !== null) row.set(name, jsonValue(value));
         });
-        return `${JSON.stringify(row)}\n`;
+        return `${JSON.stringify(Object.fromEntries(row))}\n`;
       });
+    }
     case "csv": {
       const names = ["time", ...schema.map(({ name }) => name)].map(csvText);
-      return byRow("text/csv; charset=utf-8", `${names.join(",")}\n`, (time, values) => {
+      const head = `${isAnnotated ? csvAnnotation(table) : ""}${names.join(",")}\n`;
+      return byRow("text/csv; charset=utf-8", head, (time, values) => {
         const cells = schema.map((_, index) => csvCell(values[index] ?? null));
         return `${[isoTime(time), ...cells].join(",")}\n`;
       });
@@ -48,7 +65,24 @@ export function rowFormatter(
   }
 }
 
-type RowText = (timeNs: bigint, values: readonly DuckDBValue[]) => string;
+/** Names of types in annotated CSV, as `influx write` reads it. */
+export const CSV_TYPES: Readonly<Record<ColumnSchema["type"], string>> = {
+  tag: "tag",
+  string: "string",
+  float: "double",
+  integer: "long",
+  unsigned: "unsignedLong",
+  boolean: "boolean",
+};
+
+function csvAnnotation({ measurement, schema }: ExportHead): string {
+  const types = schema.map(({ type }) => CSV_TYPES[type]);
+  const constant = ["#constant measurement", csvText(measurement)];
+  return `${constant.join(",")}\n${["#datatype dateTime:RFC3339Nano", ...types].join(",")}\n`;
+}
+
+/** Writes one row, with a value or null for each column. */
+export type RowText = (timeNs: bigint, values: readonly DuckDBValue[]) => string;
 
 function byRow(contentType: string, head: string, text: RowText): RowFormatter {
   return {
@@ -62,7 +96,8 @@ function byRow(contentType: string, head: string, text: RowText): RowFormatter {
   };
 }
 
-function lineFormatter(measurement: string, schema: readonly ColumnSchema[]): RowText {
+/** Writes rows of a table as line protocol, times in nanoseconds. What it cannot hold throws `SERVER_INVALID_REQUEST`. */
+export function lineFormatter(measurement: string, schema: readonly ColumnSchema[]): RowText {
   const start = lineName(measurement, /[, ]/g);
   const names = schema.map(({ name }) => lineName(name, /[,= ]/g));
   return (time, values) => {

@@ -1,16 +1,21 @@
 /**
- * Export over HTTP: `GET /api/v1/export?db&measurement&start&stop&format=lp|jsonl|csv`, streamed.
+ * Export over HTTP: `GET /api/v1/export?db&measurement&start&stop&format=lp|jsonl|csv|parquet`.
  *
- * Every row whose write was answered before is in it, once. An export that fails after its first byte cuts the
- * connection, so that a part is never taken for the whole.
+ * Every row whose write was answered before is in it, once, whichever worker took it. Text is streamed, Parquet is
+ * written to a file first. An export that fails after its first byte cuts the connection, so that a part is never
+ * taken for the whole.
  */
 import { once } from "node:events";
+import { pipeline } from "node:stream/promises";
 import { ServerError } from "../errors.ts";
+import { ExportFiles } from "../export/export-file.ts";
+import { answerExportParts, holdTable } from "../export/export-parts.ts";
 import type { ServerLogger } from "../server-options.ts";
 import type { ServerStorage } from "../server-storage.ts";
+import { narrowTable, type ExportedTable, type ExportRange } from "../store/table-export.ts";
 import type { WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
-import { EXPORT_FORMATS, rowFormatter, type ExportFormat } from "./export-format.ts";
+import { EXPORT_FORMATS, exportNote, rowFormatter, type ExportFormat } from "./export-format.ts";
 import type { Route } from "./router.ts";
 import { parseTimeNs } from "./time-parameter.ts";
 
@@ -20,98 +25,161 @@ const MAX_EXPORTS = 2;
 export interface ExportRoutesOptions {
   readonly storage: () => ServerStorage;
   readonly group: WorkerGroup;
+  readonly dataDirectory: string;
   readonly logger: Pick<ServerLogger, "error">;
 }
 
-/** The route. */
-export function exportRoutes({ storage, group, logger }: ExportRoutesOptions): readonly Route[] {
-  let running = 0;
+/** What is exported. */
+interface ExportJob {
+  readonly table: ExportedTable;
+  readonly range: ExportRange;
+  readonly format: ExportFormat;
+  /** True where types are told, so that it can be read back exactly. */
+  readonly isAnnotated: boolean;
+  /** Ends the export early. */
+  readonly signal: AbortSignal;
+}
 
-  async function serve(exchange: Exchange): Promise<void> {
-    if (group.workers > 1) {
-      throw new ServerError("SERVER_INVALID_REQUEST", "an export needs a server with one worker");
+/** Exports that this process serves. */
+export class ExportService {
+  readonly #options: ExportRoutesOptions;
+  readonly #files: ExportFiles;
+  readonly #running = new Map<AbortController, Promise<void>>();
+
+  constructor(options: ExportRoutesOptions) {
+    this.#options = options;
+    this.#files = new ExportFiles(options.dataDirectory, options.group);
+  }
+
+  /** Says how this worker answers what exports of other workers ask. Once, at start. */
+  answerQuestions(): void {
+    answerExportParts(this.#options);
+  }
+
+  routes(): readonly Route[] {
+    return [
+      {
+        name: "export",
+        method: "GET",
+        path: "/api/v1/export",
+        access: "read",
+        availability: "ready",
+        handle: async (exchange) => await this.#serve(exchange),
+      },
+    ];
+  }
+
+  /** Removes what a crash has left. In the background; nothing waits for it. */
+  start(): void {
+    this.#files.removeLeftovers().catch((error: unknown) => {
+      this.#options.logger.error(`old exports could not be removed: ${messageOf(error)}`);
+    });
+  }
+
+  /** Cuts the exports under way. */
+  async stop(): Promise<void> {
+    for (const stop of this.#running.keys()) stop.abort(stopping());
+    await Promise.all(this.#running.values());
+  }
+
+  async #serve(exchange: Exchange): Promise<void> {
+    if (this.#running.size >= MAX_EXPORTS) {
+      const message = `${MAX_EXPORTS} exports are running; try again later`;
+      throw new ServerError("SERVER_OVERLOADED", message);
     }
-    if (running >= MAX_EXPORTS) {
-      throw new ServerError(
-        "SERVER_OVERLOADED",
-        `${MAX_EXPORTS} exports are running; try again later`,
-      );
-    }
-    running++;
+    const stop = new AbortController();
+    const work = this.#export(exchange, stop);
+    this.#running.set(
+      stop,
+      work.catch(() => undefined),
+    );
     try {
-      await exportTo(exchange, storage(), logger);
+      await work;
     } finally {
-      running--;
+      this.#running.delete(stop);
     }
   }
 
-  return [
-    {
-      name: "export",
-      method: "GET",
-      path: "/api/v1/export",
-      access: "read",
-      availability: "ready",
-      handle: serve,
-    },
-  ];
+  async #export(exchange: Exchange, stop: AbortController): Promise<void> {
+    const { response } = exchange;
+    const { logger, group } = this.#options;
+    const request = readRequest(exchange);
+    const held = await holdTable(group, request.name);
+    const signal = AbortSignal.any([stop.signal, held.signal]);
+    response.once("close", () => stop.abort(stopping()));
+    try {
+      const table = narrowTable(held.table, request.range);
+      const job = { ...request, table, signal };
+      if (request.format === "parquet") await this.#sendFile(exchange, job);
+      else await this.#sendText(exchange, job, request.format);
+    } catch (error) {
+      if (!response.headersSent) throw signal.aborted ? signal.reason : error;
+      // The client has a part of it: only a cut connection says that it is one.
+      if (!response.destroyed) logger.error(`an export was cut: ${messageOf(error)}`, request.name);
+      response.destroy();
+    } finally {
+      await held.release();
+    }
+  }
+
+  async #sendText(
+    exchange: Exchange,
+    { table, range, isAnnotated, signal }: ExportJob,
+    format: Exclude<ExportFormat, "parquet">,
+  ): Promise<void> {
+    const { response } = exchange;
+    const formatter = rowFormatter(format, table, isAnnotated);
+    response.setHeader("Content-Type", formatter.contentType);
+    let text = formatter.head;
+    for await (const chunk of this.#ownStore.readRows(table, range)) {
+      signal.throwIfAborted();
+      text += formatter.format(chunk);
+      if (!response.write(text)) await once(response, "drain", { signal });
+      text = "";
+    }
+    signal.throwIfAborted();
+    response.end(text);
+  }
+
+  async #sendFile(exchange: Exchange, { table, range, signal }: ExportJob): Promise<void> {
+    const { response } = exchange;
+    const bytes = table.groups.flatMap(({ files }) => files).reduce((sum, f) => sum + f.bytes, 0);
+    const file = await this.#files.make(bytes, async (path) => {
+      await this.#ownStore.copyRows(table, { ...range, path, note: exportNote(table), signal });
+    });
+    try {
+      const { size } = await file.stat();
+      response.writeHead(200, {
+        "Content-Type": "application/vnd.apache.parquet",
+        "Content-Length": size,
+      });
+      await pipeline(file.createReadStream({ autoClose: false }), response, { signal });
+    } finally {
+      await file.close();
+    }
+  }
+
+  get #ownStore(): ServerStorage["store"]["dataLife"] {
+    return this.#options.storage().store.dataLife;
+  }
 }
 
-async function exportTo(
-  exchange: Exchange,
-  storage: ServerStorage,
-  logger: ExportRoutesOptions["logger"],
-): Promise<void> {
-  const table = {
-    database: required(exchange, "db"),
-    measurement: required(exchange, "measurement"),
-  };
-  const format = formatOf(exchange);
+function readRequest(exchange: Exchange): Omit<ExportJob, "table" | "signal"> & {
+  readonly name: { readonly database: string; readonly measurement: string };
+} {
   const [start, stop] = [exchange.parameter("start"), exchange.parameter("stop")];
-  const range = {
-    startNs: start === undefined ? undefined : parseTimeNs("start", start),
-    stopNs: stop === undefined ? undefined : parseTimeNs("stop", stop),
+  return {
+    name: {
+      database: required(exchange, "db"),
+      measurement: required(exchange, "measurement"),
+    },
+    format: formatOf(exchange),
+    isAnnotated: exchange.parameter("annotate") === "true",
+    range: {
+      startNs: start === undefined ? undefined : parseTimeNs("start", start),
+      stopNs: stop === undefined ? undefined : parseTimeNs("stop", stop),
+    },
   };
-  const { response } = exchange;
-  let hasBegun = false;
-  try {
-    for (const { store } of storage.shards) {
-      const rows = await store.dataLife.export(table, range);
-      if (rows === undefined) continue;
-      const formatter = rowFormatter(format, table.measurement, rows.schema);
-      if (!hasBegun) response.setHeader("Content-Type", formatter.contentType);
-      let text = hasBegun ? "" : formatter.head;
-      for await (const chunk of rows.chunks) {
-        text += formatter.format(chunk);
-        hasBegun = true;
-        if (!response.write(text)) await drained(exchange);
-        text = "";
-        if (response.destroyed) return;
-      }
-      if (text !== "") response.write(text);
-      hasBegun = true;
-    }
-  } catch (error) {
-    if (!hasBegun) throw error;
-    // The client has a part of it: only a cut connection says that it is one.
-    const { database, measurement } = table;
-    const reason = error instanceof Error ? error.message : String(error);
-    logger.error(`an export was cut: ${reason}`, { database, measurement });
-    response.destroy();
-    return;
-  }
-  if (!hasBegun) throw notFound(table);
-  response.end();
-}
-
-async function drained({ response }: Exchange): Promise<void> {
-  const stop = new AbortController();
-  const { signal } = stop;
-  try {
-    await Promise.race([once(response, "drain", { signal }), once(response, "close", { signal })]);
-  } finally {
-    stop.abort();
-  }
 }
 
 function required(exchange: Exchange, name: string): string {
@@ -130,14 +198,10 @@ function formatOf(exchange: Exchange): ExportFormat {
   );
 }
 
-function notFound({
-  database,
-  measurement,
-}: {
-  database: string;
-  measurement: string;
-}): ServerError {
-  return new ServerError("SERVER_NOT_FOUND", `there is no table "${database}"."${measurement}"`, {
-    details: { database, measurement },
-  });
+function stopping(): ServerError {
+  return new ServerError("SERVER_NOT_READY", "the export was stopped");
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

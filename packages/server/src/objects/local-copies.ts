@@ -15,6 +15,8 @@ export interface LocalCopiesOptions {
   readonly clock: StoreClock;
   /** Time from the move to the end of the name, in ms: longer than the longest query. */
   readonly graceMs: number;
+  /** True while somebody reads files for longer than a query takes. */
+  readonly isHeld: () => boolean;
   /** True for the path of a file whose bytes are in the bucket, by what the catalog says now. */
   readonly isInBucket: (path: string) => boolean;
   readonly onError: (error: unknown) => void;
@@ -76,8 +78,15 @@ export class LocalCopies {
 
   /** Never rejects. */
   async #removeDue(): Promise<void> {
-    const { files, root, clock, isInBucket, graceMs, onError } = this.#options;
+    const { files, root, clock, isHeld, isInBucket, graceMs, onError } = this.#options;
     const nowMs = clock.nowMs();
+    if (isHeld()) {
+      const due = [...this.#waiting].filter(([, dueMs]) => dueMs <= nowMs);
+      // Put behind the others, so that the order of times stays.
+      for (const [path] of due) this.#waiting.delete(path);
+      this.add(due.map(([path]) => path));
+      return;
+    }
     for (const [path, dueMs] of this.#waiting) {
       if (dueMs > nowMs || this.#isStopped) break;
       this.#waiting.delete(path);

@@ -25,6 +25,8 @@ export interface StoreObjectsOptions {
   readonly root: string;
   /** Time after which nobody reads a file that has moved, in ms. */
   readonly graceMs: number;
+  /** True while somebody reads files for longer than a query takes. */
+  readonly isHeld: () => boolean;
   /** Called when files have moved. */
   readonly onMoved: () => void;
   readonly onReloaded: () => void;
@@ -42,7 +44,7 @@ export class StoreObjects {
   readonly #stop = new AbortController();
 
   constructor(options: StoreObjectsOptions) {
-    const { storage, catalog, files, root, graceMs, onError } = options;
+    const { storage, catalog, files, root, graceMs, isHeld, onError } = options;
     const { store, cache, cacheDirectory, clock, random, keyOf, concurrentUploads } = storage;
     this.#storage = storage;
     this.access = objectFileAccess({ root, cache, cacheDirectory });
@@ -51,6 +53,7 @@ export class StoreObjects {
       root,
       clock,
       graceMs,
+      isHeld,
       isInBucket: inBucket(catalog),
       onError,
     });

@@ -3,6 +3,7 @@
  *
  * Holds the parts together for one table store; each has its own file. None of it stops ingestion or queries.
  */
+import type { DuckDBDataChunk } from "@duckdb/node-api";
 import type { Catalog } from "./catalog.ts";
 import { Compactor, type CompactionStats } from "./compactor.ts";
 import type { DeleteCriteria } from "./delete-criteria.ts";
@@ -14,7 +15,7 @@ import { deleteRows, type DeletionCounts } from "./row-deletion.ts";
 import type { StoreClock } from "./store-environment.ts";
 import type { StoreFileSystem } from "./store-file-system.ts";
 import type { ResolvedTableStoreOptions } from "./store-options.ts";
-import { exportTable, type ExportedRows } from "./table-export.ts";
+import { copyRows, readRows, type ExportedTable, type ExportRange } from "./table-export.ts";
 import { TableFiles } from "./table-files.ts";
 import type { TableName } from "./table-name.ts";
 
@@ -113,14 +114,23 @@ export class DataLife {
     return await expireFiles(this.#tableFiles, table, limit);
   }
 
-  /** See {@link exportTable}. */
-  async export(
-    table: TableName,
-    range: Pick<DeleteCriteria, "startNs" | "stopNs">,
-  ): Promise<ExportedRows | undefined> {
-    const { removedFiles } = this;
-    const parts = { tableFiles: this.#tableFiles, removedFiles, flushTable: this.#flushTable };
-    return await exportTable(parts, table, range);
+  /** Files with every row of a table that was written before; hold {@link removedFiles} first. */
+  async tableForExport(name: TableName): Promise<ExportedTable | undefined> {
+    await this.#flushTable(name);
+    const table = this.#tableFiles.table(name);
+    if (table === undefined) return undefined;
+    const { database, measurement, schema, groups } = table;
+    return { database, measurement, schema, groups };
+  }
+
+  /** See {@link readRows}. */
+  readRows(table: ExportedTable, range: ExportRange): AsyncIterable<DuckDBDataChunk> {
+    return readRows(this.#tableFiles, table, range);
+  }
+
+  /** See {@link copyRows}. */
+  async copyRows(table: ExportedTable, target: Parameters<typeof copyRows>[2]): Promise<void> {
+    await copyRows(this.#tableFiles, table, target);
   }
 
   /** Begins the work in the background. */

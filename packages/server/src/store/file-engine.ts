@@ -26,10 +26,29 @@ export class FileEngine {
     this.#memoryBytes = options.memoryBytes ?? MEMORY_BYTES;
   }
 
-  /** Writes the rows of a SELECT to a Parquet file, in their order, and returns how many. Nothing is synced. */
-  async copy(select: string, path: string): Promise<number> {
-    const [row] = await this.rows(`COPY (${select}) TO ${quoteLiteral(path)} (${COPY_OPTIONS})`);
-    return Number(row?.[0]);
+  /**
+   * Writes the rows of a SELECT to a Parquet file, in their order, and returns how many. Nothing is synced.
+   *
+   * @param note - text that goes into the file's metadata, under the key `walnut`
+   */
+  async copy(
+    select: string,
+    path: string,
+    { note, signal }: { readonly note?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<number> {
+    const metadata = note === undefined ? "" : `, KV_METADATA {walnut: ${quoteLiteral(note)}}`;
+    const sql = `COPY (${select}) TO ${quoteLiteral(path)} (${COPY_OPTIONS}${metadata})`;
+    return await this.#connected(async (connection) => {
+      const stop = (): void => connection.interrupt();
+      signal?.addEventListener("abort", stop);
+      try {
+        signal?.throwIfAborted();
+        const [row] = await (await connection.run(sql)).getRows();
+        return Number(row?.[0]);
+      } finally {
+        signal?.removeEventListener("abort", stop);
+      }
+    });
   }
 
   /** All rows of an answer that is known to be small. */

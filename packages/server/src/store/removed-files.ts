@@ -90,6 +90,10 @@ export class RemovedFiles {
     this.#arm();
   }
 
+  get isHeld(): boolean {
+    return this.#holds > 0;
+  }
+
   /** Keeps the bytes of every removed file until the returned function is called. */
   hold(): () => void {
     this.#holds++;

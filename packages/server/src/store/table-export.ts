@@ -1,64 +1,80 @@
 /**
- * All rows of a table, or those of a time range, a piece at a time: for leaving, not for queries.
+ * All rows of a table, or those of a time range, for leaving, not for queries: a piece at a time, or as one file.
  *
- * The table is flushed first, so every row that was written before is in a file; the files stay until the end, whatever
- * replaces them meanwhile. Files come hour by hour, rows of a file in time order: nothing is sorted as a whole, so
- * memory does not grow with the table.
+ * Works on a list of files, which may be those of several shards: whoever made the list holds their bytes until the
+ * end, whatever replaces them meanwhile. Files come hour by hour, rows of a file in time order: nothing is sorted as a
+ * whole, so memory does not grow with the table.
  */
 import type { DuckDBDataChunk } from "@duckdb/node-api";
-import type { CatalogFile, ColumnSchema } from "./catalog-record.ts";
+import type { CatalogFile, ColumnSchema, FileGroup } from "./catalog-record.ts";
 import { TIME_COLUMN, sqlType } from "./column-type.ts";
 import { conditionOf, fateOf, type DeleteCriteria } from "./delete-criteria.ts";
-import type { RemovedFiles } from "./removed-files.ts";
 import { quoteIdentifier, quoteLiteral } from "./sql-identifier.ts";
 import type { TableFiles } from "./table-files.ts";
 import type { TableName } from "./table-name.ts";
+import { selectTable } from "./table-snapshot.ts";
 
-export interface TableExportOptions {
-  readonly tableFiles: TableFiles;
-  readonly removedFiles: RemovedFiles;
-  /** Puts every row of the table that is in memory into files. */
-  readonly flushTable: (table: TableName) => Promise<void>;
-}
+/** Times that are exported: from the first to before the second. */
+export type ExportRange = Pick<DeleteCriteria, "startNs" | "stopNs">;
 
-/** Rows of a table: the time in nanoseconds, then the columns of the schema in order. */
-export interface ExportedRows {
+/** Files with every row of a table, of one shard or of several. Plain data. */
+export interface ExportedTable extends TableName {
   readonly schema: readonly ColumnSchema[];
-  readonly chunks: AsyncIterable<DuckDBDataChunk>;
+  readonly groups: readonly FileGroup[];
 }
 
-/** Opens an export. `chunks` must be read to its end or be returned from: the files are held until then. */
-export async function exportTable(
-  { tableFiles, removedFiles, flushTable }: TableExportOptions,
-  name: TableName,
-  range: Pick<DeleteCriteria, "startNs" | "stopNs">,
-): Promise<ExportedRows | undefined> {
-  await flushTable(name);
-  const table = tableFiles.table(name);
-  if (table === undefined) return undefined;
-  const { schema, groups } = table;
+/** The part of a table that has rows of a range. */
+export function narrowTable(table: ExportedTable, range: ExportRange): ExportedTable {
+  const criteria = { ...range, tags: [] };
+  const groups = table.groups.flatMap(({ columns, files }) => {
+    const meant = files.filter((file) => fateOf(file, columns, criteria) !== "keep");
+    return meant.length === 0 ? [] : [{ columns, files: meant.toSorted(compareHours) }];
+  });
+  return { ...table, groups };
+}
+
+/** The rows, a piece at a time: the time in nanoseconds, then the columns of the schema in order. */
+export async function* readRows(
+  tableFiles: TableFiles,
+  { schema, groups }: ExportedTable,
+  range: ExportRange,
+): AsyncGenerator<DuckDBDataChunk> {
   const criteria = { ...range, tags: [] };
   const files = groups
     .flatMap(({ columns, files: members }) => members.map((file) => ({ columns, file })))
-    .filter(({ columns, file }) => fateOf(file, columns, criteria) !== "keep")
     .toSorted((a, b) => compareHours(a.file, b.file));
-  const release = removedFiles.hold();
-  async function* read(): AsyncGenerator<DuckDBDataChunk> {
+  for (const { columns, file } of files) {
+    const opened = await tableFiles.open([file]);
     try {
-      for (const { columns, file } of files) {
-        const opened = await tableFiles.open([file]);
-        try {
-          const select = selectFile(opened.pathOf(file), schema, { columns, criteria });
-          yield* tableFiles.engine.chunks(select);
-        } finally {
-          opened.release();
-        }
-      }
+      const select = selectFile(opened.pathOf(file), schema, { columns, criteria });
+      yield* tableFiles.engine.chunks(select);
     } finally {
-      release();
+      opened.release();
     }
   }
-  return { schema, chunks: read() };
+}
+
+/** Writes the rows to a Parquet file. All files are opened together. Nothing is synced. */
+export async function copyRows(
+  tableFiles: TableFiles,
+  table: ExportedTable,
+  target: ExportRange & {
+    readonly path: string;
+    /** See {@link FileEngine.copy}. */
+    readonly note: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const opened = await tableFiles.open(table.groups.flatMap(({ files }) => files));
+  try {
+    const pathOf = (file: CatalogFile): string => opened.pathOf(file);
+    const select = selectTable({ ...table, rowSets: [] }, { pathOf, tokens: [] });
+    const condition = conditionOf({ ...target, tags: [] }, []);
+    const sql = `SELECT * FROM (${select}) WHERE ${condition}`;
+    await tableFiles.engine.copy(sql, target.path, target);
+  } finally {
+    opened.release();
+  }
 }
 
 function selectFile(
@@ -76,6 +92,7 @@ function selectFile(
 }
 
 function compareHours(a: CatalogFile, b: CatalogFile): number {
-  if (a.hour === b.hour) return 0;
-  return BigInt(a.minTime) < BigInt(b.minTime) ? -1 : 1;
+  const [aNs, bNs] = [BigInt(a.minTime), BigInt(b.minTime)];
+  if (aNs === bNs) return 0;
+  return aNs < bNs ? -1 : 1;
 }

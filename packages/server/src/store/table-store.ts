@@ -108,6 +108,7 @@ export class TableStore {
         files,
         root,
         graceMs: fileGraceMs(options),
+        isHeld: () => this.dataLife.removedFiles.isHeld,
         onMoved: () => this.#onCommitted(),
         onReloaded,
         onError: options.onBackgroundError,

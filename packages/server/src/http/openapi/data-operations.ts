@@ -157,15 +157,21 @@ export const DATA_OPERATIONS: Operations = {
       query("start", "first time: RFC 3339, or nanoseconds since 1970"),
       query("stop", "first time that is left out"),
       { name: "format", in: "query", description: "default lp", schema: z.enum(EXPORT_FORMATS) },
+      flag("annotate", "jsonl and csv begin with measurement and types, for reading them back"),
     ],
     answers: [
       {
         status: 200,
         description: "every row, once; a connection that is cut says that it is a part only",
-        contents: [{ type: "text/plain" }, { type: "application/x-ndjson" }, { type: "text/csv" }],
+        contents: [
+          { type: "text/plain" },
+          { type: "application/x-ndjson" },
+          { type: "text/csv" },
+          { type: "application/vnd.apache.parquet" },
+        ],
       },
     ],
-    errors: ["SERVER_NOT_FOUND"],
+    errors: ["SERVER_NOT_FOUND", "SERVER_OVERLOADED"],
   },
 };
 
