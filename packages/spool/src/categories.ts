@@ -16,3 +16,10 @@ export const DEFAULT_CATEGORIES: readonly string[] = [
   "security",
   "tracing",
 ];
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
+
+/** True for names that a category can have: they are names of directories. */
+export function isCategoryName(name: string): boolean {
+  return NAME.test(name);
+}

@@ -6,6 +6,8 @@
 export interface DroppedRange {
   readonly firstLsn: number;
   readonly lastLsn: number;
+  /** Bytes of the segment that went, with what every cursor had passed of it. */
+  readonly bytes: number;
   readonly timeMs: number;
   /** Cursors that had not passed the range. */
   readonly cursors: readonly string[];
@@ -14,6 +16,8 @@ export interface DroppedRange {
 export interface DropReport {
   /** Policy "drop-oldest": records removed, in LSNs; the newest ranges by name. */
   readonly oldestRecords: number;
+  /** Bytes of the segments that held them. */
+  readonly oldestBytes: number;
   readonly oldestRanges: readonly DroppedRange[];
   /** Policy "drop-newest": records that were not taken; they never had LSNs. */
   readonly newestRecords: number;
@@ -25,6 +29,7 @@ const MAX_RANGES = 100;
 /** Counts drops; keeps the newest ranges. */
 export class DropCounter {
   #oldestRecords = 0;
+  #oldestBytes = 0;
   #newestRecords = 0;
   #newestBytes = 0;
   #ranges: readonly DroppedRange[] = [];
@@ -32,6 +37,7 @@ export class DropCounter {
   get report(): DropReport {
     return {
       oldestRecords: this.#oldestRecords,
+      oldestBytes: this.#oldestBytes,
       oldestRanges: this.#ranges,
       newestRecords: this.#newestRecords,
       newestBytes: this.#newestBytes,
@@ -40,6 +46,7 @@ export class DropCounter {
 
   countOldest(range: DroppedRange): void {
     this.#oldestRecords += range.lastLsn - range.firstLsn + 1;
+    this.#oldestBytes += range.bytes;
     this.#ranges = [...this.#ranges, range].slice(-MAX_RANGES);
   }
 

@@ -63,7 +63,8 @@ export class Retention {
       const hadLsn = readers.length === 0 ? 0 : Math.min(...readers.map((one) => one.ackedLsn));
       const lostFirstLsn = Math.max(firstLsn, hadLsn + 1);
       if (lostFirstLsn <= lastLsn) {
-        drops.countOldest({ firstLsn: lostFirstLsn, lastLsn, timeMs, cursors });
+        const bytes = oldest.endOffset;
+        drops.countOldest({ firstLsn: lostFirstLsn, lastLsn, bytes, timeMs, cursors });
       }
       await this.#tell();
     });

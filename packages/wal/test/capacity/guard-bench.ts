@@ -85,6 +85,7 @@ export class GuardBench {
           counter.countOldest({
             firstLsn: this.drops,
             lastLsn: this.drops,
+            bytes,
             timeMs: 0,
             cursors: [],
           });
