@@ -6,6 +6,7 @@ suite("DropCounter", () => {
   test("has nothing to report at first", () => {
     assert.deepEqual(new DropCounter().report, {
       oldestRecords: 0,
+      oldestBytes: 0,
       oldestRanges: [],
       newestRecords: 0,
       newestBytes: 0,
