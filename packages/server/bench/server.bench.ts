@@ -3,7 +3,7 @@
  * at async and at fdatasync.
  *
  *     npm run bench -- server [--quick] [--rounds N] [--seconds N] [--connections N] [--directory DIR]
- *                             [--only line] [--levels off,fdatasync] [--flags="--flush-rows 1"] [--profile]
+ *                             [--only line] [--levels off,fdatasync] [--workers 1,2] [--flags="--flush-rows 1"] [--profile]
  *
  * The server is the built command in its own process, this process is the load. Every level does the same
  * work: the same requests, and the clock of "to Parquet" stops when the last row is in a file and in the
@@ -12,14 +12,16 @@
  * interleaved, because the machine is noisy; each line is the median of its rounds, and CPU seconds are the
  * steadiest column.
  *
+ * More workers than one are measured at the last of the levels. The floor, in the same run: plain writes of the same
+ * bodies into one file, as many to a sync as there are connections.
+ *
  * "--profile" prints where the main thread's time went in one more round of each line, which is slower.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { BENCH_TOKEN, BenchServer, median } from "./bench-server.ts";
 import { hottestFunctions } from "./cpu-profile.ts";
 import { generateLoad, type LoadResult } from "./load-generator.ts";
 import {
@@ -37,28 +39,45 @@ const { values: settings } = parseArgs({
     connections: { type: "string", default: "8" },
     directory: { type: "string", default: tmpdir() },
     levels: { type: "string", default: "off,async,fdatasync" },
+    workers: { type: "string", default: "1,2" },
     only: { type: "string", default: "" },
     flags: { type: "string", default: "" },
     profile: { type: "boolean", default: false },
   },
 });
 
-const TOKEN = "bench-token";
-const CLI = fileURLToPath(new URL("../../cli/dist/launch.cjs", import.meta.url));
 const LEVELS = settings.levels.split(",");
 const ROUNDS = settings.quick ? 1 : Number(settings.rounds);
 const SECONDS = settings.quick ? 1 : Number(settings.seconds);
 /** The server's `flushRows`: multiples of it leave no row waiting for the age of its memtable. */
 const FLUSH_ROWS = 50_000;
 const WARM_UP_ROWS = 10 * FLUSH_ROWS;
-const POLL_INTERVAL_MS = 25;
-const FLUSH_LIMIT_MS = 120_000;
+const FLOOR_SECONDS = 0.5;
 const PROFILE_LINES = 15;
 /** Rows a second are the aims: a round of the right size takes about as long as was asked for. */
 const CASES = [
-  { workload: lineProtocolWorkload(5_000, TOKEN), aimRowsPerSecond: 400_000 },
-  { workload: messagePackWorkload(10_000, TOKEN), aimRowsPerSecond: 2_000_000 },
+  { workload: lineProtocolWorkload(5_000, BENCH_TOKEN), aimRowsPerSecond: 400_000 },
+  { workload: messagePackWorkload(10_000, BENCH_TOKEN), aimRowsPerSecond: 2_000_000 },
 ].filter(({ workload }) => workload.name.toLowerCase().includes(settings.only.toLowerCase()));
+
+/** One line of the table: how the server is run. */
+interface Variant {
+  readonly name: string;
+  readonly level: string;
+  readonly workers: number;
+}
+
+const VARIANTS: readonly Variant[] = [
+  ...LEVELS.map((level) => ({ name: level, level, workers: 1 })),
+  ...settings.workers
+    .split(",")
+    .map(Number)
+    .filter((workers) => workers > 1)
+    .map((workers) => {
+      const level = LEVELS.at(-1) ?? "fdatasync";
+      return { name: `${level} x${workers}`, level, workers };
+    }),
+];
 
 interface Figures {
   readonly acknowledgedPerSecond: number;
@@ -74,13 +93,17 @@ interface Figures {
 }
 
 const results = new Map<string, Figures[]>();
+const floors = new Map<string, number[]>();
 for (let round = 0; round < ROUNDS; round++) {
   for (const { workload, aimRowsPerSecond } of CASES) {
-    // Each round begins with another level, so that none always follows the same one.
-    for (let index = 0; index < LEVELS.length; index++) {
-      const level = LEVELS[(index + round) % LEVELS.length] ?? "off";
-      const key = `${workload.name}/${level}`;
-      const figures = await measure(workload, level, aimRowsPerSecond * SECONDS);
+    const bytesPerSecond = await measureFloor(workload);
+    floors.set(workload.name, [...(floors.get(workload.name) ?? []), bytesPerSecond]);
+    // Each round begins with another variant, so that none always follows the same one.
+    for (let index = 0; index < VARIANTS.length; index++) {
+      const variant = VARIANTS[(index + round) % VARIANTS.length];
+      if (variant === undefined) continue;
+      const key = `${workload.name}/${variant.name}`;
+      const figures = await measure(workload, variant, aimRowsPerSecond * SECONDS);
       results.set(key, [...(results.get(key) ?? []), figures]);
     }
   }
@@ -88,18 +111,29 @@ for (let round = 0; round < ROUNDS; round++) {
 for (const { workload } of CASES) printWorkload(workload);
 if (settings.profile) {
   for (const { workload, aimRowsPerSecond } of CASES) {
-    for (const level of LEVELS) await printProfile(workload, level, aimRowsPerSecond * SECONDS);
+    for (const variant of VARIANTS.filter(({ workers }) => workers === 1)) {
+      await printProfile(workload, variant, aimRowsPerSecond * SECONDS);
+    }
   }
 }
 
 async function measure(
   workload: Workload,
-  level: string,
+  { level, workers }: Variant,
   aimRows: number,
   profileDirectory?: string,
 ): Promise<Figures> {
   const directory = await mkdtemp(join(settings.directory, "walnut-bench-"));
-  const server = await startServer(directory, level, profileDirectory);
+  const server = await BenchServer.start({
+    directory: join(directory, "data"),
+    flags: [
+      `--durability=${level}`,
+      `--workers=${workers}`,
+      ...(settings.flags === "" ? [] : settings.flags.split(" ")),
+    ],
+    nodeFlags:
+      profileDirectory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDirectory}`],
+  });
   const { port } = server;
   const rows = Math.ceil(aimRows / FLUSH_ROWS) * FLUSH_ROWS;
   const load = (count: number): Promise<LoadResult> => {
@@ -109,16 +143,18 @@ async function measure(
   try {
     // The compiler's work at the start is no cost of a row.
     await load(WARM_UP_ROWS);
-    await untilFlushed(port, WARM_UP_ROWS);
-    const serverCpuBefore = await metric(port, "walnut_cpu_seconds_total");
+    await flushRest(server, workers);
+    await server.untilFlushed(WARM_UP_ROWS);
+    const serverCpuBefore = await server.metric("walnut_cpu_seconds_total");
     const loadCpuBefore = process.cpuUsage();
     const startedMs = performance.now();
     const result = await load(rows);
     const loadCpu = process.cpuUsage(loadCpuBefore);
-    await untilFlushed(port, WARM_UP_ROWS + rows);
+    await flushRest(server, workers);
+    await server.untilFlushed(WARM_UP_ROWS + rows);
     const flushedSeconds = (performance.now() - startedMs) / 1_000;
-    const serverCpu = (await metric(port, "walnut_cpu_seconds_total")) - serverCpuBefore;
-    await verifyCount(port, workload, WARM_UP_ROWS + rows);
+    const serverCpu = (await server.metric("walnut_cpu_seconds_total")) - serverCpuBefore;
+    await verifyCount(server, workload, WARM_UP_ROWS + rows);
     const sorted = result.latenciesMs.toSorted((a, b) => a - b);
     const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
     return {
@@ -133,25 +169,41 @@ async function measure(
     };
   } finally {
     // A profile is written by a process that ends by itself.
-    server.child.kill(profileDirectory === undefined ? "SIGKILL" : "SIGTERM");
-    await new Promise((resolve) => server.child.once("close", resolve));
+    await server.stop(profileDirectory === undefined ? "SIGKILL" : "SIGTERM");
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function untilFlushed(port: number, rows: number): Promise<void> {
-  const limitMs = performance.now() + FLUSH_LIMIT_MS;
-  while ((await metric(port, "walnut_flushed_rows_total")) < rows) {
-    if (performance.now() > limitMs) throw new Error(`${rows} rows are not in Parquet`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
+/** Several workers share the rows out as connections come: what is left of them would wait for its age. */
+async function flushRest(server: BenchServer, workers: number): Promise<void> {
+  if (workers > 1) await server.ask("POST", "/api/wal/flush");
+}
+
+/** Bytes a second of the same bodies, written to one file and synced after each round of connections. */
+async function measureFloor(workload: Workload): Promise<number> {
+  const directory = await mkdtemp(join(settings.directory, "walnut-floor-"));
+  const file = await open(join(directory, "floor"), "w");
+  try {
+    const [body = new Uint8Array()] = workload.requests;
+    const bodies = Array.from({ length: Number(settings.connections) }, () => body);
+    const startedMs = performance.now();
+    let bytes = 0;
+    while (performance.now() - startedMs < FLOOR_SECONDS * 1_000) {
+      bytes += (await file.writev(bodies)).bytesWritten;
+      await file.datasync();
+    }
+    return (bytes / (performance.now() - startedMs)) * 1_000;
+  } finally {
+    await file.close();
+    await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function printProfile(workload: Workload, level: string, aimRows: number): Promise<void> {
+async function printProfile(workload: Workload, variant: Variant, aimRows: number): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "walnut-profile-"));
   try {
-    await measure(workload, level, aimRows, directory);
-    console.log(`\n${workload.name}, ${level}: where the main thread's time went`);
+    await measure(workload, variant, aimRows, directory);
+    console.log(`\n${workload.name}, ${variant.name}: where the main thread's time went`);
     for (const { place, share } of await hottestFunctions(directory, PROFILE_LINES)) {
       console.log(`${(share * 100).toFixed(1).padStart(6)} %  ${place}`);
     }
@@ -160,48 +212,15 @@ async function printProfile(workload: Workload, level: string, aimRows: number):
   }
 }
 
-async function startServer(
-  directory: string,
-  level: string,
-  profileDirectory: string | undefined,
-): Promise<{ readonly child: ChildProcess; readonly port: number }> {
-  const nodeFlags =
-    profileDirectory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDirectory}`];
-  const flags = settings.flags === "" ? [] : settings.flags.split(" ");
-  const words = ["serve", "--port", "0", "--data-dir", join(directory, "data"), ...flags];
-  const child = spawn(process.execPath, [...nodeFlags, CLI, ...words, "--durability", level], {
-    env: { ...process.env, WALNUT_TOKEN: TOKEN },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const port = await new Promise<number>((resolve, reject) => {
-    let output = "";
-    child.stdout.on("data", (chunk: Buffer) => {
-      output += chunk.toString();
-      const match = /^ {2}url .*:(\d+)$/m.exec(output);
-      if (match !== null) resolve(Number(match[1]));
-    });
-    child.once("close", () => reject(new Error("the server did not start")));
-  });
-  return { child, port };
-}
-
 /** Everything acknowledged must be there, and nothing else. */
-async function verifyCount(port: number, workload: Workload, expected: number): Promise<void> {
+async function verifyCount(
+  server: BenchServer,
+  workload: Workload,
+  expected: number,
+): Promise<void> {
   const sql = `SELECT count(*) FROM ${BENCH_DATABASE}.${workload.measurement}`;
-  const response = await fetch(`http://127.0.0.1:${port}/api/v1/query`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${TOKEN}` },
-    body: JSON.stringify({ sql }),
-  });
-  const answer = (await response.json()) as { data?: [[number]]; error?: string };
-  if (answer.data?.[0][0] !== expected) {
-    throw new Error(`expected ${expected} rows, found ${JSON.stringify(answer)}`);
-  }
-}
-
-async function metric(port: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+  const [[found] = []] = await server.query(sql);
+  if (found !== expected) throw new Error(`expected ${expected} rows, found ${String(found)}`);
 }
 
 function printWorkload(workload: Workload): void {
@@ -211,12 +230,18 @@ function printWorkload(workload: Workload): void {
       `${settings.connections} connections, median of ${ROUNDS} rounds`,
   );
   console.log(
-    "level      acknowledged rows/s (spread)   to Parquet rows/s   MB/s  p50 ms  p99 ms  refused" +
+    "level        acknowledged rows/s (spread)   to Parquet rows/s   MB/s  p50 ms  p99 ms  refused" +
       "  CPU s/M rows (load)  vs first: rate, CPU",
   );
-  const firstFigures = results.get(`${workload.name}/${LEVELS[0]}`) ?? [];
-  for (const level of LEVELS) {
-    const figures = results.get(`${workload.name}/${level}`) ?? [];
+  const bytesPerRequest = workload.requests[0]?.byteLength ?? 0;
+  const floor = median(floors.get(workload.name) ?? []);
+  const floorRows = (floor / bytesPerRequest) * workload.rowsPerRequest;
+  console.log(
+    `floor      ${thousands(floorRows)} as plain writes and syncs, ${(floor / 1e6).toFixed(0)} MB/s`,
+  );
+  const firstFigures = results.get(`${workload.name}/${VARIANTS[0]?.name}`) ?? [];
+  for (const { name } of VARIANTS) {
+    const figures = results.get(`${workload.name}/${name}`) ?? [];
     const of = (key: keyof Figures): number => median(figures.map((one) => one[key]));
     const toFirst = (key: keyof Figures): string => {
       const percent = (of(key) / median(firstFigures.map((one) => one[key]))) * 100;
@@ -226,7 +251,7 @@ function printWorkload(workload: Workload): void {
     const spread = `${thousands(Math.min(...rates))} to ${thousands(Math.max(...rates))}`;
     console.log(
       [
-        level.padEnd(10),
+        name.padEnd(12),
         `${thousands(of("acknowledgedPerSecond"))} (${spread})`.padEnd(30),
         thousands(of("flushedPerSecond")).padStart(17),
         of("megabytesPerSecond").toFixed(0).padStart(6),
@@ -238,13 +263,6 @@ function printWorkload(workload: Workload): void {
       ].join(" "),
     );
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
 }
 
 function thousands(value: number): string {
