@@ -3,7 +3,8 @@
  *
  *     npm run bench -- recovery [--quick] [--rounds N] [--megabytes 100] [--workers 1,2] [--directory DIR]
  *
- * Floors of the same run: a start on an empty directory (Node, modules, DuckDB), and plain reads of the same log files.
+ * Floors of the same run: a start on an empty directory (Node, modules, DuckDB) and its recovery of nothing, and plain
+ * reads of the same log files.
  * "recovery" is the longest of the shards' own times, as `/api/wal/recovery` has it; "to ready" is from the start of the
  * process to the banner. The aim is 500 ms of recovery for 100 MB. The rows are counted by SQL afterwards.
  */
@@ -48,6 +49,7 @@ interface Figures {
   readonly rows: number;
   readonly recoveryMs: number;
   readonly readyMs: number;
+  readonly emptyRecoveryMs: number;
   readonly emptyStartMs: number;
   readonly plainReadMs: number;
 }
@@ -58,7 +60,7 @@ for (const workload of [
 ]) {
   console.log(`\n${workload.name}: ${MEGABYTES} MB of log, median of ${ROUNDS} rounds`);
   console.log(
-    "workers   log MB    rows   recovery ms  ms/100 MB   to ready ms | floors: empty start ms  plain reads ms",
+    "workers   log MB    rows   recovery ms  ms/100 MB   to ready ms | floors: empty recovery ms  empty start ms  plain reads ms",
   );
   for (const workers of settings.workers.split(",").map(Number)) {
     const rounds: Figures[] = [];
@@ -74,6 +76,7 @@ async function measure(workload: Workload, workers: number): Promise<Figures> {
     const emptyStart = await timed(() =>
       BenchServer.start({ directory: join(directory, "empty"), flags }),
     );
+    const emptyRecoveryMs = await recoveryMs(emptyStart.result, workers);
     await emptyStart.result.stop("SIGKILL");
     const data = join(directory, "data");
     const filled = await BenchServer.start({ directory: data, flags });
@@ -88,17 +91,14 @@ async function measure(workload: Workload, workers: number): Promise<Figures> {
     const start = await timed(() => BenchServer.start({ directory: data, flags }));
     const server = start.result;
     try {
-      const { history } = (await server.ask("GET", "/api/wal/recovery")) as {
-        history: { duration_ms: number }[];
-      };
-      const newest = history.slice(0, workers);
       const table = `${BENCH_DATABASE}.${workload.measurement}`;
       const [[found] = []] = await server.query(`SELECT count(*) FROM ${table}`);
       if (found !== rows) throw new Error(`expected ${rows} rows, found ${String(found)}`);
       return {
         megabytes: bytes / MEGABYTE,
         rows,
-        recoveryMs: Math.max(...newest.map((entry) => entry.duration_ms)),
+        recoveryMs: await recoveryMs(server, workers),
+        emptyRecoveryMs,
         readyMs: start.ms,
         emptyStartMs: emptyStart.ms,
         plainReadMs,
@@ -109,6 +109,14 @@ async function measure(workload: Workload, workers: number): Promise<Figures> {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** The longest of the shards' times in the last start. */
+async function recoveryMs(server: BenchServer, workers: number): Promise<number> {
+  const { history } = (await server.ask("GET", "/api/wal/recovery")) as {
+    history: { duration_ms: number }[];
+  };
+  return Math.max(...history.slice(0, workers).map((entry) => entry.duration_ms));
 }
 
 async function timed<Result>(
@@ -151,7 +159,8 @@ function print(workers: number, rounds: readonly Figures[]): void {
       of("recoveryMs").toFixed(0).padStart(13),
       perHundred.toFixed(0).padStart(10),
       of("readyMs").toFixed(0).padStart(13),
-      of("emptyStartMs").toFixed(0).padStart(24),
+      of("emptyRecoveryMs").toFixed(0).padStart(27),
+      of("emptyStartMs").toFixed(0).padStart(15),
       of("plainReadMs").toFixed(0).padStart(15),
     ].join(" "),
   );
