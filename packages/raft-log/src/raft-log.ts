@@ -49,7 +49,8 @@ export interface RaftLog extends AsyncDisposable {
    * Entries follow each other. When the first is not behind the last one of the log, what was there from its index on is replaced:
    * that is how a new leader overwrites what never was committed. Entries at or below the compacted index are passed over.
    *
-   * When it resolves, term and vote are on the device, and so are the entries (see {@link SaveOptions.mustSync}).
+   * When it resolves, term and vote are on the device, and so are the entries (see {@link SaveOptions.mustSync}). When it fails,
+   * saves sent behind it that stand on it fail as well.
    *
    * @param hardState - `undefined` when it has not changed
    * @throws {RaftLogError} `RAFT_OUT_OF_ORDER`: a gap, a term that goes back, a second vote in one term; nothing was written.

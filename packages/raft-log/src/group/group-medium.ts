@@ -37,6 +37,8 @@ export interface GroupMedium {
    * @throws {WalError} `WAL_NO_SPACE`, `WAL_IO`, `WAL_POISONED`, …
    */
   append(records: SavedRecords, safety: SaveSafety): Promise<SavedAt>;
+  /** Resolves when everything that was appended is on the device. @throws as {@link append} */
+  sync(): Promise<void>;
   /** @throws {RaftLogError} `RAFT_CORRUPT` when something else is where an entry should be */
   readEntries(runs: readonly EntryRun[]): Promise<Entry[]>;
   /** Gives back the room of what the group no longer needs. */

@@ -43,15 +43,12 @@ export class RaftGroupLog implements RaftLog {
   readonly #state: GroupState;
   readonly #order = new SaveOrder();
   readonly #accepted: AcceptedSaves;
-  /** Whether the medium holds, or is about to hold, a group state of this group. */
-  #isBorn: boolean;
   #isClosed = false;
 
   constructor(parts: RaftGroupLogParts) {
     this.#parts = parts;
     this.#state = parts.group.state;
     this.#accepted = new AcceptedSaves(this.#state);
-    this.#isBorn = parts.group.stateLsn > 0;
   }
 
   get firstIndex(): number {
@@ -67,28 +64,14 @@ export class RaftGroupLog implements RaftLog {
     return { hardState, confState: snapshot?.confState ?? NO_CONF_STATE };
   }
 
-  async save(
+  save(
     hardState: HardState | undefined,
     entries: readonly Entry[],
     options: SaveOptions = {},
   ): Promise<void> {
-    while (this.#order.exclusive !== undefined) await this.#order.exclusive;
-    this.#assertOpen();
-    assertSave(this.#state.groupId, hardState, entries, this.#accepted);
-    const kept = entries.filter((entry) => entry.index >= this.#state.firstIndex);
-    if (hardState === undefined && kept.length === 0) {
-      await this.#order.lastSave;
-      return;
-    }
-    const safety = this.#safetyOf(hardState, kept, options);
-    const previous = this.#order.lastSave;
-    const birth = this.#birth();
-    const records = { groupState: birth, hardState, entries: kept };
-    const appended = this.#parts.medium.append(records, safety);
-    this.#accepted.begin(hardState, kept);
-    const applied = this.#apply(previous, appended, records);
-    this.#order.follow(applied);
-    await applied;
+    const save = (): Promise<void> => this.#save(hardState, entries, options);
+    // The first save of all brings the group into being: what stands on it has to know that it has.
+    return this.#order.begin(() => (this.#isBorn ? save() : this.#order.alone(save)));
   }
 
   async entries(
@@ -243,6 +226,36 @@ export class RaftGroupLog implements RaftLog {
 
   // --- Saving ---------------------------------------------------------------------------------------------
 
+  async #save(
+    hardState: HardState | undefined,
+    entries: readonly Entry[],
+    options: SaveOptions,
+  ): Promise<void> {
+    this.#assertOpen();
+    assertSave(this.#state.groupId, hardState, entries, this.#accepted);
+    const kept = entries.filter((entry) => entry.index >= this.#state.firstIndex);
+    if (hardState === undefined && kept.length === 0) {
+      await this.#order.lastSave;
+      return;
+    }
+    const safety = this.#safetyOf(hardState, kept, options);
+    const previous = this.#order.lastSave;
+    const groupState = this.#isBorn
+      ? undefined
+      : this.#groupState(this.#state.start, undefined, true);
+    const records = { groupState, hardState, entries: kept };
+    const appended = this.#parts.medium.append(records, safety);
+    this.#accepted.begin(hardState, kept);
+    const applied = this.#apply(previous, appended, records);
+    this.#order.follow(applied);
+    await applied;
+  }
+
+  /** Whether the medium holds a group state of this group, without which its records would mean nothing. */
+  get #isBorn(): boolean {
+    return this.#parts.group.stateLsn > 0;
+  }
+
   #safetyOf(
     hardState: HardState | undefined,
     entries: readonly Entry[],
@@ -254,21 +267,16 @@ export class RaftGroupLog implements RaftLog {
     return votes || (mustSync ?? entries.length > 0) ? "synced" : "written";
   }
 
-  /** The group state that the records of a new group begin with: the stream may have lost its own beginning. */
-  #birth(): GroupStateRecord | undefined {
-    if (this.#isBorn) return undefined;
-    this.#isBorn = true;
-    return this.#groupState(this.#state.start, undefined, true);
-  }
-
   async #apply(
-    previous: Promise<unknown>,
+    previous: Promise<boolean>,
     appended: Promise<SavedAt>,
     { groupState, hardState, entries }: SavedRecords,
   ): Promise<void> {
     try {
-      const [, outcome] = await Promise.all([previous, settle(appended)]);
+      const [isPreviousKept, outcome] = await Promise.all([previous, settle(appended)]);
       if ("error" in outcome) throw outcome.error;
+      // What this save took for safe, a vote perhaps, was not kept; and a medium that is broken must not go on.
+      if (!isPreviousKept) await this.#parts.medium.sync();
       const { stateLsn, entriesLsn } = outcome.value;
       if (groupState !== undefined) applyGroupState(this.#parts.group, stateLsn, groupState);
       const [first] = entries;
@@ -279,7 +287,6 @@ export class RaftGroupLog implements RaftLog {
       this.#put(entries, entriesLsn);
     } finally {
       this.#accepted.end();
-      if (this.#accepted.isIdle) this.#isBorn = this.#parts.group.stateLsn > 0;
     }
   }
 
@@ -295,10 +302,8 @@ export class RaftGroupLog implements RaftLog {
 
   /** Resolves when nothing is under way that takes the place of what is kept. */
   async #replaced(): Promise<void> {
-    for (;;) {
-      if (this.#order.exclusive !== undefined) await this.#order.exclusive;
-      else if (this.#accepted.isReplacing) await this.#order.lastSave;
-      else return;
+    while (this.#order.hasTask || this.#accepted.isReplacing) {
+      await this.#order.begin(() => this.#order.lastSave);
     }
   }
 
@@ -323,7 +328,6 @@ export class RaftGroupLog implements RaftLog {
     if (clearsEntries) this.#parts.cache.clear();
     else this.#parts.cache.compact(start.index + 1);
     this.#accepted.takeUp();
-    this.#isBorn = true;
   }
 
   #groupState(

@@ -77,6 +77,10 @@ export class LevelMedium implements GroupMedium {
     return { stateLsn: 1, entriesLsn: entries[0]?.index ?? 1 };
   }
 
+  async sync(): Promise<void> {
+    await this.#writer.write([], "synced");
+  }
+
   async readEntries(runs: readonly EntryRun[]): Promise<Entry[]> {
     const { groupId } = this.#written;
     const entries: Entry[] = [];

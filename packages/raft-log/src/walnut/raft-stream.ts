@@ -35,6 +35,7 @@ export class RaftStream {
       backend: "walnut",
       replacesInPlace: false,
       append: (records, safety) => this.#save(groupId, records, safety),
+      sync: () => this.wal.sync(),
       readEntries: (runs) => this.readEntries(groupId, runs),
       release,
     };
