@@ -6,12 +6,23 @@
  */
 
 const BLOCK_ENTRIES = 4096;
+/** The last block begins with so many and grows: a node may have thousands of groups with a few entries each. */
+const FIRST_ENTRIES = 16;
 
 /** A stretch of entries whose LSNs follow each other. */
 export interface EntryRun {
   readonly firstIndex: number;
   readonly firstLsn: number;
   readonly count: number;
+}
+
+/** Room for an entry at `offset`: the block itself, or a larger one in its place. */
+function grown(block: Uint32Array | undefined, offset: number): Uint32Array {
+  if (block !== undefined && offset < block.length) return block;
+  const length = Math.max(FIRST_ENTRIES, 2 ** Math.ceil(Math.log2(offset + 1)));
+  const next = new Uint32Array(Math.min(BLOCK_ENTRIES, length));
+  if (block !== undefined) next.set(block);
+  return next;
 }
 
 /** Positions of the entries from `firstIndex` to `lastIndex`. */
@@ -40,7 +51,8 @@ export class EntryIndex {
 
   /** Memory of the index, roughly. */
   get memoryBytes(): number {
-    return this.#blocks.length * BLOCK_ENTRIES * 4 + this.#runIndexes.length * 16;
+    const entries = this.#blocks.reduce((sum, block) => sum + block.length, 0);
+    return entries * 4 + this.#runIndexes.length * 16;
   }
 
   /** Adds the entry behind the last one. */
@@ -48,12 +60,10 @@ export class EntryIndex {
     const index = ++this.#lastIndex;
     const slot = index - this.#blockBase;
     const blockNumber = Math.floor(slot / BLOCK_ENTRIES);
-    let block = this.#blocks[blockNumber];
-    if (block === undefined) {
-      block = new Uint32Array(BLOCK_ENTRIES);
-      this.#blocks[blockNumber] = block;
-    }
-    block[slot % BLOCK_ENTRIES] = dataBytes;
+    const offset = slot % BLOCK_ENTRIES;
+    const block = grown(this.#blocks[blockNumber], offset);
+    this.#blocks[blockNumber] = block;
+    block[offset] = dataBytes;
     this.#dataBytes += dataBytes;
     const last = this.#runIndexes.length - 1;
     const expectedLsn = (this.#runLsns[last] ?? 0) + index - (this.#runIndexes[last] ?? 0);

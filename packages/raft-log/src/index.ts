@@ -10,7 +10,7 @@ export { RAFT_BACKENDS } from "./raft-log-options.ts";
 export type { RaftBackend, RaftLogOptions } from "./raft-log-options.ts";
 export type { LevelIterator, LevelOperation, LevelRange, LevelStore } from "./level/level-store.ts";
 export type { RaftLog, RaftLogStatus, SaveOptions } from "./raft-log.ts";
-export type { RaftGroups } from "./raft-groups.ts";
+export type { GroupHolding, RaftGroups, RaftGroupsStatus } from "./raft-groups.ts";
 export { ENTRY_TYPE, NO_CONF_STATE, NO_HARD_STATE } from "./raft-types.ts";
 export type {
   ConfState,

@@ -23,7 +23,7 @@ export interface RaftLogOptions {
    * classic-level in `wal/level`, to be installed beside this package.
    */
   readonly level?: LevelStore | undefined;
-  /** Data of recent entries kept in memory, per group, in bytes. Default 4 MiB. Range 0 to 16 GiB. */
+  /** Data of recent entries kept in memory, of all groups together, in bytes. Default 4 MiB. Range 0 to 16 GiB. */
   readonly cacheBytes?: number | undefined;
   /** Size of a file of the log, in bytes. Default 64 MiB. Range 64 KiB to 1 GiB. */
   readonly segmentSizeBytes?: number | undefined;

@@ -28,7 +28,7 @@ export interface RaftLogStatus {
   readonly entryBytes: number;
   /** Memory for finding entries, roughly. */
   readonly indexBytes: number;
-  /** Data of entries kept in memory, and its limit. */
+  /** Data of entries kept in memory, and its limit, which all groups of a node share. */
   readonly cachedBytes: number;
   readonly cacheLimitBytes: number;
 }

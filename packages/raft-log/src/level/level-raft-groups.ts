@@ -2,9 +2,9 @@
  * All groups of a node in one store of keys: opening, one writer for all, removal.
  */
 import { joinPath, type WalEnvironment } from "@walnut/wal";
-import { EntryCache } from "../entry-cache.ts";
+import { CacheBudget, EntryCache } from "../entry-cache.ts";
 import { RaftGroupLog } from "../group/raft-group-log.ts";
-import type { RaftGroups } from "../raft-groups.ts";
+import { groupsStatus, type RaftGroups, type RaftGroupsStatus } from "../raft-groups.ts";
 import { assertGroupId, type ResolvedRaftLogOptions } from "../raft-log-options.ts";
 import { SnapshotStore } from "../snapshot/snapshot-store.ts";
 import { newStreamGroup, type StreamGroup } from "../walnut/stream-replay.ts";
@@ -48,6 +48,7 @@ export class LevelRaftGroups implements RaftGroups {
   readonly #opened: OpenLevel;
   readonly #writer: LevelWriter;
   readonly #snapshots: SnapshotStore;
+  readonly #budget: CacheBudget;
   readonly #groups = new Map<number, OpenGroup>();
   #closing: Promise<void> | undefined;
 
@@ -61,6 +62,7 @@ export class LevelRaftGroups implements RaftGroups {
     this.#opened = opened;
     this.#writer = new LevelWriter(opened.store);
     this.#snapshots = snapshots;
+    this.#budget = new CacheBudget(options.cacheBytes);
     for (const group of groups.values()) this.#add(group);
   }
 
@@ -96,6 +98,11 @@ export class LevelRaftGroups implements RaftGroups {
     for (const { log } of this.#groups.values()) await log.purge();
   }
 
+  status(): RaftGroupsStatus {
+    const logs = [...this.#groups.values()].map(({ log }) => log.status());
+    return groupsStatus("level", logs, undefined);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -106,11 +113,11 @@ export class LevelRaftGroups implements RaftGroups {
   }
 
   #add(group: StreamGroup): RaftGroupLog {
-    const { unsafeNoSync, cacheBytes } = this.#options;
+    const { unsafeNoSync } = this.#options;
     const log = new RaftGroupLog({
       medium: new LevelMedium(this.#opened.store, this.#writer, group.state),
       group,
-      cache: new EntryCache(cacheBytes),
+      cache: new EntryCache(this.#budget),
       snapshots: this.#snapshots,
       unsafeNoSync,
     });

@@ -3,7 +3,7 @@
  */
 import { RaftLogError } from "../errors.ts";
 import { GroupState } from "../group-state.ts";
-import type { RaftGroups } from "../raft-groups.ts";
+import { groupsStatus, type RaftGroups, type RaftGroupsStatus } from "../raft-groups.ts";
 import { assertGroupId, type ResolvedRaftLogOptions } from "../raft-log-options.ts";
 import type { RaftLog, RaftLogStatus } from "../raft-log.ts";
 import {
@@ -43,6 +43,11 @@ class MemoryRaftGroups implements RaftGroups {
   }
 
   async purge(): Promise<void> {}
+
+  status(): RaftGroupsStatus {
+    const logs = [...this.#groups.values()].map((log) => log.status());
+    return groupsStatus("memory", logs, undefined);
+  }
 
   async close(): Promise<void> {
     for (const log of this.#groups.values()) await log.close();

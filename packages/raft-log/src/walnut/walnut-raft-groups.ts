@@ -3,9 +3,14 @@
  */
 import { joinPath, openWalWith, type WalEnvironment } from "@walnut/wal";
 import { ByteWriter } from "../byte-writer.ts";
-import { EntryCache } from "../entry-cache.ts";
+import { CacheBudget, EntryCache } from "../entry-cache.ts";
 import { RaftGroupLog } from "../group/raft-group-log.ts";
-import type { RaftGroups } from "../raft-groups.ts";
+import {
+  groupsStatus,
+  type GroupHolding,
+  type RaftGroups,
+  type RaftGroupsStatus,
+} from "../raft-groups.ts";
 import { assertGroupId, type ResolvedRaftLogOptions } from "../raft-log-options.ts";
 import { SnapshotStore } from "../snapshot/snapshot-store.ts";
 import { RaftStream } from "./raft-stream.ts";
@@ -53,6 +58,7 @@ export class WalnutRaftGroups implements RaftGroups {
   readonly #options: ResolvedRaftLogOptions;
   readonly #stream: RaftStream;
   readonly #snapshots: SnapshotStore;
+  readonly #budget: CacheBudget;
   readonly #groups = new Map<number, OpenGroup>();
   #closing: Promise<void> | undefined;
 
@@ -65,6 +71,7 @@ export class WalnutRaftGroups implements RaftGroups {
     this.#options = options;
     this.#stream = stream;
     this.#snapshots = snapshots;
+    this.#budget = new CacheBudget(options.cacheBytes);
     for (const group of groups.values()) this.#add(group);
   }
 
@@ -101,6 +108,11 @@ export class WalnutRaftGroups implements RaftGroups {
     }
   }
 
+  status(): RaftGroupsStatus {
+    const logs = [...this.#groups.values()].map(({ log }) => log.status());
+    return groupsStatus("walnut", logs, this.#holder());
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -110,12 +122,34 @@ export class WalnutRaftGroups implements RaftGroups {
     await this.close();
   }
 
+  /** The group that needs the oldest record, if whole files before what the others need are kept for it. */
+  #holder(): GroupHolding | undefined {
+    const { segments, positions } = this.#stream.wal.status();
+    let oldest: RaftGroupLog | undefined;
+    let oldestLsn = Number.POSITIVE_INFINITY;
+    let othersLsn = positions.durableLsn + 1;
+    for (const { log } of this.#groups.values()) {
+      const { neededLsn } = log;
+      if (neededLsn < oldestLsn) {
+        othersLsn = Math.min(othersLsn, oldestLsn);
+        oldestLsn = neededLsn;
+        oldest = log;
+      } else othersLsn = Math.min(othersLsn, neededLsn);
+    }
+    const held = segments.filter(
+      ({ isSealed, lastLsn }) => isSealed && lastLsn >= oldestLsn && lastLsn < othersLsn,
+    );
+    if (oldest === undefined || held.length === 0) return undefined;
+    const heldBytes = held.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return { groupId: oldest.status().groupId, heldBytes };
+  }
+
   #add(group: StreamGroup): RaftGroupLog {
-    const { unsafeNoSync, cacheBytes } = this.#options;
+    const { unsafeNoSync } = this.#options;
     const log = new RaftGroupLog({
       medium: this.#stream.ofGroup(group.state.groupId, () => this.#release()),
       group,
-      cache: new EntryCache(cacheBytes),
+      cache: new EntryCache(this.#budget),
       snapshots: this.#snapshots,
       unsafeNoSync,
     });

@@ -41,24 +41,24 @@ class LyingDisk {
 const SAVES: readonly {
   readonly name: string;
   readonly save: (log: RaftLog) => Promise<void>;
-  readonly then: HardState;
+  readonly kept: HardState;
 }[] = [
-  { name: "the first vote", save: (log) => log.save(hardState(1, 3), []), then: hardState(1, 3) },
-  { name: "a term without a vote", save: (log) => log.save(hardState(2), []), then: hardState(2) },
+  { name: "the first vote", save: (log) => log.save(hardState(1, 3), []), kept: hardState(1, 3) },
+  { name: "a term without a vote", save: (log) => log.save(hardState(2), []), kept: hardState(2) },
   {
     name: "a vote in a known term",
     save: (log) => log.save(hardState(2, 1), []),
-    then: hardState(2, 1),
+    kept: hardState(2, 1),
   },
   {
     name: "a vote that says it need not be synced",
     save: (log) => log.save(hardState(3, 1), [], { mustSync: false }),
-    then: hardState(3, 1),
+    kept: hardState(3, 1),
   },
   {
     name: "a vote with entries that need not be synced",
     save: (log) => log.save(hardState(4, 2), [entry(1, 4)], { mustSync: false }),
-    then: hardState(4, 2),
+    kept: hardState(4, 2),
   },
   {
     name: "babuza's defect: a vote right behind the same state with an advance of commit",
@@ -66,7 +66,7 @@ const SAVES: readonly {
       await log.save(hardState(4, 2, 1), []);
       await log.save(hardState(5, 2, 1), []);
     },
-    then: hardState(5, 2, 1),
+    kept: hardState(5, 2, 1),
   },
 ];
 
@@ -74,10 +74,10 @@ suite("vote and term", () => {
   test("are there after a power loss right behind each save", async () => {
     const machine = new Machine();
     const log = await open(machine);
-    for (const { name, save, then } of SAVES) {
+    for (const { name, save, kept } of SAVES) {
       await save(log);
       const again = await open(machine.afterPowerLoss());
-      assert.deepEqual(again.initialState().hardState, then, name);
+      assert.deepEqual(again.initialState().hardState, kept, name);
     }
   });
 
@@ -96,7 +96,7 @@ suite("vote and term", () => {
     await Promise.all(checks);
   });
 
-  for (const { name, save, then } of SAVES) {
+  for (const { name, save, kept } of SAVES) {
     test(`would be lost on a disk that does not sync, and this suite would tell: ${name}`, async () => {
       const liar = new LyingDisk();
       const machine = new Machine({ wrapStorage: (disk) => liar.wrap(disk) });
@@ -106,7 +106,7 @@ suite("vote and term", () => {
       await assert.rejects(async () => {
         // May be refused at once: what was said to be on the device is not.
         const again = await open(machine.afterPowerLoss());
-        assert.deepEqual(again.initialState().hardState, then);
+        assert.deepEqual(again.initialState().hardState, kept);
       });
     });
   }
