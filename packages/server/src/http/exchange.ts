@@ -67,6 +67,11 @@ export class Exchange {
     return Array.isArray(value) ? value[0] : value;
   }
 
+  /** Lets the answer take this long without a byte moving; by default such a connection is cut much earlier. */
+  allowSilence(ms: number): void {
+    this.response.setTimeout(ms);
+  }
+
   /** Tells a client that waits for it to send its body. Called once, just before the body is read. */
   continueBody(): void {
     if (this.#expectsContinue) this.response.writeContinue();

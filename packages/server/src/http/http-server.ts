@@ -128,7 +128,7 @@ async function makeServer(
   const server = secured?.server ?? createServer(limits);
   limitConnections(server, options.clientMaxConnections);
   // A client that takes nothing of its answer: longer than anything else may take without a byte moving.
-  server.timeout = options.requestTimeoutMs + options.queryTimeoutMs;
+  server.timeout = options.requestTimeoutMs + longestWaitMs(options);
   server.on("request", (request, response) => void handler.handle(request, response, false));
   server.on("checkContinue", (request, response) => void handler.handle(request, response, true));
   return {
@@ -229,4 +229,12 @@ async function close(server: Server, graceMs: number): Promise<void> {
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
   clearTimeout(cut);
+}
+
+/** Of a query, or of a write for recovery. */
+function longestWaitMs(options: ResolvedServerOptions): number {
+  const { queryTimeoutMs, recoveryWaitMs, writesDuringRecovery } = options;
+  return writesDuringRecovery === "wait"
+    ? Math.max(queryTimeoutMs, recoveryWaitMs)
+    : queryTimeoutMs;
 }

@@ -21,6 +21,9 @@ import type { RecoveryGate } from "./recovery-gate.ts";
 import type { RequestIds } from "./request-id.ts";
 import type { Route, Router } from "./router.ts";
 
+/** Longest time without a byte that a route of administration may take; as long as the longest question to workers. */
+const MAX_ADMIN_MS = 3_600_000;
+
 /** Told about every answered request; `route` is a name of ours, `code` the error's if there was one. */
 export interface RequestObserver {
   observeRequest(route: string, status: number, durationMs: number): void;
@@ -105,9 +108,15 @@ export class RequestHandler {
     }
   }
 
-  /** Within the client's share. Administration has none: it must work when the server is flooded. */
+  /**
+   * Within the client's share. Administration has none: it must work when the server is flooded. And it may take long: to
+   * verify a log or to rewrite a year of files takes minutes without a word.
+   */
   async #serveClient(exchange: Exchange, route: Route, grant: AccessGrant): Promise<void> {
-    if (route.access === "admin") return await route.handle(exchange);
+    if (route.access === "admin") {
+      exchange.allowSilence(MAX_ADMIN_MS);
+      return await route.handle(exchange);
+    }
     const { clients } = this.#options;
     const client = clients.enter(clientKeyOf(exchange, grant));
     exchange.share = client;

@@ -83,6 +83,10 @@ async function startHarness(
     }),
     route("read", "GET", "read", "always", (exchange) => exchange.json(200, "1")),
     route("admin", "GET", "admin", "always", (exchange) => exchange.json(200, "1")),
+    route("slow_admin", "GET", "admin", "always", async (exchange) => {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      exchange.noContent();
+    }),
     route("large", "GET", "public", "always", (exchange) =>
       exchange.json(200, "1".repeat(LARGE_ANSWER_BYTES)),
     ),
@@ -159,6 +163,17 @@ function exchangeRaw(port: number, text: string): Promise<string> {
 }
 
 suite("RequestHandler", () => {
+  test("cuts a connection without a byte on it, and gives administration the time it takes", async (context) => {
+    const timeouts = { headersTimeoutMs: 100, requestTimeoutMs: 100, queryTimeoutMs: 10 };
+    const harness = await startHarness(context, timeouts);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const slow = fetch(`${harness.url}/slow_admin`, { headers });
+    // The one that began later is cut for its silence; the other one was silent for longer.
+    await assert.rejects(fetch(`${harness.url}/held`, { headers }));
+    harness.release();
+    assert.equal((await slow).status, 204);
+  });
+
   test("answers 404 for unknown paths and 405 with Allow for wrong methods", async (context) => {
     const harness = await startHarness(context);
     const missing = await fetch(`${harness.url}/nothing?p=${TOKEN}`);
