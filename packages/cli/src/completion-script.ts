@@ -12,6 +12,8 @@ interface CompletedCommand {
   readonly description: string;
   readonly options: readonly Option[];
   readonly subcommands: readonly string[];
+  /** Its words are files, not directories. */
+  readonly takesFiles: boolean;
 }
 
 export function completionScript(shell: Shell, program: Command): string {
@@ -32,6 +34,7 @@ function commandsOf(command: Command, words: readonly string[]): CompletedComman
     description: command.description(),
     options: command.options.filter(({ hidden }) => !hidden),
     subcommands: command.commands.map((sub) => sub.name()),
+    takesFiles: command.registeredArguments.some((argument) => argument.name() === "file"),
   };
   return [own, ...command.commands.flatMap((sub) => commandsOf(sub, [...words, sub.name()]))];
 }
@@ -72,6 +75,8 @@ ${cases.join("\n")}
     COMPREPLY=($(compgen -W "$words" -- "$word"))
   elif [[ -z "$command" ]]; then
     COMPREPLY=($(compgen -W "$subcommands" -- "$word"))
+  elif [[ " ${fileCommands(commands).join(" ")} " == *" $command "* ]]; then
+    COMPREPLY=($(compgen -f -- "$word"))
   else
     COMPREPLY=($(compgen -W "$subcommands" -- "$word") $(compgen -d -- "$word"))
   fi
@@ -87,7 +92,7 @@ function zshScript(commands: readonly CompletedCommand[]): string {
     const options = [command, ...subs].flatMap((each) => each.options).map(zshOption);
     const names =
       command.subcommands.length === 0 ? "" : ` '1:command or directory:_walnut_${command.words}'`;
-    return `    ${command.words}) _arguments ${[...new Set(options)].join(" ")}${names} '*:directory:_files -/' ;;`;
+    return `    ${command.words}) _arguments ${[...new Set(options)].join(" ")}${names} ${command.takesFiles ? "'*:file:_files'" : "'*:directory:_files -/'"} ;;`;
   });
   const functions = top
     .filter(({ subcommands }) => subcommands.length > 0)
@@ -131,7 +136,7 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     "# walnut completion for fish: walnut completion fish > ~/.config/fish/completions/walnut.fish",
     "complete -c walnut -f",
   ];
-  for (const { words, description, options } of commands) {
+  for (const { words, description, options, takesFiles } of commands) {
     const [command = "", sub] = words.split(" ");
     if (words === "") continue;
     if (sub !== undefined) {
@@ -142,7 +147,7 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     }
     lines.push(
       `complete -c walnut -n __fish_use_subcommand -a ${command} -d '${quoted(description)}'`,
-      `complete -c walnut -n '__fish_seen_subcommand_from ${command}' -a '(__fish_complete_directories)'`,
+      `complete -c walnut -n '__fish_seen_subcommand_from ${command}' ${takesFiles ? "-F" : "-a '(__fish_complete_directories)'"}`,
     );
     for (const option of options) {
       const long = option.long === undefined ? "" : ` -l ${option.long?.replace(/^--/, "")}`;
@@ -166,7 +171,9 @@ function choiceCases(
   for (const { options } of commands) {
     for (const { long, argChoices } of options) {
       if (long !== undefined && long !== null && argChoices !== undefined) {
-        cases.set(long, argChoices.join(" "));
+        // The same flag of several commands: the values of all.
+        const known = cases.get(long)?.split(" ") ?? [];
+        cases.set(long, [...new Set([...known, ...argChoices])].join(" "));
       }
     }
   }
@@ -177,6 +184,10 @@ function choiceCases(
 function fileFlags(commands: readonly CompletedCommand[]): readonly string[] {
   const flags = commands.flatMap(({ options }) => options.filter((each) => takesFile(each.flags)));
   return [...new Set(flags.flatMap(({ long }) => long ?? []))];
+}
+
+function fileCommands(commands: readonly CompletedCommand[]): readonly string[] {
+  return commands.filter((command) => command.takesFiles).map(({ words }) => words);
 }
 
 function takesFile(flags: string): boolean {

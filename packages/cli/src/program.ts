@@ -6,6 +6,7 @@ import { cliVersion } from "./cli-version.ts";
 import { addLogCommands, type RunCommand } from "./log-program.ts";
 import { addRepairCommands } from "./repair-program.ts";
 import { addTokenCommands } from "./token-program.ts";
+import { addTransferCommands } from "./transfer-program.ts";
 
 const MAIN_EXAMPLES = `
 Examples:
@@ -55,5 +56,6 @@ export function buildProgram(run: RunCommand, output: ProgramOutput): Command {
   addLogCommands(program, run);
   addRepairCommands(program, run);
   addTokenCommands(program, run);
+  addTransferCommands(program, run);
   return program;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { EXIT_OK } from "../src/exit-code.ts";
@@ -23,6 +23,8 @@ const COMMANDS = [
   "bench",
   "fsync-test",
   "token",
+  "export",
+  "import",
   "completion",
 ];
 
@@ -108,6 +110,8 @@ _walnut; printf '%s\\n' "\${COMPREPLY[@]}"`;
     assert.deepEqual(complete("insp"), ["inspect"]);
     assert.deepEqual(complete("dump", "--form"), ["--format"]);
     assert.deepEqual(complete("dump", "--format", "j"), ["jsonl"]);
+    assert.deepEqual(complete("dump", "--format", "ra"), ["raw"]);
+    assert.deepEqual(complete("export", "--format", "pa"), ["parquet"]);
     assert.deepEqual(complete("cursors", "ac"), ["ack"]);
     assert.ok(complete("cursors", "rm", "--").includes("--log"));
     assert.deepEqual(complete("config", "--exa"), ["--example"]);
@@ -115,5 +119,7 @@ _walnut; printf '%s\\n' "\${COMPREPLY[@]}"`;
     assert.deepEqual(complete("serve", "--wal-enabled", "f"), ["false"]);
     const file = await temporaryDirectory(context);
     assert.deepEqual(complete("config", "--config", file), [file]);
+    await writeFile(join(file, "rows.lp"), "");
+    assert.deepEqual(complete("import", join(file, "ro")), [join(file, "rows.lp")]);
   });
 });

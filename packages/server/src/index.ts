@@ -30,6 +30,16 @@ export {
   type ServerErrorCode,
   type ServerErrorDetails,
 } from "./errors.ts";
+export {
+  openParquetExport,
+  parseExportAnnotation,
+  type ExportAnnotation,
+  type ExportColumn,
+  type ExportRow,
+  type ExportValue,
+  type OpenExport,
+} from "./export/parquet-export.ts";
+export { lineFormatter, type RowText } from "./http/export-format.ts";
 export { decodeWriteRecord, type WriteRecord } from "./ingest/write-record.ts";
 export type { WriteIdentity } from "./idempotency/write-identity.ts";
 export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";

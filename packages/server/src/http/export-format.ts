@@ -45,13 +45,14 @@ export function rowFormatter(
       return byRow("text/plain; charset=utf-8", "", lineFormatter(measurement, schema));
     case "jsonl": {
       const head = isAnnotated ? `{"walnut":${exportNote(table)}}\n` : "";
+      const names = schema.map(({ name }) => JSON.stringify(name));
       return byRow("application/x-ndjson; charset=utf-8", head, (time, values) => {
-        const row = new Map<string, unknown>([["time", isoTime(time)]]);
-        schema.forEach(({ name }, index) => {
+        let row = `{"time":"${isoTime(time)}"`;
+        names.forEach((name, index) => {
           const value = values[index] ?? null;
-          if (value !== null) row.set(name, jsonValue(value));
+          if (value !== null) row += `,${name}:${jsonText(value)}`;
         });
-        return `${JSON.stringify(Object.fromEntries(row))}\n`;
+        return `${row}}\n`;
       });
     }
     case "csv": {
@@ -132,26 +133,31 @@ function lineValue(name: string, type: ColumnSchema["type"], value: DuckDBValue)
       return value === true ? "true" : "false";
     case "float":
       if (!Number.isFinite(value)) throw cannotHold(`${String(value)} in "${name}"`);
-      return Object.is(value, -0) ? "-0" : String(value);
+      return floatText(value);
     case "string":
     case "tag":
       return `"${(value as string).replaceAll(/["\\]/g, String.raw`\$&`)}"`;
   }
 }
 
-function jsonValue(value: DuckDBValue): unknown {
+function jsonText(value: DuckDBValue): string {
   if (typeof value === "bigint") {
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : String(value);
+    const text = String(value);
+    return Number.isSafeInteger(Number(value)) ? text : `"${text}"`;
   }
-  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+  if (typeof value !== "number") return JSON.stringify(value);
+  return Number.isFinite(value) ? floatText(value) : `"${value}"`;
+}
+
+function floatText(value: DuckDBValue): string {
+  return Object.is(value, -0) ? "-0" : String(value);
 }
 
 /** No value is an empty cell, an empty text is `""`. */
 function csvCell(value: DuckDBValue): string {
   if (value === null) return "";
   if (typeof value === "string") return csvText(value);
-  return String(value);
+  return typeof value === "number" ? floatText(value) : String(value);
 }
 
 function csvText(text: string): string {
