@@ -36,6 +36,7 @@ const MAX_README_LINES = 200;
 /** Where the steps of each package are explained that a crash can interrupt. */
 const CRASH_LABEL_DOCUMENTS: Readonly<Record<string, string>> = {
   "raft-log": "docs/raft-log.md",
+  series: "docs/series.md",
   wal: "docs/durability.md",
   server: "docs/storage.md",
 };

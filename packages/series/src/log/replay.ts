@@ -1,0 +1,88 @@
+/**
+ * Replay: the regions of a log and their memtables, from its records in order. No I/O.
+ *
+ * A carried region begins anew with its carried points: what was read of it before may be all there was, or the rest that other
+ * regions have held.
+ */
+import type { WalRecord } from "@walnut/wal";
+import type { Memtable, MemtableInfo } from "../memtable.ts";
+import { Region } from "./region.ts";
+import { StreamDecoder, type StreamEvent } from "./stream-decoder.ts";
+
+export interface ReplayedLog {
+  /** Regions with points that were not released. */
+  readonly regions: Iterable<Region>;
+  readonly nextRegion: number;
+}
+
+export class Replay {
+  readonly #makeMemtable: (info: MemtableInfo) => Memtable;
+  readonly #nowMs: number;
+  readonly #files: { addFile(fileLsn: number): void };
+  readonly #decoder = new StreamDecoder();
+  readonly #regions = new Map<number, Region>();
+  #nextRegion = 1;
+  #points = 0;
+
+  /** @param files - is told of the files */
+  constructor(
+    makeMemtable: (info: MemtableInfo) => Memtable,
+    nowMs: number,
+    files: { addFile(fileLsn: number): void },
+  ) {
+    this.#makeMemtable = makeMemtable;
+    this.#nowMs = nowMs;
+    this.#files = files;
+  }
+
+  /** Points that were applied. */
+  get points(): number {
+    return this.#points;
+  }
+
+  /** @throws {SeriesError} `SERIES_CORRUPT`, `SERIES_UNSUPPORTED_FORMAT` */
+  take(record: WalRecord): void {
+    const event = this.#decoder.take(record);
+    if (event === undefined) return;
+    if (event.kind === "file") {
+      this.#files.addFile(event.lsn);
+      this.#nextRegion = Math.max(this.#nextRegion, event.nextRegion);
+      return;
+    }
+    this.#nextRegion = Math.max(this.#nextRegion, event.region + 1);
+    if (event.kind === "released") this.#regions.delete(event.region);
+    else if (event.kind === "restart") this.#restart(event);
+    else this.#apply(event);
+  }
+
+  finish(): ReplayedLog {
+    return { regions: this.#regions.values(), nextRegion: this.#nextRegion };
+  }
+
+  #restart({ region, memtableId, originLsn }: StreamEvent & { readonly kind: "restart" }): void {
+    this.#regions.delete(region);
+    this.#open(region, memtableId).originLsn = originLsn;
+  }
+
+  #apply({ lsn, region, memtableId, entries }: StreamEvent & { readonly kind: "points" }): void {
+    const known = this.#regions.get(region) ?? this.#open(region, memtableId);
+    let points = 0;
+    let bytes = 0;
+    for (const { values } of entries) {
+      points += values.length;
+      for (const value of values) bytes += value.byteLength;
+    }
+    known.memtable.apply(entries);
+    known.applied += points;
+    known.took(points, bytes, { fileLsn: this.#decoder.fileLsn, firstLsn: lsn, lastLsn: lsn });
+    this.#points += points;
+  }
+
+  #open(number: number, memtableId: string): Region {
+    const memtable = this.#makeMemtable({ memtableId, region: number });
+    const sinceMs = this.#nowMs;
+    const region = new Region({ number, memtableId, memtable, state: "frozen", sinceMs });
+    this.#regions.set(number, region);
+    return region;
+  }
+}
