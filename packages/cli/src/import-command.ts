@@ -11,12 +11,15 @@ import type { CommandContext } from "./command-context.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-code.ts";
 import { TRANSFER_FORMATS, type TransferFormat } from "./export-command.ts";
 import { csvBatches, jsonlBatches, parquetBatches } from "./import-rows.ts";
-import { sendBatch, type ImportTarget } from "./import-sender.ts";
+import { sendBatch, type BatchFate, type ImportTarget } from "./import-sender.ts";
 import { LineBatcher, type Batch } from "./line-batches.ts";
 import { formatCount, plural } from "./quantity-text.ts";
 import { serverClient } from "./server-client.ts";
 
 const PIECE_BYTES = 262_144; // 256 KiB
+
+/** The server makes them durable together. */
+const BATCHES_AT_ONCE = 4;
 
 export interface ImportFlags {
   readonly url: string;
@@ -116,29 +119,40 @@ async function importFile(
   onProgress: (bytes: number, rows: number) => void,
 ): Promise<ImportedFile> {
   const meter: ReadMeter = { bytes: 0 };
+  const underWay: Promise<readonly [Batch, BatchFate]>[] = [];
   let [rows, knownRows, batches] = [0, 0, 0];
+  // In the order of the file, so that what is counted has no gap.
+  async function finishFirst(): Promise<void> {
+    const finished = await underWay.shift();
+    if (finished === undefined) return;
+    const [batch, fate] = finished;
+    batches++;
+    rows += batch.rows;
+    if (fate === "known") knownRows += batch.rows;
+    onProgress(meter.bytes, rows);
+  }
   try {
     for await (const batch of batchesOf(file, meter)) {
-      const fate = await send(target, file, batch);
-      batches++;
-      rows += batch.rows;
-      if (fate === "known") knownRows += batch.rows;
-      onProgress(meter.bytes, rows);
+      const sent = send(target, file, batch).then((fate) => [batch, fate] as const);
+      sent.catch(() => undefined); // Looked at in its turn.
+      underWay.push(sent);
+      if (underWay.length >= BATCHES_AT_ONCE) await finishFirst();
     }
+    while (underWay.length > 0) await finishFirst();
   } catch (error) {
+    await Promise.allSettled(underWay);
     const exitCode = error instanceof CommandFailure ? error.exitCode : EXIT_USAGE;
     const reason = error instanceof Error ? error.message : String(error);
-    const stored = `${plural(rows, "row")} before it are stored; run it again to go on, none is stored twice`;
-    throw new CommandFailure(exitCode, `${file.path}: ${reason}; ${stored}`, { cause: error });
+    const stored =
+      rows === 0
+        ? ""
+        : `; ${plural(rows, "row")} before it are stored, and stored once if you run it again`;
+    throw new CommandFailure(exitCode, `${file.path}: ${reason}${stored}`, { cause: error });
   }
   return { file: file.path, format: file.format, rows, knownRows, batches };
 }
 
-async function send(
-  target: ImportTarget,
-  file: ImportFile,
-  batch: Batch,
-): Promise<"stored" | "known"> {
+async function send(target: ImportTarget, file: ImportFile, batch: Batch): Promise<BatchFate> {
   try {
     return await sendBatch(target, file.name, batch);
   } catch (error) {

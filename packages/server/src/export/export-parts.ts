@@ -34,7 +34,7 @@ export interface ExportPartsOptions {
 
 interface Hold {
   readonly release: () => void;
-  readonly timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout;
 }
 
 /** Says how this worker answers. Once, at start. */
@@ -48,11 +48,15 @@ export function answerExportParts({ storage, group }: ExportPartsOptions): void 
     return holds.delete(exportId);
   }
 
+  function limit(exportId: string): NodeJS.Timeout {
+    return setTimeout(() => end(exportId), HOLD_MS).unref();
+  }
+
   function hold(exportId: string): void {
     const { shards } = storage();
     const releases = shards.map(({ store }) => store.dataLife.removedFiles.hold());
-    const timer = setTimeout(() => end(exportId), HOLD_MS).unref();
-    holds.set(exportId, { release: () => releases.forEach((release) => release()), timer });
+    const release = (): void => releases.forEach((letGo) => letGo());
+    holds.set(exportId, { release, timer: limit(exportId) });
   }
 
   group.answer(PARTS, async ({ exportId, database, measurement }) => {
@@ -72,8 +76,11 @@ export function answerExportParts({ storage, group }: ExportPartsOptions): void 
     }
   });
   group.answer(RENEW, ({ exportId }) => {
-    holds.get(exportId)?.timer.refresh();
-    return holds.has(exportId);
+    const held = holds.get(exportId);
+    if (held === undefined) return false;
+    clearTimeout(held.timer);
+    held.timer = limit(exportId);
+    return true;
   });
   group.answer(END, ({ exportId }) => end(exportId));
 }
