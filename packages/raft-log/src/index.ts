@@ -24,3 +24,21 @@ export { isRaftLogError, RaftLogError } from "./errors.ts";
 export type { RaftLogErrorCode, RaftLogErrorDetails } from "./errors.ts";
 export { raftLogContract } from "./contract/raft-log-contract.ts";
 export type { RaftLogContractCase, RaftLogPlace } from "./contract/contract-case.ts";
+export { VoteNames } from "./adapters/vote-names.ts";
+export { LiferaftLog, liferaftLog } from "./adapters/liferaft-log.ts";
+export type {
+  LiferaftEntry,
+  LiferaftLogInfo,
+  LiferaftLogOptions,
+  LiferaftNode,
+} from "./adapters/liferaft-log.ts";
+export { coatyPersistency } from "./adapters/coaty-persistency.ts";
+export type {
+  CoatyEntry,
+  CoatyHardState,
+  CoatyPersistency,
+  CoatyPersistencyOptions,
+  CoatySnapshot,
+} from "./adapters/coaty-persistency.ts";
+export { logStorageOf } from "./adapters/log-storage.ts";
+export type { LogMeta, LogStorage, MetaStorage, StoredCommand } from "./adapters/log-storage.ts";
