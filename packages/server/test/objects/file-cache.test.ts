@@ -153,11 +153,16 @@ suite("FileCache", () => {
     const { bucket, open } = await bench(t);
     const cache = await open();
     let go = (): void => undefined;
-    bucket.beforeWrite = async () => await new Promise<void>((resolve) => (go = resolve));
+    const released = new Promise<void>((resolve) => (go = resolve));
+    let isUnderWay = false;
+    bucket.beforeWrite = async () => {
+      isUnderWay = true;
+      await released;
+    };
     const stop = new AbortController();
     const first = cache.acquire([content("a")], stop.signal);
     const second = cache.acquire([content("a")], NEVER);
-    while (bucket.downloads.length === 0) await nextTurn();
+    while (!isUnderWay) await nextTurn();
     stop.abort(new Error("given up"));
     await assert.rejects(first, /given up/);
     for (let turn = 0; turn < 50; turn++) await nextTurn();
