@@ -21,6 +21,8 @@ export interface BenchServerOptions {
   readonly flags: readonly string[];
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
+  /** Launcher of the command. Default: that of this checkout. */
+  readonly launcher?: string | undefined;
 }
 
 /** A running server. Make it with {@link BenchServer.start}. */
@@ -38,9 +40,10 @@ export class BenchServer {
     directory,
     flags,
     nodeFlags = [],
+    launcher = CLI,
   }: BenchServerOptions): Promise<BenchServer> {
     const words = ["serve", "--port", "0", "--data-dir", directory, ...flags];
-    const child = spawn(process.execPath, [...nodeFlags, CLI, ...words], {
+    const child = spawn(process.execPath, [...nodeFlags, launcher, ...words], {
       env: {
         ...process.env,
         WALNUT_TOKEN: BENCH_TOKEN,

@@ -2,8 +2,8 @@
  * How many rows a second the server acknowledges: line protocol and columnar MessagePack, with the log off,
  * at async and at fdatasync.
  *
- *     npm run bench -- server [--quick] [--rounds N] [--seconds N] [--connections N] [--directory DIR]
- *                             [--only line] [--levels off,fdatasync] [--workers 1,2] [--flags="--flush-rows 1"] [--profile]
+ *     npm run bench -- server.bench [--quick] [--rounds N] [--seconds N] [--connections N] [--directory DIR]
+ *         [--only line] [--levels off,fdatasync] [--workers 1,2] [--flags="--flush-rows 1"] [--profile] [--against CHECKOUT]
  *
  * The server is the built command in its own process, this process is the load. Every level does the same
  * work: the same requests, and the clock of "to Parquet" stops when the last row is in a file and in the
@@ -14,6 +14,9 @@
  *
  * More workers than one are measured at the last of the levels. The floor, in the same run: plain writes of the same
  * bodies into one file, as many to a sync as there are connections.
+ *
+ * "--against" runs the built server of another checkout in turn with this one, and prints the ratio of each pair: what a
+ * noisy machine does to both cancels out.
  *
  * "--profile" prints where the main thread's time went in one more round of each line, which is slower.
  */
@@ -43,6 +46,7 @@ const { values: settings } = parseArgs({
     only: { type: "string", default: "" },
     flags: { type: "string", default: "" },
     profile: { type: "boolean", default: false },
+    against: { type: "string", default: "" },
   },
 });
 
@@ -65,9 +69,15 @@ interface Variant {
   readonly name: string;
   readonly level: string;
   readonly workers: number;
+  /** Launcher of another checkout. */
+  readonly launcher?: string;
 }
 
-const VARIANTS: readonly Variant[] = [
+const OTHER_LAUNCHER = join(settings.against, "packages/cli/dist/launch.cjs");
+/** Behind the name of a variant: the same of the other checkout. */
+const OTHER = " other";
+
+const OWN_VARIANTS: readonly Variant[] = [
   ...LEVELS.map((level) => ({ name: level, level, workers: 1 })),
   ...settings.workers
     .split(",")
@@ -78,6 +88,13 @@ const VARIANTS: readonly Variant[] = [
       return { name: `${level} x${workers}`, level, workers };
     }),
 ];
+const VARIANTS: readonly Variant[] =
+  settings.against === ""
+    ? OWN_VARIANTS
+    : OWN_VARIANTS.flatMap((own) => [
+        own,
+        { ...own, name: `${own.name}${OTHER}`, launcher: OTHER_LAUNCHER },
+      ]);
 
 interface Figures {
   readonly acknowledgedPerSecond: number;
@@ -108,10 +125,15 @@ for (let round = 0; round < ROUNDS; round++) {
     }
   }
 }
-for (const { workload } of CASES) printWorkload(workload);
+for (const { workload } of CASES) {
+  printWorkload(workload);
+  if (settings.against !== "") printRatios(workload);
+}
 if (settings.profile) {
   for (const { workload, aimRowsPerSecond } of CASES) {
-    for (const variant of VARIANTS.filter(({ workers }) => workers === 1)) {
+    for (const variant of VARIANTS.filter(
+      ({ workers, launcher }) => workers === 1 && launcher === undefined,
+    )) {
       await printProfile(workload, variant, aimRowsPerSecond * SECONDS);
     }
   }
@@ -119,7 +141,7 @@ if (settings.profile) {
 
 async function measure(
   workload: Workload,
-  { level, workers }: Variant,
+  { level, workers, launcher }: Variant,
   aimRows: number,
   profileDirectory?: string,
 ): Promise<Figures> {
@@ -128,9 +150,10 @@ async function measure(
     directory: join(directory, "data"),
     flags: [
       `--durability=${level}`,
-      `--workers=${workers}`,
+      ...(workers === 1 ? [] : [`--workers=${workers}`]),
       ...(settings.flags === "" ? [] : settings.flags.split(" ")),
     ],
+    launcher,
     nodeFlags:
       profileDirectory === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDirectory}`],
   });
@@ -261,6 +284,24 @@ function printWorkload(workload: Workload): void {
         `${of("serverCpu").toFixed(2)} (${of("loadCpu").toFixed(2)})`.padStart(20),
         `${toFirst("flushedPerSecond")}, ${toFirst("serverCpu")}`.padStart(24),
       ].join(" "),
+    );
+  }
+}
+
+/** This checkout to the other one, pair by pair. */
+function printRatios(workload: Workload): void {
+  console.log(`this checkout to ${settings.against}: median of the pairs (least to most)`);
+  for (const { name } of OWN_VARIANTS) {
+    const others = results.get(`${workload.name}/${name}${OTHER}`) ?? [];
+    const ratio = (of: keyof Figures): string => {
+      const own = results.get(`${workload.name}/${name}`) ?? [];
+      const ratios = own.map((one, index) => one[of] / (others[index]?.[of] ?? NaN));
+      const [least, middle, most] = [Math.min(...ratios), median(ratios), Math.max(...ratios)];
+      return `${middle.toFixed(3)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
+    };
+    console.log(
+      `${name.padEnd(13)} acknowledged ${ratio("acknowledgedPerSecond")}, to Parquet ${ratio("flushedPerSecond")}, ` +
+        `CPU ${ratio("serverCpu")}, p50 ${ratio("p50Ms")}`,
     );
   }
 }

@@ -17,6 +17,7 @@ import { UploadBudget } from "./objects/upload-budget.ts";
 import type { UploadStats } from "./objects/uploader.ts";
 import { ProgressSum, sumRecoveries, type RecoverySummary } from "./recovery-summary.ts";
 import type { RecoveryProgress, ResolvedServerOptions } from "./server-options.ts";
+import { REFUSAL_IS_TOLD_MS } from "./log-room.ts";
 import { openNotedShard } from "./noted-start.ts";
 import type { ShardStorage } from "./shard-storage.ts";
 import type { ShardSnapshot } from "./store/shard-snapshot.ts";
@@ -128,6 +129,7 @@ export class ServerStorage {
       log: {
         keepsPayloads: options.durability !== "off",
         append: (payload) => own.wal.append(payload),
+        room: own.room,
       },
       store: own.store,
       coordinator: peers?.coordinator,
@@ -205,13 +207,13 @@ export class ServerStorage {
   }
 
   /** What is not as it should be although writes are taken, or `undefined`. */
-  findConcern(): string | undefined {
-    return this.#uploadBudget.findConcern();
+  async findConcern(): Promise<string | undefined> {
+    return (await this.own.room.findLack(REFUSAL_IS_TOLD_MS)) ?? this.#uploadBudget.findConcern();
   }
 
   /** Why writes would be refused now, or `undefined`. */
-  findTrouble(): string | undefined {
-    return this.own.findTrouble() ?? this.#uploadBudget.findTrouble();
+  async findTrouble(): Promise<string | undefined> {
+    return (await this.own.findTrouble()) ?? this.#uploadBudget.findTrouble();
   }
 
   /**

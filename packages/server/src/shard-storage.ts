@@ -14,6 +14,7 @@ import { FlushCursor } from "./flush-cursor.ts";
 import { openShardKeys, type ShardKeys } from "./idempotency/shard-keys.ts";
 import { DEFAULT_INGEST_LIMITS } from "./ingest/ingest-limits.ts";
 import { continueLogAfter } from "./log-continuity.ts";
+import { LogRoom, REFUSAL_STOPS_WRITES_MS } from "./log-room.ts";
 import { NO_ROWS, replayLog, type ReplayCounts } from "./log-replay.ts";
 import type { ObjectStorage } from "./objects/object-storage.ts";
 import type { RecoverySummary } from "./recovery-summary.ts";
@@ -84,6 +85,10 @@ export async function openShardStorage(options: ShardStorageOptions): Promise<Sh
       wal,
       cursor,
       keys,
+      room: new LogRoom({
+        monotonicMs: options.monotonicMs,
+        freeBytes: () => freeBytesOf(wal.status().directory),
+      }),
       durabilityText: durabilityText(durability, type),
       recovery: {
         ...replayed,
@@ -98,6 +103,15 @@ export async function openShardStorage(options: ShardStorageOptions): Promise<Sh
     await keys?.close().catch(() => undefined);
     await wal.close().catch(() => undefined);
     throw error;
+  }
+}
+
+async function freeBytesOf(directory: string): Promise<number | undefined> {
+  try {
+    const { bavail, bsize } = await statfs(directory);
+    return bavail * bsize;
+  } catch {
+    return undefined;
   }
 }
 
@@ -247,6 +261,7 @@ interface ShardStorageParts {
   readonly wal: Wal;
   readonly cursor: FlushCursor;
   readonly keys: ShardKeys;
+  readonly room: LogRoom;
   readonly recovery: RecoverySummary;
   readonly durabilityText: string;
 }
@@ -259,6 +274,8 @@ export class ShardStorage {
   readonly store: TableStore;
   /** Identities of writes that the log holds or held. */
   readonly keys: ShardKeys;
+  /** Whether its log finds room. */
+  readonly room: LogRoom;
   /** The durability level and what it survives, in words. */
   readonly durabilityText: string;
   readonly #cursor: FlushCursor;
@@ -271,15 +288,16 @@ export class ShardStorage {
     this.wal = parts.wal;
     this.store = parts.store;
     this.keys = parts.keys;
+    this.room = parts.room;
     this.#cursor = parts.cursor;
   }
 
   /** Why writes would be refused now, or `undefined`. */
-  findTrouble(): string | undefined {
+  async findTrouble(): Promise<string | undefined> {
     const { state, failure } = this.wal.status();
     return state === "poisoned"
       ? `the log refuses writes: ${failure ?? "a write failed"}`
-      : undefined;
+      : await this.room.findLack(REFUSAL_STOPS_WRITES_MS);
   }
 
   /**

@@ -25,6 +25,8 @@ export interface BatchLog {
   readonly keepsPayloads: boolean;
   /** Copies the payload before it returns: its memory is used again. */
   append(payload: Uint8Array): Promise<number>;
+  /** Told how each append ended; see `LogRoom`. */
+  readonly room: { taken(): void; refused(error: unknown, neededBytes: number): void };
 }
 
 /** The part of the table store that writing needs. */
@@ -110,14 +112,17 @@ export class WritePath<Admitted extends IngestBatch> {
     const admitted =
       coordinator === undefined ? store.admit(batch) : await this.#agree(batch, coordinator);
     let lsn: number;
+    let recordBytes = 0;
     try {
+      const record = log.keepsPayloads
+        ? encodeWriteRecord({ batch: admitted, identity }, this.#recordMemory)
+        : NO_PAYLOAD;
+      recordBytes = record.byteLength;
       // The log copies the record before `append` returns.
-      lsn = await log.append(
-        log.keepsPayloads
-          ? encodeWriteRecord({ batch: admitted, identity }, this.#recordMemory)
-          : NO_PAYLOAD,
-      );
+      lsn = await log.append(record);
+      log.room.taken();
     } catch (error) {
+      log.room.refused(error, recordBytes);
       const held = store.abandon(admitted);
       if (held.length > 0) coordinator?.releaseColumns(held);
       throw asWriteError(error);

@@ -9,6 +9,7 @@ import type { WalMetrics, WalStatus } from "@walnut/wal";
 import * as z from "zod";
 import type { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
+import { REFUSAL_IS_TOLD_MS } from "../log-room.ts";
 import { logOverview } from "../overview/log-overview.ts";
 import { combineOverview, storeOverview, type WorkerReport } from "../overview/overview.ts";
 import type { TableCounters } from "../overview/table-counters.ts";
@@ -128,22 +129,25 @@ interface ShardFacts {
   readonly stats: TableStoreStats;
   /** `undefined` when the system did not say. */
   readonly freeBytes: number | undefined;
+  readonly lackOfRoom: string | undefined;
 }
 
-async function readShard({ shard, wal, store }: ShardStorage): Promise<ShardFacts> {
+async function readShard({ shard, wal, store, room }: ShardStorage): Promise<ShardFacts> {
   const status = wal.status();
   const device = await statfs(status.directory).catch(() => undefined);
   const freeBytes = device === undefined ? undefined : device.bavail * device.bsize;
-  return { shard, status, metrics: wal.metrics(), stats: store.stats(), freeBytes };
+  const lackOfRoom = await room.findLack(REFUSAL_IS_TOLD_MS);
+  return { shard, status, metrics: wal.metrics(), stats: store.stats(), freeBytes, lackOfRoom };
 }
 
 function findProblems(options: ResolvedServerOptions, facts: ShardFacts): readonly WalProblem[] {
-  const { status, stats, freeBytes } = facts;
+  const { status, stats, freeBytes, lackOfRoom } = facts;
   return findWalProblems({
     status,
     options,
     // What the system does not say is not a problem of the server.
     freeBytes: freeBytes ?? Infinity,
+    lackOfRoom,
     memoryBytes: stats.bytesInMemory,
     lastFlushError: stats.flushes.lastError,
     oldestUnflushedAgeMs: stats.oldestUnflushedAgeMs,

@@ -19,6 +19,8 @@ export interface WalHealthFacts {
   /** Free bytes on the device of the log, for this user. */
   readonly freeBytes: number;
   readonly memoryBytes: number;
+  /** The last write that the log had no room for, in words, as long as that is worth telling. */
+  readonly lackOfRoom: string | undefined;
   readonly lastFlushError: string | undefined;
   /** Age of the oldest row that is not in Parquet, in milliseconds. */
   readonly oldestUnflushedAgeMs: number;
@@ -86,6 +88,14 @@ function logProblems({ status }: WalHealthFacts): readonly WalProblem[] {
 
 function spaceProblems(facts: WalHealthFacts, limits: WalHealthLimits): readonly WalProblem[] {
   const problems: WalProblem[] = [];
+  if (facts.lackOfRoom !== undefined) {
+    problems.push({
+      issue: facts.lackOfRoom,
+      recommendation:
+        "free space on the log's device, or raise what limits it (quota, ulimit -f, wal.max_bytes); " +
+        "writing resumes by itself",
+    });
+  }
   if (facts.freeBytes < limits.minFreeBytes) {
     problems.push({
       issue: `${mib(facts.freeBytes)} free on the log's device`,

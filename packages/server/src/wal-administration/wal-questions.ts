@@ -7,6 +7,7 @@
 import { statfs } from "node:fs/promises";
 import type { SpaceHolder, WalStatus } from "@walnut/wal";
 import { ServerError } from "../errors.ts";
+import { REFUSAL_IS_TOLD_MS } from "../log-room.ts";
 import { RecoveryHistory, type StartNote } from "../recovery-history.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
 import type { ServerStorage } from "../server-storage.ts";
@@ -194,7 +195,7 @@ async function filesOf({ shard, wal }: ShardStorage): Promise<ShardFiles> {
 }
 
 async function healthOf(
-  { shard, wal, store }: ShardStorage,
+  { shard, wal, store, room }: ShardStorage,
   { options }: WalAnswersOptions,
 ): Promise<ShardHealth> {
   const status = wal.status();
@@ -205,6 +206,7 @@ async function healthOf(
     options,
     freeBytes: device.bavail * device.bsize,
     memoryBytes: store.memoryBytes(),
+    lackOfRoom: await room.findLack(REFUSAL_IS_TOLD_MS),
     lastFlushError: flushes.lastError,
     oldestUnflushedAgeMs,
   };
