@@ -6,7 +6,7 @@
  */
 import type { ByteBudget } from "./byte-budget.ts";
 import type { HistogramSource } from "./histogram-source.ts";
-import type { KnownWrites } from "./idempotency/known-writes.ts";
+import type { WriteCounts, WriteLedger } from "./idempotency/known-writes.ts";
 import type { RequestHandler } from "./http/request-handler.ts";
 import { objectMetrics } from "./objects/object-metrics.ts";
 import type { MetricSource } from "./server-metrics.ts";
@@ -19,12 +19,31 @@ const MS_PER_SECOND = 1_000;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 const PHASES: readonly ServerPhase[] = ["recovering", "ready", "stopping", "failed", "closed"];
 
+/** Where the numbers are. */
+export interface MetricParts {
+  readonly state: ServerState;
+  readonly budget: ByteBudget;
+  readonly handler: RequestHandler;
+  readonly ledger: WriteLedger;
+  readonly membership: Membership;
+  /** `undefined` until recovery has opened it. */
+  readonly storage: () => ServerStorage | undefined;
+}
+
+/** All of them. */
+export function serverMetricSources(
+  parts: MetricParts,
+): readonly (MetricSource | HistogramSource)[] {
+  return [
+    ...workerMetrics(parts.membership),
+    ...requestMetrics(parts),
+    ...knownWriteMetrics(parts.ledger),
+    ...storageMetrics(parts.storage),
+  ];
+}
+
 /** Numbers of the process and of requests in flight. */
-export function requestMetrics(
-  state: ServerState,
-  budget: ByteBudget,
-  handler: RequestHandler,
-): readonly MetricSource[] {
+function requestMetrics({ state, budget, handler }: MetricParts): readonly MetricSource[] {
   return [
     {
       ...gauge("phase", "1 for the phase the server is in", () => phases(state.phase)),
@@ -44,20 +63,27 @@ export function requestMetrics(
   ];
 }
 
-/** Numbers of the writes that are remembered so that they are stored once. */
-export function knownWriteMetrics(known: KnownWrites): readonly MetricSource[] {
+/** Numbers of the writes that are remembered so that they are stored once: of the whole server, see workers/worker-metrics.ts. */
+function knownWriteMetrics(ledger: WriteLedger): readonly MetricSource[] {
+  // Without the process that knows there is no number, and the others are still to be had.
+  const counts = (): Promise<WriteCounts | undefined> =>
+    ledger.countWrites().catch(() => undefined);
   return [
-    gauge("idempotency_keys", "Keys and producers remembered", () => known.size),
+    gauge(
+      "idempotency_keys",
+      "Keys and producers remembered",
+      async () => (await counts())?.remembered,
+    ),
     counter(
       "idempotency_evicted_total",
       "Keys and producers forgotten before their window was over",
-      () => known.evicted,
+      async () => (await counts())?.evicted,
     ),
   ];
 }
 
 /** Numbers of this process as one of several workers. */
-export function workerMetrics({ group, supervision }: Membership): readonly MetricSource[] {
+function workerMetrics({ group, supervision }: Membership): readonly MetricSource[] {
   return [
     counter("worker_restarts_total", "Times that the worker was started again", () => {
       const own = supervision()?.workers.find(({ worker }) => worker === group.worker);
@@ -69,7 +95,7 @@ export function workerMetrics({ group, supervision }: Membership): readonly Metr
 }
 
 /** Numbers of the log, of recovery and of the table store. */
-export function storageMetrics(
+function storageMetrics(
   storage: () => ServerStorage | undefined,
 ): readonly (MetricSource | HistogramSource)[] {
   return [

@@ -20,9 +20,12 @@ export interface MetricSource {
   readonly help: string;
   /** Name of the label, when `read` returns a map of its values. */
   readonly label?: string;
-  /** `undefined` while the number is not known. */
-  readonly read: () => number | ReadonlyMap<string, number> | undefined;
+  /** `undefined` while the number is not known; a promise for what another process knows. */
+  readonly read: () => MetricValues | Promise<MetricValues>;
 }
+
+/** One number, or numbers by the value of a label. */
+type MetricValues = number | ReadonlyMap<string, number> | undefined;
 
 const PREFIX = "walnut_";
 const MS_PER_SECOND = 1_000;
@@ -199,24 +202,26 @@ function registerSource(registry: Registry, source: MetricSource): void {
   if (source.kind === "gauge") {
     void new Gauge({
       ...configuration,
-      collect() {
+      async collect() {
+        const values = await read();
         this.reset();
-        writeValues(read(), label, (labels, value) => this.set(labels, value));
+        writeValues(values, label, (labels, value) => this.set(labels, value));
       },
     });
     return;
   }
   void new Counter({
     ...configuration,
-    collect() {
+    async collect() {
+      const values = await read();
       this.reset();
-      writeValues(read(), label, (labels, value) => this.inc(labels, value));
+      writeValues(values, label, (labels, value) => this.inc(labels, value));
     },
   });
 }
 
 function writeValues(
-  values: number | ReadonlyMap<string, number> | undefined,
+  values: MetricValues,
   label: string | undefined,
   write: (labels: Record<string, string>, value: number) => void,
 ): void {

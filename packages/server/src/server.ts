@@ -32,19 +32,14 @@ import { Router } from "./http/router.ts";
 import { isLoopbackAddress, serverUrl } from "./http/server-url.ts";
 import { walRoutes } from "./http/wal-routes.ts";
 import { writeRoutes } from "./http/write-routes.ts";
-import { KnownWrites, MAX_WAIT_FOR_TWIN_MS } from "./idempotency/known-writes.ts";
+import { openKnownWrites, type WriteLedger } from "./idempotency/known-writes.ts";
 import { clientLimitsOf } from "./limits/client-limits.ts";
 import { ClientShares } from "./limits/client-shares.ts";
 import { TableCounters } from "./overview/table-counters.ts";
 import { removeProcessId, writeProcessId } from "./process-id-file.ts";
 import type { RecoverySummary } from "./recovery-summary.ts";
 import { resolveServerOptions } from "./resolve-server-options.ts";
-import {
-  knownWriteMetrics,
-  requestMetrics,
-  storageMetrics,
-  workerMetrics,
-} from "./server-metric-sources.ts";
+import { serverMetricSources } from "./server-metric-sources.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import type { ResolvedServerOptions, ServerOptions } from "./server-options.ts";
 import { ServerState } from "./server-state.ts";
@@ -119,7 +114,8 @@ export class RunningServer implements WalnutServer {
   readonly #state: ServerState;
   readonly #budget: ByteBudget;
   readonly #metrics: ServerMetrics = new ServerMetrics();
-  readonly #knownWrites: KnownWrites;
+  /** Which writes are known, over all workers. */
+  readonly #ledger: WriteLedger;
   readonly #tableCounters: TableCounters = new TableCounters(() => performance.now());
   readonly #handler: RequestHandler;
   readonly #membership: Membership;
@@ -138,13 +134,7 @@ export class RunningServer implements WalnutServer {
       startedAtMs: Date.now(),
       monotonicMs: () => performance.now(),
     });
-    this.#knownWrites = new KnownWrites({
-      windowMs: options.idempotencyWindowMs,
-      maxKeys: options.idempotencyMaxKeys,
-      maxWaitMs: MAX_WAIT_FOR_TWIN_MS,
-      nowMs: () => Date.now(),
-      workers: 1,
-    });
+    this.#ledger = membership.peers?.decisions ?? openKnownWrites(options, 1).ledger(1);
     this.#budget = new ByteBudget(options.maxInFlightBytes);
     const storage = (): ServerStorage => this.#openStorage();
     this.#dataLife = new DataLifeService({ options, dataDirectory, group: this.#group, storage });
@@ -162,10 +152,16 @@ export class RunningServer implements WalnutServer {
     });
     this.#answerQuestions();
     if (membership.group.workers > 1) this.#metrics.labelWorker(membership.group.worker);
-    this.#metrics.register(workerMetrics(membership));
-    this.#metrics.register(requestMetrics(this.#state, this.#budget, this.#handler));
-    this.#metrics.register(knownWriteMetrics(this.#knownWrites));
-    this.#metrics.register(storageMetrics(() => this.#storage));
+    this.#metrics.register(
+      serverMetricSources({
+        state: this.#state,
+        budget: this.#budget,
+        handler: this.#handler,
+        ledger: this.#ledger,
+        membership,
+        storage: () => this.#storage,
+      }),
+    );
     this.#metrics.register(this.#dataLife.metrics());
   }
 
@@ -245,7 +241,7 @@ export class RunningServer implements WalnutServer {
         lockWaitMs,
         peers: peers && { coordinator: peers.decisions, read: peers.read },
         nowMs: () => Date.now(),
-        ledger: peers?.decisions ?? this.#knownWrites.ledger(group.worker),
+        ledger: this.#ledger,
         monotonicMs: () => performance.now(),
         isCancelled: () => this.#state.phase !== "recovering",
         onProgress: (progress) => {
@@ -303,6 +299,7 @@ export class RunningServer implements WalnutServer {
 
   #makeRouter(): Router {
     const { options } = this;
+    const { supervision } = this.#membership;
     const nowMs = (): number => Date.now();
     const ingest = new IngestService({
       options,
@@ -350,11 +347,12 @@ export class RunningServer implements WalnutServer {
         nowMs,
       }),
       ...consoleRoutes(readConsoleFiles()),
-      ...walRoutes({ group: this.#group, options }),
+      ...walRoutes({ group: this.#group, options, supervision }),
       ...healthRoutes({
         state: this.#state,
+        group: this.#group,
         storage: () => this.#storage,
-        supervision: this.#membership.supervision,
+        supervision,
         metrics: {
           contentType: this.#metrics.contentType,
           render: () =>

@@ -12,6 +12,7 @@ import { durabilityText } from "./durability-text.ts";
 import { ServerError } from "./errors.ts";
 import { FlushCursor } from "./flush-cursor.ts";
 import { openShardKeys, type ShardKeys } from "./idempotency/shard-keys.ts";
+import { freeBytesOf } from "./free-bytes.ts";
 import { DEFAULT_INGEST_LIMITS } from "./ingest/ingest-limits.ts";
 import { continueLogAfter } from "./log-continuity.ts";
 import { LogRoom, REFUSAL_STOPS_WRITES_MS } from "./log-room.ts";
@@ -103,15 +104,6 @@ export async function openShardStorage(options: ShardStorageOptions): Promise<Sh
     await keys?.close().catch(() => undefined);
     await wal.close().catch(() => undefined);
     throw error;
-  }
-}
-
-async function freeBytesOf(directory: string): Promise<number | undefined> {
-  try {
-    const { bavail, bsize } = await statfs(directory);
-    return bavail * bsize;
-  } catch {
-    return undefined;
   }
 }
 

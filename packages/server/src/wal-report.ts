@@ -123,7 +123,12 @@ export function walFilesReport({ entries, unavailable }: Gathered<ShardFiles>): 
 /** Body of `health`. */
 export function walHealthReport(
   { entries, unavailable }: Gathered<ShardHealth>,
-  facts: { readonly isEnabled: boolean; readonly limits: WalHealthLimits },
+  facts: {
+    readonly isEnabled: boolean;
+    readonly limits: WalHealthLimits;
+    /** What the primary says of workers, each in a sentence. */
+    readonly troubledWorkers: readonly string[];
+  },
 ): object {
   const isOneOfMany = entries.length > 1;
   const problems = entries.flatMap(({ shard, problems: found }) =>
@@ -132,9 +137,10 @@ export function walHealthReport(
       recommendation,
     })),
   );
-  for (const missing of unavailable) {
+  const missing = unavailable.map((one) => `a worker does not answer: ${JSON.stringify(one)}`);
+  for (const issue of [...facts.troubledWorkers, ...missing]) {
     problems.push({
-      issue: `a worker does not answer: ${JSON.stringify(missing)}`,
+      issue,
       recommendation: "it is restarted by the server; look at the server's log if that goes on",
     });
   }
@@ -150,7 +156,7 @@ export function walHealthReport(
     stats_summary: {
       segments: sum((entry) => entry.segments),
       size_mb: mib(sum((entry) => entry.sizeBytes)),
-      free_mb: mib(Math.min(...entries.map((entry) => entry.freeBytes), Number.MAX_SAFE_INTEGER)),
+      free_mb: leastMib(entries.flatMap(({ freeBytes }) => freeBytes ?? [])),
       unflushed_records: sum((entry) => entry.unflushedRecords),
       memory_mb: mib(sum((entry) => entry.memoryBytes)),
       flush_failures: sum((entry) => entry.flushFailures),
@@ -332,6 +338,11 @@ function fileReport(file: WalFileFacts, { shard }: { readonly shard: number }): 
     size_bytes: file.sizeBytes,
     worker_id: shard,
   };
+}
+
+/** `null` when there is none. */
+function leastMib(bytes: readonly number[]): number | null {
+  return bytes.length === 0 ? null : mib(Math.min(...bytes));
 }
 
 function mib(bytes: number): number {

@@ -171,7 +171,12 @@ suite("walHealthReport", () => {
       { ...shard, problems: [] },
       { ...shard, shard: 2, freeBytes: 5 * MIB },
     ];
-    const report = sent(walHealthReport({ entries, unavailable: [] }, { isEnabled: true, limits }));
+    const report = sent(
+      walHealthReport(
+        { entries, unavailable: [] },
+        { isEnabled: true, limits, troubledWorkers: [] },
+      ),
+    );
     assert.equal(report["healthy"], false);
     assert.equal(report["status"], "degraded");
     assert.deepEqual(report["issues"], ["worker 2: it is slow"]);
@@ -179,14 +184,20 @@ suite("walHealthReport", () => {
     assert.equal((report["stats_summary"] as unknown as { free_mb: number }).free_mb, 5);
   });
 
-  test("is degraded by a worker without an answer", () => {
+  test("is degraded by a worker without an answer, and by one that does not run", () => {
     const gathered = {
       entries: [{ ...shard, problems: [] }],
       unavailable: [{ worker: 2, code: "SERVER_NOT_READY", message: "starting" }],
     };
-    const report = sent(walHealthReport(gathered, { isEnabled: true, limits }));
+    const report = sent(
+      walHealthReport(gathered, {
+        isEnabled: true,
+        limits,
+        troubledWorkers: ["worker 3 is recovering its log"],
+      }),
+    );
     assert.equal(report["healthy"], false);
-    assert.equal((report["issues"] as unknown as string[]).length, 1);
+    assert.equal((report["issues"] as unknown as string[]).length, 2);
   });
 });
 

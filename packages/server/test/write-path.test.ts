@@ -41,6 +41,7 @@ function setUp(options: {
   const path = new WritePath<IngestBatch>({
     log: {
       keepsPayloads: options.keepsPayloads ?? true,
+      room: { taken: () => undefined, refused: () => undefined },
       append(payload) {
         calls.push("append");
         return options.append(payload);
@@ -209,6 +210,7 @@ suite("WritePath", () => {
     const path = new WritePath({
       log: {
         keepsPayloads: true,
+        room: { taken: () => undefined, refused: () => undefined },
         append: () => (failure === undefined ? Promise.resolve(++lsn) : Promise.reject(failure)),
       },
       store: {

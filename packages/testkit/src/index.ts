@@ -50,6 +50,7 @@ export {
   type SimulationEnd,
   type SimulationOptions,
 } from "./simulation.ts";
+export { SmallVolume, VOLUME_KINDS, whyNotMountable, type VolumeKind } from "./small-volume.ts";
 export {
   STORAGE_CALL_KINDS,
   StorageError,

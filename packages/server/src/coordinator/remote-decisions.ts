@@ -5,11 +5,14 @@
  * to both functions here; the compiler asks for it.
  */
 import type { WriteIdentity } from "../idempotency/write-identity.ts";
-import type { WriteLedger, WriteVerdict } from "../idempotency/known-writes.ts";
+import type { WriteCounts, WriteLedger, WriteVerdict } from "../idempotency/known-writes.ts";
 import type { Coordinator, TableColumn, TableSchema } from "./coordinator.ts";
 
 /** Everything that workers decide together, as one worker sees it. */
 export type Decisions = Coordinator & WriteLedger;
+
+/** Recovered identities of one message: some 500 KB. */
+const MAX_WRITES_PER_MESSAGE = 5_000;
 
 /** Sends a call and resolves with its answer. */
 export type CoordinatorCall = (name: keyof Decisions, input: unknown) => Promise<unknown>;
@@ -31,8 +34,18 @@ export function remoteDecisions(call: CoordinatorCall): Decisions {
     completeWrite: (identity) => tell("completeWrite", identity),
     abandonWrite: (identity) => tell("abandonWrite", identity),
     reportWrites: async (identities) => {
-      await call("reportWrites", identities);
+      // One after the other: a message is copied and parsed as a whole, while the primary does nothing else.
+      let from = 0;
+      for (; identities.length - from > MAX_WRITES_PER_MESSAGE; from += MAX_WRITES_PER_MESSAGE) {
+        const part = identities.slice(from, from + MAX_WRITES_PER_MESSAGE);
+        await call("reportSomeWrites", part);
+      }
+      await call("reportWrites", identities.slice(from));
     },
+    reportSomeWrites: async (identities) => {
+      await call("reportSomeWrites", identities);
+    },
+    countWrites: async () => (await call("countWrites", undefined)) as WriteCounts,
   };
 }
 
@@ -61,5 +74,10 @@ export async function dispatchDecision(
     case "reportWrites":
       await decisions.reportWrites(input as readonly WriteIdentity[]);
       return undefined;
+    case "reportSomeWrites":
+      await decisions.reportSomeWrites(input as readonly WriteIdentity[]);
+      return undefined;
+    case "countWrites":
+      return await decisions.countWrites();
   }
 }

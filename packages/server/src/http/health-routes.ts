@@ -6,20 +6,22 @@
 import type { ServerState } from "../server-state.ts";
 import { WALNUT_VERSION } from "../package-version.ts";
 import { troubledWorkers, type Supervision } from "../workers/supervision.ts";
+import type { Question, WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 
 /** What is asked of the storage. */
 export interface WatchedStorage {
   /** Why writes would fail although the server is up, or `undefined` when they would not. */
-  findTrouble(): string | undefined;
+  findTrouble(): Promise<string | undefined>;
   /** What is not as it should be although writes are taken, or `undefined`. */
-  findConcern(): string | undefined;
+  findConcern(): Promise<string | undefined>;
 }
 
 /** What the health routes need. */
 export interface HealthRoutesOptions {
   readonly state: ServerState;
+  readonly group: WorkerGroup;
   /** What is on disk; `undefined` until it is open. */
   readonly storage: () => WatchedStorage | undefined;
   /** What the primary knows of all workers; `undefined` without one. */
@@ -30,16 +32,26 @@ export interface HealthRoutesOptions {
   readonly nowMs: () => number;
 }
 
+/** Why a worker needs a look; `null` when it does not. */
+const CONCERN: Question<object, string | null> = { name: "concern" };
+/** A worker that hangs must not make the others look dead. */
+const ASK_TIMEOUT_MS = 1_000;
+/** How long a client stays away from a log that refuses writes, as with the refusals themselves. */
+const DEGRADED_RETRY_SECONDS = 5;
 const MS_PER_SECOND = 1_000;
 
 /** `/health`, `/ready` and `/metrics`. */
 export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
-  const { state } = context;
+  const { state, group } = context;
+  group.answer(CONCERN, async () => {
+    const storage = context.storage();
+    return (await storage?.findTrouble()) ?? (await storage?.findConcern()) ?? null;
+  });
 
   /** 200 as long as the process can answer at all; `concern` says what needs a look. `status` is the word InfluxDB clients look for. */
-  function health(exchange: Exchange): void {
+  async function health(exchange: Exchange): Promise<void> {
     const nowMs = context.nowMs();
-    const concern = context.storage()?.findTrouble() ?? context.storage()?.findConcern();
+    const concern = await findConcern(group);
     const body = {
       name: "walnut",
       status: "pass",
@@ -59,8 +71,8 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
    * 200 when a write would be accepted now, 503 with the reason and the progress otherwise. With several workers the
    * first recovery ends when that of the last one does; one that is started again later leaves the server ready.
    */
-  function ready(exchange: Exchange): void {
-    const trouble = state.phase === "ready" ? context.storage()?.findTrouble() : undefined;
+  async function ready(exchange: Exchange): Promise<void> {
+    const trouble = state.phase === "ready" ? await context.storage()?.findTrouble() : undefined;
     const supervision = context.supervision();
     const hasRecovered = supervision?.hasRecovered ?? true;
     if (state.phase === "ready" && trouble === undefined && hasRecovered) {
@@ -75,7 +87,8 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
             ...workersOf(supervision),
           }
         : { status: "degraded", reason: trouble };
-    exchange.json(503, JSON.stringify(body), { "Retry-After": String(state.retryAfterSeconds) });
+    const retrySeconds = trouble === undefined ? state.retryAfterSeconds : DEGRADED_RETRY_SECONDS;
+    exchange.json(503, JSON.stringify(body), { "Retry-After": String(retrySeconds) });
   }
 
   async function metrics(exchange: Exchange): Promise<void> {
@@ -87,6 +100,16 @@ export function healthRoutes(context: HealthRoutesOptions): readonly Route[] {
     route("ready", "/ready", "public", ready),
     route("metrics", "/metrics", context.publicMetrics ? "public" : "read", metrics),
   ];
+}
+
+/** Why any worker needs a look. One that does not answer is told by {@link troubledWorkers}. */
+async function findConcern(group: WorkerGroup): Promise<string | undefined> {
+  const answers = await group.askAll(CONCERN, {}, { timeoutMs: ASK_TIMEOUT_MS });
+  const concerns = answers.flatMap((result) => {
+    if (result.kind === "failed" || result.answer === null) return [];
+    return group.workers === 1 ? result.answer : `worker ${result.worker}: ${result.answer}`;
+  });
+  return concerns.length === 0 ? undefined : concerns.join("; ");
 }
 
 /** Member `workers`, where there are several: each with its phase, and what is wrong with any. */

@@ -4,11 +4,11 @@
  * Answers in every phase: while the log is recovered it tells how far that is. Gathers facts; the words and sums are
  * those of overview/.
  */
-import { statfs } from "node:fs/promises";
 import type { WalMetrics, WalStatus } from "@walnut/wal";
 import * as z from "zod";
 import type { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
+import { freeBytesOf } from "../free-bytes.ts";
 import { REFUSAL_IS_TOLD_MS } from "../log-room.ts";
 import { logOverview } from "../overview/log-overview.ts";
 import { combineOverview, storeOverview, type WorkerReport } from "../overview/overview.ts";
@@ -134,8 +134,7 @@ interface ShardFacts {
 
 async function readShard({ shard, wal, store, room }: ShardStorage): Promise<ShardFacts> {
   const status = wal.status();
-  const device = await statfs(status.directory).catch(() => undefined);
-  const freeBytes = device === undefined ? undefined : device.bavail * device.bsize;
+  const freeBytes = await freeBytesOf(status.directory);
   const lackOfRoom = await room.findLack(REFUSAL_IS_TOLD_MS);
   return { shard, status, metrics: wal.metrics(), stats: store.stats(), freeBytes, lackOfRoom };
 }

@@ -30,6 +30,7 @@ import {
   walVerifyReport,
   type Gathered,
 } from "../wal-report.ts";
+import { troubledWorkers, type Supervision } from "../workers/supervision.ts";
 import { everyAnswer, type Question, type WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
@@ -39,6 +40,8 @@ import { WAL_CLEANUP_PARAMETERS } from "./wal-schemas.ts";
 export interface WalRoutesOptions {
   readonly group: WorkerGroup;
   readonly options: ResolvedServerOptions;
+  /** What the primary knows of all workers; `undefined` without one. */
+  readonly supervision: () => Supervision | undefined;
 }
 
 const PREFIXES = ["/api/wal", "/api/v1/wal"];
@@ -49,7 +52,7 @@ const LONG_TIMEOUT_MS = 600_000;
 const NOTHING = {};
 
 /** What looks and what changes, under both prefixes. */
-export function walRoutes({ group, options }: WalRoutesOptions): readonly Route[] {
+export function walRoutes({ group, options, supervision }: WalRoutesOptions): readonly Route[] {
   async function look<Entry extends { readonly shard: number }>(
     question: Question<object, readonly Entry[]>,
   ): Promise<Gathered<Entry>> {
@@ -67,7 +70,9 @@ export function walRoutes({ group, options }: WalRoutesOptions): readonly Route[
   }
 
   async function health(): Promise<object> {
+    const watched = supervision();
     return walHealthReport(await look(WAL_HEALTH), {
+      troubledWorkers: watched === undefined ? [] : troubledWorkers(watched),
       isEnabled: options.durability !== "off",
       limits: walHealthLimits(options),
     });

@@ -111,7 +111,7 @@ export const WAL_HEALTH_ANSWER: z.ZodType = z.strictObject({
   stats_summary: z.strictObject({
     segments: count,
     size_mb: megabytes,
-    free_mb: megabytes,
+    free_mb: megabytes.nullable(),
     unflushed_records: count,
     memory_mb: megabytes,
     flush_failures: count,

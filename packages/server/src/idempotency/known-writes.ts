@@ -5,10 +5,19 @@
  * durable is in the logs, from where the table is filled at start-up. A write that is under way belongs to the
  * worker that does it; when that dies, its writes stay undecided until its recovery has said what it found.
  */
+import type { ResolvedServerOptions } from "../server-options.ts";
 import type { WriteIdentity } from "./write-identity.ts";
 
 /** How long a retry waits for the first try that is still under way, in milliseconds. */
-export const MAX_WAIT_FOR_TWIN_MS = 5_000;
+const MAX_WAIT_FOR_TWIN_MS = 5_000;
+
+/** How full the table is. */
+export interface WriteCounts {
+  /** Names remembered. */
+  readonly remembered: number;
+  /** Names forgotten before the window was over, for want of room. */
+  readonly evicted: number;
+}
 
 /** What is to be done with a request. */
 export type WriteVerdict =
@@ -33,8 +42,11 @@ export interface WriteLedger {
   completeWrite(identity: WriteIdentity): void;
   /** A reserved write is certainly not stored: the next try is new. */
   abandonWrite(identity: WriteIdentity): void;
-  /** What recovery of this worker's workers found. Everything that it had under way before is decided by that. */
+  /** What recovery of this worker's shards found. Everything that it had under way before is decided by that. */
   reportWrites(identities: readonly WriteIdentity[]): Promise<void>;
+  /** A part of what {@link reportWrites} will complete: a message between processes should not hold all of it. */
+  reportSomeWrites(identities: readonly WriteIdentity[]): Promise<void>;
+  countWrites(): Promise<WriteCounts>;
 }
 
 /** What the table needs. */
@@ -60,6 +72,17 @@ interface Pending {
   readonly settle: () => void;
 }
 
+/** The table of a server with this many workers, empty. */
+export function openKnownWrites(options: ResolvedServerOptions, workers: number): KnownWrites {
+  return new KnownWrites({
+    windowMs: options.idempotencyWindowMs,
+    maxKeys: options.idempotencyMaxKeys,
+    maxWaitMs: MAX_WAIT_FOR_TWIN_MS,
+    nowMs: () => Date.now(),
+    workers,
+  });
+}
+
 /** The table. */
 export class KnownWrites {
   readonly #options: KnownWritesOptions;
@@ -74,14 +97,8 @@ export class KnownWrites {
     this.#unrecovered = new Set(Array.from({ length: options.workers }, (_, index) => index + 1));
   }
 
-  /** Names remembered. */
-  get size(): number {
-    return this.#known.size;
-  }
-
-  /** Names forgotten before the window was over, for want of room. */
-  get evicted(): number {
-    return this.#evicted;
+  get counts(): WriteCounts {
+    return { remembered: this.#known.size, evicted: this.#evicted };
   }
 
   /** The table as the worker with this number sees it. */
@@ -94,6 +111,8 @@ export class KnownWrites {
       },
       abandonWrite: (identity) => this.#settle(identity.name),
       reportWrites: (identities) => Promise.resolve(this.#report(identities, worker)),
+      reportSomeWrites: (identities) => Promise.resolve(this.#add(identities)),
+      countWrites: () => Promise.resolve(this.counts),
     };
   }
 
@@ -117,11 +136,15 @@ export class KnownWrites {
     }
   }
 
-  #report(identities: readonly WriteIdentity[], worker: number): void {
+  #add(identities: readonly WriteIdentity[]): void {
     for (const identity of identities) {
       // Several workers may know one producer: the furthest counts.
       if (decideWrite(this.#known.get(identity.name), identity) === "new") this.#remember(identity);
     }
+  }
+
+  #report(identities: readonly WriteIdentity[], worker: number): void {
+    this.#add(identities);
     for (const pending of this.#pending.values()) {
       if (pending.worker === worker) this.#settle(pending.identity.name);
     }

@@ -4,9 +4,9 @@
  * Every answer is a list with one entry per shard of the worker: its own, and those it has adopted. Answers are plain
  * data that JSON carries; the wording for people is in wal-report.ts.
  */
-import { statfs } from "node:fs/promises";
 import type { SpaceHolder, WalStatus } from "@walnut/wal";
 import { ServerError } from "../errors.ts";
+import { freeBytesOf } from "../free-bytes.ts";
 import { REFUSAL_IS_TOLD_MS } from "../log-room.ts";
 import { RecoveryHistory, type StartNote } from "../recovery-history.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
@@ -63,7 +63,8 @@ export interface ShardHealth extends OfShard {
   readonly problems: readonly WalProblem[];
   readonly segments: number;
   readonly sizeBytes: number;
-  readonly freeBytes: number;
+  /** `null` when the system does not say. */
+  readonly freeBytes: number | null;
   readonly memoryBytes: number;
   readonly unflushedRecords: number;
   readonly flushFailures: number;
@@ -199,12 +200,13 @@ async function healthOf(
   { options }: WalAnswersOptions,
 ): Promise<ShardHealth> {
   const status = wal.status();
-  const device = await statfs(status.directory);
+  // A log whose directory is gone is to be told, not what could not be asked about it.
+  const freeBytes = await freeBytesOf(status.directory);
   const { flushes, oldestUnflushedAgeMs } = store.stats();
   const facts = {
     status,
     options,
-    freeBytes: device.bavail * device.bsize,
+    freeBytes: freeBytes ?? Infinity,
     memoryBytes: store.memoryBytes(),
     lackOfRoom: await room.findLack(REFUSAL_IS_TOLD_MS),
     lastFlushError: flushes.lastError,
@@ -215,7 +217,7 @@ async function healthOf(
     problems: findWalProblems(facts),
     segments: status.segments.length,
     sizeBytes: status.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    freeBytes: facts.freeBytes,
+    freeBytes: freeBytes ?? null,
     memoryBytes: facts.memoryBytes,
     unflushedRecords: Math.max(0, wal.positions.appendedLsn - store.flushedLsn),
     flushFailures: flushes.failures,

@@ -12,7 +12,7 @@ import { openAccess } from "../access/server-access.ts";
 import type { AccessToken } from "../access-token.ts";
 import { CoordinatorDesk } from "../coordinator/coordinator-desk.ts";
 import { ServerError } from "../errors.ts";
-import { KnownWrites, MAX_WAIT_FOR_TWIN_MS } from "../idempotency/known-writes.ts";
+import { openKnownWrites } from "../idempotency/known-writes.ts";
 import { isLoopbackAddress, serverUrl } from "../http/server-url.ts";
 import { removeProcessId, writeProcessId } from "../process-id-file.ts";
 import { ProgressSum, sumRecoveries, type RecoverySummary } from "../recovery-summary.ts";
@@ -97,13 +97,7 @@ class Primary implements WalnutServer {
     this.failure = new Promise((resolve) => (this.#tellFailure = resolve));
     const { workers } = options;
     const desk = new CoordinatorDesk(workers);
-    const knownWrites = new KnownWrites({
-      windowMs: options.idempotencyWindowMs,
-      maxKeys: options.idempotencyMaxKeys,
-      maxWaitMs: MAX_WAIT_FOR_TWIN_MS,
-      nowMs: () => Date.now(),
-      workers,
-    });
+    const knownWrites = openKnownWrites(options, workers);
     const progress = new ProgressSum((step) => options.onRecoveryProgress?.(step));
     this.#workers = Array.from({ length: workers }, (_, index) => {
       const worker = index + 1;

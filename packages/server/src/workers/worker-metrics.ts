@@ -12,15 +12,28 @@ import type { Question, WorkerGroup } from "./worker-group.ts";
 export const METRICS: Question<object, MetricsAsJson> = { name: "metrics" };
 
 const UNAVAILABLE = "walnut_workers_unavailable";
+/** One number for the whole server, which every worker knows: told once, without the label. */
+const OF_THE_SERVER: ReadonlySet<string> = new Set([
+  UNAVAILABLE,
+  "walnut_idempotency_keys",
+  "walnut_idempotency_evicted_total",
+]);
 
 /** The exposition over all workers, in the Prometheus text format. */
 export async function renderAllMetrics(group: WorkerGroup): Promise<string> {
   const answers = await group.askAll(METRICS, {});
   const known = answers.flatMap((result) => (result.kind === "answered" ? [result.answer] : []));
   const unavailable = answers.length - known.length;
-  const [sample] = known.flat().filter(({ name }) => name === UNAVAILABLE);
-  const total =
-    sample === undefined ? [] : [[{ ...sample, values: [{ labels: {}, value: unavailable }] }]];
-  const others = known.map((metrics) => metrics.filter(({ name }) => name !== UNAVAILABLE));
-  return await AggregatorRegistry.aggregate([...others, ...total]).metrics();
+  const ofTheServer = known.flat().filter(({ name }) => OF_THE_SERVER.has(name));
+  const once = new Map(ofTheServer.map((metric) => [metric.name, asOne(metric, unavailable)]));
+  const others = known.map((metrics) => metrics.filter(({ name }) => !OF_THE_SERVER.has(name)));
+  return await AggregatorRegistry.aggregate([...others, [...once.values()]]).metrics();
+}
+
+function asOne(metric: MetricsAsJson[number], unavailable: number): MetricsAsJson[number] {
+  const values = metric.values.slice(0, 1).map(({ value }) => ({
+    labels: {},
+    value: metric.name === UNAVAILABLE ? unavailable : value,
+  }));
+  return { ...metric, values };
 }

@@ -112,14 +112,14 @@ suite("KnownWrites", () => {
     assert.equal(await ledger.reserveWrite(keyed("a")), "repeated");
     clock.nowMs = 1_501;
     assert.equal(await ledger.reserveWrite(keyed("a")), "new");
-    assert.deepEqual([known.size, known.evicted], [0, 0]);
+    assert.deepEqual(known.counts, { remembered: 0, evicted: 0 });
   });
 
   test("beyond the limit the oldest go, and are counted", async () => {
     const { known } = setUp({ maxKeys: 3 });
     const ledger = known.ledger(1);
     await ledger.reportWrites(["a", "b", "c", "d", "e"].map((key) => keyed(key)));
-    assert.deepEqual([known.size, known.evicted], [3, 2]);
+    assert.deepEqual(known.counts, { remembered: 3, evicted: 2 });
     assert.equal(await ledger.reserveWrite(keyed("c")), "repeated");
     assert.equal(await ledger.reserveWrite(keyed("b")), "new");
   });

@@ -1,11 +1,12 @@
 /** The `walnut serve` process as a person or a service manager meets it: first run, stop, refusals. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { promisify } from "node:util";
+import { SmallVolume, whyNotMountable } from "@walnut/testkit";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { queryRows, ServerProcess, type ServerProcessOptions } from "./server-process.ts";
 
@@ -15,6 +16,65 @@ function startServer(context: TestContext, options: ServerProcessOptions): Serve
   const server = ServerProcess.start(options);
   context.after(() => server.kill("SIGKILL"));
   return server;
+}
+
+/** Rows stay in the log. */
+const LOG_ONLY = { variables: { WALNUT_TOKEN: "t" }, flags: ["--flush-age-ms", "3600000"] };
+const COUNT = "SELECT count(*) FROM d.m";
+const BATCH_ROWS = 10_000;
+
+function write(url: string, firstRow: number): Promise<Response> {
+  const lines = Array.from({ length: BATCH_ROWS }, (_, row) => `m v=${row} ${firstRow + row}`);
+  return fetch(`${url}/write?db=d&p=t`, { method: "POST", body: lines.join("\n") });
+}
+
+/** Returns how many rows were acknowledged before a write was refused as it should be. */
+async function writeUntilRefused(url: string, firstRow: number): Promise<number> {
+  for (let acknowledged = 0; ; acknowledged += BATCH_ROWS) {
+    const answer = await write(url, firstRow + acknowledged);
+    if (answer.status === 204) continue;
+    assert.equal(answer.status, 503);
+    assert.notEqual(answer.headers.get("retry-after"), null);
+    const { code } = (await answer.json()) as { code: string };
+    assert.equal(code, "SERVER_WAL_UNAVAILABLE");
+    return acknowledged;
+  }
+}
+
+/** Whoever looks is told why writes are refused, and what to do. */
+async function assertTroubleIsTold(url: string, why: RegExp): Promise<void> {
+  const ready = await fetch(`${url}/ready`);
+  assert.equal(ready.status, 503);
+  assert.notEqual(ready.headers.get("retry-after"), null);
+  const { status, reason } = (await ready.json()) as { status: string; reason: string };
+  assert.equal(status, "degraded");
+  assert.match(reason, why);
+  const health = (await (await fetch(`${url}/health`)).json()) as Record<string, unknown>;
+  assert.equal(health["degraded"], true);
+  assert.match(String(health["concern"]), why);
+  const walHealth = (await (await fetch(`${url}/api/wal/health?p=t`)).json()) as {
+    readonly healthy: boolean;
+    readonly issues: readonly string[];
+    readonly recommendations: readonly string[];
+  };
+  assert.equal(walHealth.healthy, false);
+  const index = walHealth.issues.findIndex((issue) => why.test(issue));
+  assert.ok((walHealth.recommendations[index] ?? "") !== "", walHealth.issues.join("\n"));
+  // What the console shows.
+  const overview = (await (await fetch(`${url}/api/v1/overview?p=t`)).json()) as {
+    readonly status: string;
+    readonly workers: readonly { readonly findings: readonly { readonly issue: string }[] }[];
+  };
+  assert.equal(overview.status, "degraded");
+  assert.ok(overview.workers[0]?.findings.some(({ issue }) => why.test(issue)));
+}
+
+async function assertAllIsWell(url: string): Promise<void> {
+  assert.equal((await fetch(`${url}/ready`)).status, 200);
+  const health = (await (await fetch(`${url}/health`)).json()) as Record<string, unknown>;
+  assert.deepEqual([health["degraded"], health["concern"]], [false, undefined]);
+  const walHealth = (await (await fetch(`${url}/api/wal/health?p=t`)).json()) as object;
+  assert.ok("healthy" in walHealth && walHealth.healthy === true, JSON.stringify(walHealth));
 }
 
 /** The commands of the banner, as a person would paste them: the one that writes and the one that reads. */
@@ -59,7 +119,7 @@ suite("walnut serve", () => {
     const url = await first.readyUrl();
     let acknowledged = 0;
     let isStopped = false;
-    async function write(connection: number): Promise<void> {
+    async function keepWriting(connection: number): Promise<void> {
       for (let id = 0; !isStopped; id++) {
         const body = `cpu,connection=${connection} id=${id}i ${1_000_000 + id}\n`;
         const sending = fetch(`${url}/write?db=d&p=t`, { method: "POST", body });
@@ -68,7 +128,7 @@ suite("walnut serve", () => {
         else isStopped = true;
       }
     }
-    const writing = Promise.all([write(0), write(1), write(2)]);
+    const writing = Promise.all([0, 1, 2].map(keepWriting));
     while (acknowledged < 300) await new Promise(setImmediate);
     first.kill("SIGTERM");
     assert.deepEqual(await first.ended, { code: 0, signal: null }, first.stderr);
@@ -81,43 +141,74 @@ suite("walnut serve", () => {
     assert.deepEqual(rows, [[acknowledged]]);
   });
 
-  test("a log that cannot be written: 503, queries go on, and a restart has all that was answered", async () => {
+  test("a log without room for a while: 503 and a word about it everywhere, then it goes on by itself", async (context) => {
     const dataDirectory = await temporaryDirectory();
-    const variables = { WALNUT_TOKEN: "t" };
-    const flags = ["--flush-age-ms", "3600000"];
-    const first = ServerProcess.start({ dataDirectory, variables, flags, maxFileKib: 4_096 });
+    // A file that may not grow is what a full disk looks like; the next segment is another file.
+    const first = startServer(context, { ...LOG_ONLY, dataDirectory, maxFileKib: 4_096 });
     const url = await first.readyUrl();
-    let acknowledged = 0;
-    let refusal: Response | undefined;
-    for (let round = 0; refusal === undefined; round++) {
-      const lines = Array.from({ length: 1_000 }, (_, row) => `m v=${row} ${round * 1_000 + row}`);
-      const response = await fetch(`${url}/write?db=d&p=t`, {
-        method: "POST",
-        body: lines.join("\n"),
-      });
-      if (response.status === 204) acknowledged += 1_000;
-      else refusal = response;
-    }
-    assert.equal(refusal.status, 503);
-    assert.notEqual(refusal.headers.get("retry-after"), null);
-    const { code } = (await refusal.json()) as { code: string };
-    assert.equal(code, "SERVER_WAL_UNAVAILABLE");
-    const ready = await fetch(`${url}/ready`);
-    assert.equal(ready.status, 503);
-    assert.equal(((await ready.json()) as { status: string }).status, "degraded");
-    const health = await fetch(`${url}/api/wal/health?p=t`);
-    assert.equal(((await health.json()) as { healthy: boolean }).healthy, false);
-    const sql = "SELECT count(*) FROM d.m";
-    assert.deepEqual(await queryRows(url, "t", sql), [[acknowledged]]);
+    const acknowledged = await writeUntilRefused(url, 0);
+    await assertTroubleIsTold(url, /no room/);
+    assert.deepEqual(await queryRows(url, "t", COUNT), [[acknowledged]], "queries go on");
+    assert.equal((await write(url, 9_000_000)).status, 204);
+    await assertAllIsWell(url);
     first.kill("SIGKILL");
     await first.ended;
+    const second = startServer(context, { ...LOG_ONLY, dataDirectory });
+    const rows = await queryRows(await second.readyUrl(), "t", COUNT);
+    assert.deepEqual(rows, [[acknowledged + BATCH_ROWS]], "nothing of what was refused");
+  });
 
-    const second = ServerProcess.start({ dataDirectory, variables });
-    const [[found] = []] = await queryRows(await second.readyUrl(), "t", sql);
-    // The refused request is there as a whole or not at all: recovery has decided.
-    assert.ok(found === acknowledged || found === acknowledged + 1_000, `${String(found)} rows`);
-    second.kill("SIGKILL");
-    await second.ended;
+  test(
+    "a disk that is full: 503 until there is room, then it goes on by itself",
+    { skip: whyNotMountable("tmpfs") },
+    async (context) => {
+      const volume = SmallVolume.mount("tmpfs", context, { mib: 64 });
+      const dataDirectory = join(volume.path, "data");
+      const flags = [...LOG_ONLY.flags, "--segment-size-bytes=1048576"];
+      const first = startServer(context, { ...LOG_ONLY, flags, dataDirectory });
+      const url = await first.readyUrl();
+      assert.equal((await write(url, 0)).status, 204);
+      volume.fill();
+      let acknowledged = BATCH_ROWS + (await writeUntilRefused(url, BATCH_ROWS));
+      await assertTroubleIsTold(url, /no room/);
+      assert.deepEqual(await queryRows(url, "t", COUNT), [[acknowledged]], "queries go on");
+      volume.drain();
+      assert.equal((await write(url, acknowledged)).status, 204);
+      acknowledged += BATCH_ROWS;
+      assert.equal((await fetch(`${url}/ready`)).status, 200);
+      first.kill("SIGTERM");
+      assert.deepEqual(await first.ended, { code: 0, signal: null }, first.stderr);
+      const second = startServer(context, { ...LOG_ONLY, flags, dataDirectory });
+      assert.deepEqual(await queryRows(await second.readyUrl(), "t", COUNT), [[acknowledged]]);
+      second.kill("SIGKILL");
+      await second.ended;
+    },
+  );
+
+  test("a log that has failed: 503 until a restart, queries go on, and the restart has all that was answered", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const flags = [...LOG_ONLY.flags, "--segment-size-bytes=1048576"];
+    const first = startServer(context, { ...LOG_ONLY, flags, dataDirectory });
+    const url = await first.readyUrl();
+    assert.equal((await write(url, 0)).status, 204);
+    // The next segment has no directory to be in.
+    const log = join(dataDirectory, "wal");
+    await rename(log, `${log}-away`);
+    const acknowledged = BATCH_ROWS + (await writeUntilRefused(url, BATCH_ROWS));
+    await assertTroubleIsTold(url, /refuses writes/);
+    assert.equal((await write(url, 0)).status, 503, "until a restart");
+    assert.equal((await fetch(`${url}/ready`)).status, 503);
+    assert.deepEqual(await queryRows(url, "t", COUNT), [[acknowledged]]);
+    first.kill("SIGKILL");
+    await first.ended;
+    await rename(`${log}-away`, log);
+    const second = startServer(context, { ...LOG_ONLY, flags, dataDirectory });
+    const [[found] = []] = await queryRows(await second.readyUrl(), "t", COUNT);
+    // The refused requests are there as a whole or not at all: recovery has decided.
+    assert.ok(
+      found === acknowledged || found === acknowledged + BATCH_ROWS,
+      `${String(found)} rows`,
+    );
   });
 
   test("a taken port: one sentence with code and advice, exit code 1", async (context) => {

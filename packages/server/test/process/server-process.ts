@@ -128,3 +128,16 @@ export async function queryRows(
   if (body.data === undefined) throw new Error(`${sql}: ${body.error}`);
   return body.data;
 }
+
+/** Processes of the workers that run now; none where there is one. */
+export async function workerIds(url: string): Promise<readonly number[]> {
+  for (;;) {
+    // The worker that was to answer may be the one that has just been killed.
+    const answer = await fetch(`${url}/health`).catch(() => undefined);
+    if (answer === undefined) continue;
+    const { workers = [] } = (await answer.json()) as {
+      workers?: readonly { readonly process_id: number | null }[];
+    };
+    return workers.flatMap(({ process_id }) => process_id ?? []);
+  }
+}

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { pause, randomFrom, setting, TOKEN, verify, Writer, WRITERS } from "./kill-load.ts";
-import { ServerProcess } from "./server-process.ts";
+import { ServerProcess, workerIds } from "./server-process.ts";
 
 const DEFAULT_CYCLES = 4;
 const MAX_PAUSE_MS = 900;
@@ -80,16 +80,3 @@ suite("kill -9 of workers", () => {
     assert.ok(workerKills > 0);
   });
 });
-
-/** Processes of the workers that run now. */
-async function workerIds(url: string): Promise<readonly number[]> {
-  for (;;) {
-    // The worker that was to answer may be the one that has just been killed.
-    const answer = await fetch(`${url}/health`).catch(() => undefined);
-    if (answer === undefined) continue;
-    const { workers = [] } = (await answer.json()) as {
-      workers?: readonly { readonly process_id: number | null }[];
-    };
-    return workers.flatMap(({ process_id }) => process_id ?? []);
-  }
-}

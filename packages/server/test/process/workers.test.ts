@@ -68,6 +68,16 @@ suite("several workers", () => {
       assert.match(metrics, new RegExp(`^walnut_wal_records_total{worker="${worker}"} [1-9]`, "m"));
     }
     assert.match(metrics, /^walnut_workers_unavailable 0$/m);
+    // One table for all of them.
+    for (let key = 0; key < 4; key++) {
+      const headers = { authorization: `Bearer ${TOKEN}`, "idempotency-key": `key-${key}` };
+      const body = `keyed id=${key}i 1`;
+      const answer = await fetch(`${url}/write?db=d`, { method: "POST", headers, body });
+      assert.equal(answer.status, 204);
+    }
+    const after = await (await fetch(`${url}/metrics`)).text();
+    assert.match(after, /^walnut_idempotency_keys 4$/m);
+    assert.match(after, /^walnut_idempotency_evicted_total 0$/m);
     const ready = (await (await fetch(`${url}/ready`)).json()) as { workers: { phase: string }[] };
     assert.deepEqual(
       ready.workers.map(({ phase }) => phase),
@@ -98,6 +108,25 @@ suite("several workers", () => {
     server.kill("SIGTERM");
     assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
     assert.match(server.stderr, /started again/);
+  });
+
+  test("what is wrong with one of them is told by whichever is asked", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const flags = ["--segment-size-bytes=1048576", "--flush-age-ms=3600000"];
+    const server = start(context, { dataDirectory, workers: 2, flags });
+    const url = await server.readyUrl();
+    await writeIds(url, 0, 4);
+    // The next segment of worker 2 has no directory to be in.
+    const log = join(dataDirectory, "wal/worker-2");
+    await rename(log, `${log}-away`);
+    await fetch(`${url}/api/wal/rotate?p=${TOKEN}`, { method: "POST" });
+    for (let ask = 0; ask < 4; ask++) {
+      const health = (await (await fetch(`${url}/health`)).json()) as Record<string, unknown>;
+      assert.equal(health["degraded"], true);
+      assert.match(String(health["concern"]), /^worker 2: the log refuses writes/);
+    }
+    server.kill("SIGKILL");
+    await server.ended;
   });
 
   test("changing their number loses nothing and doubles nothing, with rows in every log", async (context) => {

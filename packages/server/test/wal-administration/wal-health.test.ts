@@ -18,6 +18,7 @@ suite("findWalProblems", () => {
     options,
     freeBytes: limits.minFreeBytes,
     memoryBytes: 0,
+    lackOfRoom: undefined,
     lastFlushError: undefined,
     oldestUnflushedAgeMs: options.flushAgeMs,
   };
@@ -31,6 +32,7 @@ suite("findWalProblems", () => {
     ["space that is not released", { status: walStatus({ releaseFailure: "EACCES" }) }],
     ["a disk that forgets", { status: walStatus({ warnings: ["stored in memory"] }) }],
     ["too little free space", { freeBytes: limits.minFreeBytes - 1 }],
+    ["writes without room", { lackOfRoom: "the log had no room" }],
     ["failing flushes", { lastFlushError: "EIO" }],
     ["rows that pile up", { memoryBytes: options.maxMemoryBytes }],
     ["rows that wait too long", { oldestUnflushedAgeMs: limits.maxUnflushedAgeMs + 1 }],

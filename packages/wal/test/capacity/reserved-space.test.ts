@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { SimulatedDisk } from "@walnut/testkit";
+import { SimulatedDisk, SmallVolume, whyNotMountable } from "@walnut/testkit";
 import { isWalError, openWal, type Wal, type WalOptions } from "@walnut/wal";
-import { SmallVolume, whyNotMountable } from "../fault/small-volume.ts";
 import { Machine, settle } from "../machine.ts";
 import { watch } from "./guard-bench.ts";
 

@@ -8,9 +8,8 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { SmallVolume, VOLUME_KINDS, whyNotMountable } from "@walnut/testkit";
 import { isWalError, openWal, type Wal, type WalOptions } from "@walnut/wal";
-
-import { SmallVolume, VOLUME_KINDS, whyNotMountable } from "./small-volume.ts";
 
 const RECORD_BYTES = 4_000;
 const OPTIONS = {

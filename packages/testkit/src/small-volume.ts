@@ -38,11 +38,14 @@ export class SmallVolume {
   }
 
   /** Mounts a new volume until the end of the test. */
-  static mount(kind: VolumeKind, context: TestContext): SmallVolume {
+  static mount(
+    kind: VolumeKind,
+    context: TestContext,
+    { mib = VOLUME_MIB[kind] }: { readonly mib?: number } = {},
+  ): SmallVolume {
     const folder = mkdtempSync(join(tmpdir(), "walnut-volume-"));
     const path = join(folder, "mounted");
     mkdirSync(path);
-    const mib = VOLUME_MIB[kind];
     if (kind === "tmpfs") {
       run("mount", "-t", "tmpfs", "-o", `size=${mib}m`, "walnut", path);
     } else {
