@@ -35,7 +35,7 @@ export interface HealthRoutesOptions {
 /** Why a worker needs a look; `null` when it does not. */
 const CONCERN: Question<object, string | null> = { name: "concern" };
 /** A worker that hangs must not make the others look dead. */
-const ASK_TIMEOUT_MS = 1_000;
+const ASK_TIMEOUT_MS = 2_000;
 /** How long a client stays away from a log that refuses writes, as with the refusals themselves. */
 const DEGRADED_RETRY_SECONDS = 5;
 const MS_PER_SECOND = 1_000;

@@ -23,7 +23,7 @@ const LOG_ONLY = { variables: { WALNUT_TOKEN: "t" }, flags: ["--flush-age-ms", "
 const COUNT = "SELECT count(*) FROM d.m";
 const BATCH_ROWS = 10_000;
 
-function write(url: string, firstRow: number): Promise<Response> {
+function writeBatch(url: string, firstRow: number): Promise<Response> {
   const lines = Array.from({ length: BATCH_ROWS }, (_, row) => `m v=${row} ${firstRow + row}`);
   return fetch(`${url}/write?db=d&p=t`, { method: "POST", body: lines.join("\n") });
 }
@@ -31,7 +31,7 @@ function write(url: string, firstRow: number): Promise<Response> {
 /** Returns how many rows were acknowledged before a write was refused as it should be. */
 async function writeUntilRefused(url: string, firstRow: number): Promise<number> {
   for (let acknowledged = 0; ; acknowledged += BATCH_ROWS) {
-    const answer = await write(url, firstRow + acknowledged);
+    const answer = await writeBatch(url, firstRow + acknowledged);
     if (answer.status === 204) continue;
     assert.equal(answer.status, 503);
     assert.notEqual(answer.headers.get("retry-after"), null);
@@ -149,7 +149,7 @@ suite("walnut serve", () => {
     const acknowledged = await writeUntilRefused(url, 0);
     await assertTroubleIsTold(url, /no room/);
     assert.deepEqual(await queryRows(url, "t", COUNT), [[acknowledged]], "queries go on");
-    assert.equal((await write(url, 9_000_000)).status, 204);
+    assert.equal((await writeBatch(url, 9_000_000)).status, 204);
     await assertAllIsWell(url);
     first.kill("SIGKILL");
     await first.ended;
@@ -167,13 +167,13 @@ suite("walnut serve", () => {
       const flags = [...LOG_ONLY.flags, "--segment-size-bytes=1048576"];
       const first = startServer(context, { ...LOG_ONLY, flags, dataDirectory });
       const url = await first.readyUrl();
-      assert.equal((await write(url, 0)).status, 204);
+      assert.equal((await writeBatch(url, 0)).status, 204);
       volume.fill();
       let acknowledged = BATCH_ROWS + (await writeUntilRefused(url, BATCH_ROWS));
       await assertTroubleIsTold(url, /no room/);
       assert.deepEqual(await queryRows(url, "t", COUNT), [[acknowledged]], "queries go on");
       volume.drain();
-      assert.equal((await write(url, acknowledged)).status, 204);
+      assert.equal((await writeBatch(url, acknowledged)).status, 204);
       acknowledged += BATCH_ROWS;
       assert.equal((await fetch(`${url}/ready`)).status, 200);
       first.kill("SIGTERM");
@@ -190,13 +190,13 @@ suite("walnut serve", () => {
     const flags = [...LOG_ONLY.flags, "--segment-size-bytes=1048576"];
     const first = startServer(context, { ...LOG_ONLY, flags, dataDirectory });
     const url = await first.readyUrl();
-    assert.equal((await write(url, 0)).status, 204);
+    assert.equal((await writeBatch(url, 0)).status, 204);
     // The next segment has no directory to be in.
     const log = join(dataDirectory, "wal");
     await rename(log, `${log}-away`);
     const acknowledged = BATCH_ROWS + (await writeUntilRefused(url, BATCH_ROWS));
     await assertTroubleIsTold(url, /refuses writes/);
-    assert.equal((await write(url, 0)).status, 503, "until a restart");
+    assert.equal((await writeBatch(url, 0)).status, 503, "until a restart");
     assert.equal((await fetch(`${url}/ready`)).status, 503);
     assert.deepEqual(await queryRows(url, "t", COUNT), [[acknowledged]]);
     first.kill("SIGKILL");

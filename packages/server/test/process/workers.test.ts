@@ -115,7 +115,11 @@ suite("several workers", () => {
     const flags = ["--segment-size-bytes=1048576", "--flush-age-ms=3600000"];
     const server = start(context, { dataDirectory, workers: 2, flags });
     const url = await server.readyUrl();
-    await writeIds(url, 0, 4);
+    const wrote = /^walnut_wal_records_total{worker="2"} [1-9]/m;
+    for (let id = 0; ; id += 4) {
+      await writeIds(url, id, id + 4);
+      if (wrote.test(await (await fetch(`${url}/metrics`)).text())) break;
+    }
     // The next segment of worker 2 has no directory to be in.
     const log = join(dataDirectory, "wal/worker-2");
     await rename(log, `${log}-away`);
