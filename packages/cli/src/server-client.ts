@@ -50,7 +50,11 @@ export class ServerClient {
 
   /** Nobody answered, or not to the end. */
   unreachable(error: unknown): CommandFailure {
-    const message = `${this.base} does not answer: ${reasonOf(error)}`;
+    const reason = reasonOf(error);
+    const hint = /certificate/iu.test(reason)
+      ? "; NODE_EXTRA_CA_CERTS=FILE names a certificate that the system does not know"
+      : "";
+    const message = `${this.base} does not answer: ${reason}${hint}`;
     return new CommandFailure(EXIT_FAILURE, message, { cause: error });
   }
 

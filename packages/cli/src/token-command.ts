@@ -46,9 +46,14 @@ export interface TokenAdministration {
 }
 
 const DEFAULT_DATA_DIRECTORY = "./data";
-const COLUMNS: readonly TableColumn[] = ["id", "name", "rights", "created", "expires", "ends"].map(
-  (title) => ({ title, align: "left" }),
-);
+const COLUMNS: readonly TableColumn[] = [
+  "id",
+  "name",
+  "rights",
+  "created",
+  "expires",
+  "last four",
+].map((title) => ({ title, align: "left" }));
 
 /** Lists the tokens, expired ones too. */
 export async function listTokensCommand(

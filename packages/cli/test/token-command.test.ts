@@ -74,7 +74,7 @@ suite("walnut token", () => {
     assert.match(empty.environment.out, /no tokens/);
     await run(["token", "create", "--name", "telegraf", "--rights", "write", ...place]);
     const { environment } = await run(["token", "list", ...place]);
-    assert.match(environment.out, /^id +name +rights +created +expires +ends$/m);
+    assert.match(environment.out, /^id +name +rights +created +expires +last four$/m);
     assert.match(environment.out, /^[0-9a-f]{12} +telegraf +write +2\S+ \S+Z +- +….{4}$/m);
   });
 

@@ -220,7 +220,11 @@ async function replay(
   }
   report(readFrom, { records: 0, rows: 0 });
   return await replayLog({
-    records: wal.read({ from: readFrom }),
+    records: wal.read({
+      from: readFrom,
+      // Only a repair that somebody asked for leaves gaps: what is lost is known, and what is left must be served.
+      onGap: (gap) => logGap(options, gap),
+    }),
     store,
     rowsFromLsn: from,
     onIdentity: (lsn, identity) => keys.recover(lsn, identity),
@@ -229,6 +233,14 @@ async function replay(
     onProgress: ({ records, rows }, lsn) => report(lsn + 1, { records, rows }),
     isCancelled: options.isCancelled,
   });
+}
+
+function logGap(
+  { options: { logger }, shard }: ShardStorageOptions,
+  { firstLsn, lastLsn }: { readonly firstLsn: number; readonly lastLsn: number },
+): void {
+  const text = `records ${firstLsn} to ${lastLsn} of the log were lost to damage and given up by a repair; their rows are missing`;
+  logger.error(text, { shard, firstLsn, lastLsn });
 }
 
 /** Makes sure that the next record gets an LSN that nothing in the store was inserted or flushed under. */

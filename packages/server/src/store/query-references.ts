@@ -119,7 +119,9 @@ function inspect(node: Readonly<Record<string, unknown>>, findings: Findings): v
     case "SHOW_REF":
       // DESCRIBE and SUMMARIZE hold a query of their own; SHOW lists the engine's internals.
       if (!isRecord(node["query"]))
-        throw invalid("SHOW is not supported; use DESCRIBE database.measurement");
+        throw invalid(
+          "SHOW is not supported: DESCRIBE database.measurement has the columns, /query?q=SHOW MEASUREMENTS ON database the tables",
+        );
       return;
     case "VALUE_PARAMETER":
       throw invalid("the query has a parameter, and there are no values for parameters");
