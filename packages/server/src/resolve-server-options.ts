@@ -75,7 +75,10 @@ function checkRelations(options: ResolvedServerOptions): void {
   resolveS3Settings(options);
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
     const missing = options.tlsCert === undefined ? "tlsCert" : "tlsKey";
-    throw invalid(missing, `${missing} is missing: tlsCert and tlsKey are given together or not at all`);
+    throw invalid(
+      missing,
+      `${missing} is missing: tlsCert and tlsKey are given together or not at all`,
+    );
   }
   if (options.tlsClientCa !== undefined && options.tlsCert === undefined) {
     throw invalid("tlsClientCa", "tlsClientCa needs tlsCert and tlsKey");

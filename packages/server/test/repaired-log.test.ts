@@ -9,6 +9,7 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 
 const TOKEN = "repaired-token";
 const AUTHORIZATION = { authorization: `Bearer ${TOKEN}` };
+
 suite("repaired log", () => {
   test("starts after a repair gave up a record, without its rows", async () => {
     const dataDirectory = await temporaryDirectory();
