@@ -22,6 +22,21 @@ export type {
 } from "./raft-types.ts";
 export { isRaftLogError, RaftLogError } from "./errors.ts";
 export type { RaftLogErrorCode, RaftLogErrorDetails } from "./errors.ts";
+export { openRaftSource } from "./convert/open-raft-source.ts";
+export type {
+  RaftDamage,
+  RaftProgress,
+  RaftSource,
+  RaftSourceGroup,
+} from "./convert/raft-source.ts";
+export { convertRaftLog } from "./convert/convert-raft-log.ts";
+export type { ConvertedGroup, ConvertOptions, ConvertReport } from "./convert/convert-raft-log.ts";
+export { planRaftRepair, repairRaftLog } from "./convert/repair-raft-log.ts";
+export type {
+  RaftRepairOptions,
+  RaftRepairPlan,
+  RaftRepairReport,
+} from "./convert/repair-raft-log.ts";
 export { raftLogContract } from "./contract/raft-log-contract.ts";
 export type { RaftLogContractCase, RaftLogPlace } from "./contract/contract-case.ts";
 export { VoteNames } from "./adapters/vote-names.ts";

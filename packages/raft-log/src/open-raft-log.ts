@@ -1,7 +1,9 @@
 /**
  * The builder: options in, storage of the chosen backend out. The only place where disk, clock and randomness come in.
  */
-import { nodeEnvironment, type WalEnvironment } from "@walnut/wal";
+import { nodeEnvironment, NodeStorage, type WalEnvironment } from "@walnut/wal";
+import { openEtcdGroups } from "./etcd/open-etcd-groups.ts";
+import { nodeSegmentLock, noSegmentLock } from "./etcd/segment-lock.ts";
 import { claimDirectory } from "./identity.ts";
 import type { RaftGroups } from "./raft-groups.ts";
 import { resolveRaftLogOptions, type RaftLogOptions } from "./raft-log-options.ts";
@@ -50,6 +52,11 @@ export async function openRaftGroupsWith(
 ): Promise<RaftGroups> {
   const resolved = resolveRaftLogOptions(options);
   if (resolved.backend === "memory") return openMemoryGroups(resolved);
+  if (resolved.backend === "etcd") {
+    const { storage } = environment;
+    const lock = storage instanceof NodeStorage ? nodeSegmentLock() : noSegmentLock();
+    return await openEtcdGroups(storage, lock, resolved);
+  }
   const { storageRootDirectory, clusterId, peerId, backend } = resolved;
   await claimDirectory(environment.storage, storageRootDirectory, { clusterId, peerId, backend });
   if (backend === "level") return await openLevelGroups(environment, resolved);

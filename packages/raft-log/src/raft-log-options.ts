@@ -25,7 +25,7 @@ export interface RaftLogOptions {
   readonly level?: LevelStore | undefined;
   /** Data of recent entries kept in memory, of all groups together, in bytes. Default 4 MiB. Range 0 to 16 GiB. */
   readonly cacheBytes?: number | undefined;
-  /** Size of a file of the log, in bytes. Default 64 MiB. Range 64 KiB to 1 GiB. */
+  /** Size of a file of the log, in bytes. Default 64 MiB; 64,000,000 for "etcd", as etcd has it. Range 64 KiB to 1 GiB. */
   readonly segmentSizeBytes?: number | undefined;
   /** Snapshots kept of each group, the newest included. Default 2. Range 1 to 1,000. */
   readonly keepSnapshots?: number | undefined;
@@ -55,6 +55,9 @@ export interface ResolvedRaftLogOptions {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
+
+/** Etcd's `SegmentSizeBytes`: millions, not mebibytes. */
+const ETCD_SEGMENT_BYTES = 64_000_000;
 
 /** Default, smallest and largest value of each number. */
 const NUMBERS = {
@@ -102,7 +105,10 @@ export function resolveRaftLogOptions(options: RaftLogOptions): ResolvedRaftLogO
     backend,
     level: options.level,
     cacheBytes: numberOf("cacheBytes", options.cacheBytes),
-    segmentSizeBytes: numberOf("segmentSizeBytes", options.segmentSizeBytes),
+    segmentSizeBytes: numberOf(
+      "segmentSizeBytes",
+      options.segmentSizeBytes ?? (backend === "etcd" ? ETCD_SEGMENT_BYTES : undefined),
+    ),
     keepSnapshots: numberOf("keepSnapshots", options.keepSnapshots),
     unsafeNoSync,
     onWarning: options.onWarning ?? (() => undefined),

@@ -22,13 +22,13 @@ async function onDisk(options: Partial<RaftLogOptions>): Promise<RaftLogPlace> {
   };
 }
 
-for (const backend of ["walnut", "level"] satisfies RaftBackend[]) {
+for (const backend of ["walnut", "etcd", "level"] satisfies RaftBackend[]) {
   suite(`the contract of Raft storage: ${backend}`, () => {
     for (const { title, run } of raftLogContract(() => onDisk({ backend }))) test(title, run);
   });
 }
 
-for (const backend of ["walnut", "level"] satisfies RaftBackend[]) {
+for (const backend of ["walnut", "etcd", "level"] satisfies RaftBackend[]) {
   suite(`the contract of Raft storage: ${backend} without a cache`, () => {
     const make = (): Promise<RaftLogPlace> => onDisk({ backend, cacheBytes: 0 });
     for (const { title, run } of raftLogContract(make)) test(title, run);

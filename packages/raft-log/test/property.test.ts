@@ -68,7 +68,7 @@ async function readSomewhere(log: RaftLog, random: SeededRandom): Promise<void> 
   );
 }
 
-for (const backend of ["walnut", "level", "memory"] satisfies RaftBackend[]) {
+for (const backend of ["walnut", "etcd", "level", "memory"] satisfies RaftBackend[]) {
   suite(`random histories with restarts: ${backend}`, () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       test(`are what the model says, seed ${seed}`, () => run(backend, seed));

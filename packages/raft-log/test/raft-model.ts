@@ -66,6 +66,15 @@ export function applied(model: RaftModel, operation: RaftOperation): RaftModel {
   }
 }
 
+/** What a crash may leave of a save that is written entry by entry, the hard state last. */
+export function partlyApplied(model: RaftModel, operation: RaftOperation): readonly RaftModel[] {
+  if (operation.kind !== "save") return [];
+  const { entries } = operation;
+  return entries.map((_, last) =>
+    applied(model, { kind: "save", hardState: undefined, entries: entries.slice(0, last + 1) }),
+  );
+}
+
 /** Carries an operation out. */
 export async function perform(log: RaftLog, operation: RaftOperation): Promise<void> {
   switch (operation.kind) {

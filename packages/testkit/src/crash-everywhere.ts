@@ -15,11 +15,13 @@ export interface CrashEverywhereOptions {
   readonly judge: (disk: SimulatedDisk) => Promise<void>;
   /** Whatever else the judge looks at: a crash counts as a new one when this changes. */
   readonly stamp?: () => string;
+  /** Whether a power loss may leave a mix of old and new inside a sector. Default true; false for formats that exclude it. */
+  readonly tearSectors?: boolean;
 }
 
 /** Returns how many disks were judged. Fails with the first judgement that fails, and says where. */
 export async function crashEverywhere(options: CrashEverywhereOptions): Promise<number> {
-  const { seed, judge } = options;
+  const { seed, judge, tearSectors = true } = options;
   const simulation = new Simulation(
     options.disk === undefined ? { seed } : { seed, disk: options.disk },
   );
@@ -31,7 +33,10 @@ export async function crashEverywhere(options: CrashEverywhereOptions): Promise<
     const stamp = `${simulation.disk.changeStamp}|${options.stamp?.() ?? ""}`;
     if (stamp === lastStamp) return false;
     lastStamp = stamp;
-    for (const [name, disk] of imagesOf(simulation.disk, combineSeeds(seed, moment))) {
+    for (const [name, disk] of imagesOf(simulation.disk, {
+      seed: combineSeeds(seed, moment),
+      tearSectors,
+    })) {
       judged++;
       try {
         await judge(disk);
@@ -51,10 +56,10 @@ export async function crashEverywhere(options: CrashEverywhereOptions): Promise<
 
 function imagesOf(
   disk: SimulatedDisk,
-  seed: number,
+  { seed, tearSectors }: { readonly seed: number; readonly tearSectors: boolean },
 ): readonly (readonly [name: string, disk: SimulatedDisk])[] {
   const random = (index: number): RandomChooser =>
-    new RandomChooser(new SeededRandom(combineSeeds(seed, index)));
+    new RandomChooser(new SeededRandom(combineSeeds(seed, index)), { tearSectors });
   return [
     ["power, all lost", disk.afterPowerLoss(new LoseAllChooser())],
     ["power, all kept", disk.afterPowerLoss(new KeepAllChooser())],

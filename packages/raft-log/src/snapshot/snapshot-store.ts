@@ -41,6 +41,11 @@ export class SnapshotStore {
     return new SnapshotStore(options);
   }
 
+  /** For reading alone: makes and removes nothing. */
+  static looking(options: SnapshotStoreOptions): SnapshotStore {
+    return new SnapshotStore(options);
+  }
+
   /**
    * Writes a snapshot; durable when it resolves. Steps, and what a crash right after each leaves behind:
    * 1. temporary file written and synced: a leftover that the next open removes (CRASH: raft-snapshot-file-1)

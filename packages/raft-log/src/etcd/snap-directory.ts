@@ -1,0 +1,145 @@
+/**
+ * The `.snap` files of etcd in `snap/`.
+ *
+ * Written more carefully than etcd does: a file gets its name when all of it is on the device. Other files in the directory, such
+ * as etcd's database `db`, are left alone.
+ */
+import { joinPath, type Storage } from "@walnut/wal";
+import { RaftLogError } from "../errors.ts";
+import type { Snapshot } from "../raft-types.ts";
+import {
+  decodeSnapFile,
+  encodeSnapFile,
+  parseSnapName,
+  snapName,
+  type SnapId,
+} from "./snap-file.ts";
+import { namesIn } from "./wal-directory.ts";
+
+const TEMPORARY_SUFFIX = ".snap.tmp";
+
+export interface SnapDirectoryOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  readonly onWarning: (message: string) => void;
+}
+
+export class SnapDirectory {
+  readonly #options: SnapDirectoryOptions;
+
+  /** Reading needs nothing more; see {@link SnapDirectory.prepare} for writing. */
+  constructor(options: SnapDirectoryOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the directory if it is missing, and removes what a crash left unfinished. */
+  async prepare(): Promise<void> {
+    const { storage, directory } = this.#options;
+    await storage.ensureDirectory(directory);
+    for (const name of await storage.listDirectory(directory)) {
+      if (name.endsWith(TEMPORARY_SUFFIX)) await storage.remove(joinPath(directory, name));
+    }
+  }
+
+  /**
+   * Writes a snapshot; durable when it resolves. Steps, and what a crash right after each leaves behind:
+   * 1. temporary file written and synced: a leftover that the next open removes (CRASH: raft-etcd-snap-1)
+   * 2. renamed, directory synced: a file that the WAL does not name yet (CRASH: raft-etcd-snap-2)
+   */
+  async save(snapshot: Snapshot): Promise<void> {
+    const { storage, directory } = this.#options;
+    const path = joinPath(directory, snapName(snapshot.metadata));
+    const temporaryPath = path.replace(/\.snap$/, TEMPORARY_SUFFIX);
+    if (
+      (await storage.listDirectory(directory)).some((name) => temporaryPath.endsWith(`/${name}`))
+    ) {
+      await storage.remove(temporaryPath);
+    }
+    const file = await storage.createFile(temporaryPath);
+    try {
+      await file.write(encodeSnapFile(snapshot), 0);
+      await file.syncAll();
+    } finally {
+      await file.close();
+    }
+    await storage.rename(temporaryPath, path);
+    await storage.syncDirectory(directory);
+  }
+
+  /**
+   * The first of the snapshots named that can be read. Others are passed over with a warning.
+   *
+   * @param named - newest first
+   * @throws {RaftLogError} `RAFT_CORRUPT` naming every file and what is wrong with it
+   */
+  async load(named: readonly SnapId[]): Promise<Snapshot> {
+    const { storage, directory, onWarning } = this.#options;
+    const names = new Set(await namesIn(storage, directory));
+    const problems: string[] = [];
+    for (const id of named) {
+      const name = snapName(id);
+      if (!names.has(name)) {
+        problems.push(`${name}: it is not there`);
+        continue;
+      }
+      const result = decodeSnapFile(await this.#read(joinPath(directory, name)));
+      if (result.kind === "invalid") {
+        problems.push(`${name}: ${result.reason}`);
+        continue;
+      }
+      if (problems.length > 0) {
+        onWarning(
+          `a snapshot cannot be read (${problems.join("; ")}); ${name} is used, and the entries behind it`,
+        );
+      }
+      return result.snapshot;
+    }
+    throw new RaftLogError(
+      "RAFT_CORRUPT",
+      `no snapshot in ${directory} can be read (${problems.join("; ")}): ` +
+        "restore the file, or remove this node and add it anew",
+      { details: { directory, index: named[0]?.index ?? 0 } },
+    );
+  }
+
+  /** Names of snapshot files that are damaged, and why; of all that are there. */
+  async damaged(): Promise<readonly { readonly path: string; readonly reason: string }[]> {
+    const { storage, directory } = this.#options;
+    const found: { readonly path: string; readonly reason: string }[] = [];
+    for (const name of (await namesIn(storage, directory)).toSorted()) {
+      if (parseSnapName(name) === undefined) continue;
+      const path = joinPath(directory, name);
+      const result = decodeSnapFile(await this.#read(path));
+      if (result.kind === "invalid") found.push({ path, reason: result.reason });
+    }
+    return found;
+  }
+
+  /** Removes the snapshots beyond the newest `keepSnapshots`, and those that the log does not name. */
+  async purge(newest: SnapId, keepSnapshots: number): Promise<void> {
+    const { storage, directory } = this.#options;
+    const newestName = snapName(newest);
+    const names = (await storage.listDirectory(directory))
+      .filter((name) => parseSnapName(name) !== undefined)
+      .toSorted()
+      .toReversed();
+    const known = names.filter((name) => name <= newestName);
+    const gone = new Set([
+      ...names.filter((name) => name > newestName),
+      ...known.slice(keepSnapshots),
+    ]);
+    if (gone.size === 0) return;
+    for (const name of gone) await storage.remove(joinPath(directory, name));
+    await storage.syncDirectory(directory);
+  }
+
+  async #read(path: string): Promise<Uint8Array> {
+    const file = await this.#options.storage.openFile(path, "read");
+    try {
+      const bytes = new Uint8Array(await file.size());
+      return bytes.subarray(0, await file.read(bytes, 0, bytes.byteLength, 0));
+    } finally {
+      await file.close();
+    }
+  }
+}
