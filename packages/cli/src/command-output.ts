@@ -73,7 +73,7 @@ export class CommandOutput {
   }
 }
 
-/** 64-bit integers are strings in JSON: most readers would round them. */
-function jsonValue(_key: string, value: unknown): unknown {
+/** For `JSON.stringify`: 64-bit integers are strings in JSON, most readers would round them. */
+export function jsonValue(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? value.toString() : value;
 }

@@ -28,5 +28,10 @@ export function exitCodeOf(error: unknown): number {
 export function logExitCodeOf(error: unknown): number {
   if (isWalError(error, "WAL_CORRUPT")) return EXIT_DAMAGE;
   if (isWalError(error, "WAL_LOCKED")) return EXIT_LOCKED;
+  // By code as well: only `walnut raft` loads Raft logs.
+  if (error instanceof Error && "code" in error) {
+    if (error.code === "RAFT_INVALID_OPTION") return EXIT_USAGE;
+    if (error.code === "RAFT_CORRUPT") return EXIT_DAMAGE;
+  }
   return exitCodeOf(error);
 }

@@ -2,6 +2,7 @@
  * An error as one sentence for a person, with its code and what to do about it. Pure.
  */
 import { ServerError } from "@walnut/server";
+import { isRaftLogError } from "@walnut/raft-log";
 import { isWalError } from "@walnut/wal";
 
 /** What to do, for the codes where there is something to do. */
@@ -19,7 +20,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /** The line printed when a command fails. */
 export function failureText(error: unknown): string {
-  if (!(error instanceof ServerError) && !isWalError(error)) {
+  if (!(error instanceof ServerError) && !isWalError(error) && !isRaftLogError(error)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `walnut: unexpected failure: ${text}`;
   }

@@ -4,6 +4,7 @@
 import { Command } from "commander";
 import { cliVersion } from "./cli-version.ts";
 import { addLogCommands, type RunCommand } from "./log-program.ts";
+import { addRaftCommands } from "./raft-program.ts";
 import { addRepairCommands } from "./repair-program.ts";
 import { addTokenCommands } from "./token-program.ts";
 import { addTransferCommands } from "./transfer-program.ts";
@@ -57,5 +58,6 @@ export function buildProgram(run: RunCommand, output: ProgramOutput): Command {
   addRepairCommands(program, run);
   addTokenCommands(program, run);
   addTransferCommands(program, run);
+  addRaftCommands(program, run);
   return program;
 }

@@ -3,6 +3,7 @@
  */
 import { isWalError } from "@walnut/wal";
 import { CommanderError, type Command } from "commander";
+import { jsonValue } from "./command-output.ts";
 import { commandContext, type CommandEnvironment } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf, logExitCodeOf } from "./exit-code.ts";
@@ -87,10 +88,17 @@ async function reportFailure(
   environment.stderr.write(`${await failureLine(error)}\n`);
   if (words.includes("--json")) {
     const message = error instanceof Error ? error.message : String(error);
-    const known = isWalError(error) ? { code: error.code, details: error.details } : {};
-    environment.stdout.write(`${JSON.stringify({ error: { message, exitCode, ...known } })}\n`);
+    const known = { message, exitCode, ...codeOf(error) };
+    environment.stdout.write(`${JSON.stringify({ error: known }, jsonValue)}\n`);
   }
   return exitCode;
+}
+
+/** Code and details of an operating error, whichever package of ours it comes from. */
+function codeOf(error: unknown): Readonly<Record<string, unknown>> {
+  const isOurs = isWalError(error) || (error instanceof Error && "isRaftLogError" in error);
+  if (!isOurs || !("code" in error) || !("details" in error)) return {};
+  return { code: error.code, details: error.details };
 }
 
 async function failureLine(error: unknown): Promise<string> {

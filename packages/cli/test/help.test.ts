@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { openRaftLog } from "@walnut/raft-log";
 import { EXIT_OK } from "../src/exit-code.ts";
 import { buildProgram } from "../src/program.ts";
 import { runCli } from "../src/run-cli.ts";
@@ -20,6 +21,7 @@ const COMMANDS = [
   "repair",
   "backup",
   "restore",
+  "raft",
   "bench",
   "fsync-test",
   "token",
@@ -70,6 +72,8 @@ async function dataDirectory(context: Parameters<typeof temporaryDirectory>[0]):
     await wal.close();
   }
   await mkdir(join(data, "archive"));
+  const node = { storageRootDirectory: join(data, "node"), clusterId: 1, peerId: 1 };
+  await (await openRaftLog(node)).close();
   return data;
 }
 
