@@ -3,6 +3,7 @@
  *
  * A file appears under its name when it is complete and on the disk: one that is there has every row.
  */
+import type { IncomingMessage } from "node:http";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { CommandFailure } from "./command-failure.ts";
 import type { CommandContext } from "./command-context.ts";
@@ -14,6 +15,8 @@ import { formatBytes } from "./serve-text.ts";
 
 export const TRANSFER_FORMATS = ["lp", "csv", "jsonl", "parquet"] as const;
 export type TransferFormat = (typeof TRANSFER_FORMATS)[number];
+
+const NEWLINE = 0x0a;
 
 export interface ExportFlags {
   readonly url: string;
@@ -108,19 +111,28 @@ async function exportAll(
     for (const [index, measurement] of measurements.entries()) {
       // As between the tables of InfluxDB's annotated CSV.
       if (flags.format === "csv" && index > 0) await target.write(Buffer.from("\n"));
-      const response = await client.get(`/api/v1/export?${searchOf(flags, measurement)}`);
-      const totalBytes = Number(response.headers.get("content-length") ?? 0);
+      const response = await client.download(`/api/v1/export?${searchOf(flags, measurement)}`);
+      const totalRows = Number(response.headers["x-walnut-rows"] ?? 0);
+      let lines = 0;
       for await (const piece of bodyOf(response, client)) {
         await target.write(piece);
         bytes += piece.byteLength;
-        if (totalBytes > 0) bar.report(bytes, totalBytes);
-        else bar.report(index, measurements.length, `${measurement}, ${formatBytes(bytes)}`);
+        if (flags.format === "parquet") continue; // It was made before its first byte came.
+        lines += countLines(piece);
+        bar.report(lines, totalRows, `${measurement}, ${formatBytes(bytes)}`);
       }
     }
   } finally {
     bar.clear();
   }
   return bytes;
+}
+
+/** As good as rows, for people. */
+function countLines(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
+  return count;
 }
 
 function searchOf(flags: ExportFlags, measurement: string): string {
@@ -133,20 +145,26 @@ function searchOf(flags: ExportFlags, measurement: string): string {
 }
 
 /** The bytes of an answer. One that ends early is a failure: a part would pass for the whole. */
-async function* bodyOf(response: Response, client: ServerClient): AsyncGenerator<Uint8Array> {
-  if (response.body === null) return;
-  const reader = response.body.getReader();
+async function* bodyOf(
+  response: IncomingMessage,
+  client: ServerClient,
+): AsyncGenerator<Uint8Array> {
+  let failure: unknown;
+  const pieces = (response as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
   for (;;) {
-    let result: Awaited<ReturnType<typeof reader.read>>;
+    let result: IteratorResult<Uint8Array>;
     try {
-      result = await reader.read();
+      result = await pieces.next();
     } catch (error) {
-      const message = `${client.base} cut the export: its log says why; nothing after it is missing silently`;
-      throw new CommandFailure(EXIT_FAILURE, message, { cause: error });
+      failure = error;
+      break;
     }
-    if (result.done) return;
+    if (result.done === true) break;
     yield result.value;
   }
+  if (failure === undefined && response.complete) return;
+  const message = `${client.base} cut the export: what came is a part only; the server's log says why`;
+  throw new CommandFailure(EXIT_FAILURE, message, { cause: failure });
 }
 
 /** Complete and synced before it has its name; a failure leaves nothing. */

@@ -4,6 +4,9 @@
  * The token comes from a variable or a file, never from a flag: other users can see flags.
  */
 import { readFile } from "node:fs/promises";
+import { request as requestHttp, type IncomingMessage } from "node:http";
+import { request as requestHttps } from "node:https";
+import { Readable } from "node:stream";
 import { CommandFailure } from "./command-failure.ts";
 import { EXIT_FAILURE, EXIT_USAGE } from "./exit-code.ts";
 
@@ -46,6 +49,31 @@ export class ServerClient {
     }
     if (response.ok) return response;
     throw await this.refused(response);
+  }
+
+  /**
+   * An answer of any length, whose body throws when it ends early. That of fetch does not always: where the answer says
+   * "Connection: close", a part passes for the whole.
+   *
+   * @throws {CommandFailure}
+   */
+  async download(path: string): Promise<IncomingMessage> {
+    const send = /^https:/i.test(this.base) ? requestHttps : requestHttp;
+    const headers = { authorization: this.#authorization };
+    let response: IncomingMessage;
+    try {
+      response = await new Promise((resolve, reject) => {
+        send(this.base + path, { headers }, resolve)
+          .once("error", reject)
+          .end();
+      });
+    } catch (error) {
+      throw this.unreachable(error);
+    }
+    const status = response.statusCode ?? 0;
+    if (status === 200) return response;
+    const text = await new Response(Readable.toWeb(response) as ReadableStream).text();
+    throw await this.refused(new Response(text, { status }));
   }
 
   /** Nobody answered, or not to the end. */

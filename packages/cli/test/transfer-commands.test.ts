@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -16,9 +18,13 @@ const TOKEN = "transfer-test-token";
 const VARIABLES = { WALNUT_TOKEN: TOKEN };
 
 async function startServer(context: TestContext): Promise<WalnutServer> {
-  const dataDirectory = await temporaryDirectory(context);
+  const dataDirectory = await mkdtemp(join(tmpdir(), "walnut-transfer-"));
   const server = await openServer({ port: 0, token: TOKEN, dataDirectory });
-  context.after(() => server.close());
+  // In this order: a server that stops still writes.
+  context.after(async () => {
+    await server.close();
+    await rm(dataDirectory, { recursive: true, force: true });
+  });
   await server.ready;
   return server;
 }
@@ -172,5 +178,33 @@ suite("walnut export and import", () => {
     assert.deepEqual(await readdir(directory), ["plain.csv"]);
     assert.equal((await run(["export", ...at])).code, EXIT_USAGE, "without a token");
     assert.equal(await readFile(file, "utf8"), "time,n\n2025-01-01T00:00:00Z,1\n");
+  });
+
+  test("an answer that is cut is a failure and leaves no file, whatever its headers say", async (context) => {
+    const directory = await temporaryDirectory(context);
+    for (const connection of ["close", "keep-alive"]) {
+      for (const body of [
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nm n=1\r\n",
+        "Content-Length: 9\r\n\r\nm n=1",
+      ]) {
+        const cutting = createServer((socket) => {
+          socket.once("data", () =>
+            socket.end(`HTTP/1.1 200 OK\r\nConnection: ${connection}\r\n${body}`),
+          );
+        });
+        cutting.listen(0, "127.0.0.1");
+        await once(cutting, "listening");
+        const { port } = cutting.address() as AddressInfo;
+        const words = ["export", "--url", `http://127.0.0.1:${port}`, "--db", "d"];
+        const { code, environment } = await run(
+          [...words, "--measurement", "m", "-o", join(directory, "rows.lp")],
+          { variables: VARIABLES },
+        );
+        assert.equal(code, EXIT_FAILURE, `${connection} ${body}`);
+        assert.match(environment.err, /a part only/);
+        assert.deepEqual(await readdir(directory), []);
+        cutting.close();
+      }
+    }
   });
 });

@@ -12,6 +12,7 @@ import { ExportFiles } from "../export/export-file.ts";
 import { answerExportParts, holdTable } from "../export/export-parts.ts";
 import type { ServerLogger } from "../server-options.ts";
 import type { ServerStorage } from "../server-storage.ts";
+import type { CatalogFile } from "../store/catalog-record.ts";
 import { narrowTable, type ExportedTable, type ExportRange } from "../store/table-export.ts";
 import type { WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
@@ -110,6 +111,10 @@ export class ExportService {
     try {
       const table = narrowTable(held.table, request.range);
       const job = { ...request, table, signal };
+      response.setHeader(
+        "X-Walnut-Rows",
+        sum(table, ({ rows }) => rows),
+      );
       if (request.format === "parquet") await this.#sendFile(exchange, job);
       else await this.#sendText(exchange, job, request.format);
     } catch (error) {
@@ -143,8 +148,8 @@ export class ExportService {
 
   async #sendFile(exchange: Exchange, { table, range, signal }: ExportJob): Promise<void> {
     const { response } = exchange;
-    const bytes = table.groups.flatMap(({ files }) => files).reduce((sum, f) => sum + f.bytes, 0);
-    const file = await this.#files.make(bytes, async (path) => {
+    const sourceBytes = sum(table, ({ bytes }) => bytes);
+    const file = await this.#files.make(sourceBytes, async (path) => {
       await this.#ownStore.copyRows(table, { ...range, path, note: exportNote(table), signal });
     });
     try {
@@ -180,6 +185,10 @@ function readRequest(exchange: Exchange): Omit<ExportJob, "table" | "signal"> & 
       stopNs: stop === undefined ? undefined : parseTimeNs("stop", stop),
     },
   };
+}
+
+function sum({ groups }: ExportedTable, value: (file: CatalogFile) => number): number {
+  return groups.flatMap(({ files }) => files).reduce((total, file) => total + value(file), 0);
 }
 
 function required(exchange: Exchange, name: string): string {

@@ -106,4 +106,39 @@ suite("data life of several workers", () => {
     const again = await start(context, dataDirectory, 1);
     assert.deepEqual(await queryRows(again.url, TOKEN, COUNT), [[0, 0]]);
   });
+
+  test("an export whose worker is killed in the middle is cut, and asked again it is complete", async (context) => {
+    const dataDirectory = await temporaryDirectory();
+    const { server, url } = await start(context, dataDirectory, 2);
+    const rows = 60_000;
+    const text = "x".repeat(400);
+    for (let from = 0; from < rows; from += 5_000) {
+      const lines = range(from, from + 5_000).map((id) => `m id=${id}i,t="${text}" ${id}`);
+      await send(url, "POST", "/api/v2/write?bucket=d", lines.join("\n"));
+    }
+    // Kept alive: of an answer that says "close", fetch takes a part for the whole.
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const response = await fetch(url + EXPORT, { headers });
+    const reader = response.body?.getReader();
+    assert.ok(reader !== undefined);
+    // Far from the end: the rest waits until somebody reads it.
+    await reader.read();
+    const workers = /workers ([\d, ]+)/.exec(server.stdout)?.[1]?.split(", ").map(Number) ?? [];
+    assert.equal(workers.length, 2);
+    for (const worker of workers) process.kill(worker, "SIGKILL");
+    await assert.rejects(async () => {
+      while (!(await reader.read()).done);
+    });
+    let complete: Response;
+    do
+      complete = await fetch(url + EXPORT, { headers }).catch(
+        () => new Response("", { status: 503 }),
+      );
+    while (complete.status === 503);
+    const lines = await complete.text();
+    assert.equal(complete.headers.get("x-walnut-rows"), String(rows));
+    assert.equal(lines.split("\n").length - 1, rows);
+    server.kill("SIGTERM");
+    assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
+  });
 });
