@@ -27,9 +27,11 @@ const words = process.argv.slice(2).filter((argument) => !argument.startsWith("-
 const nodeFlags = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
 
 ensureBuilt();
-const files = [...findInPackages("test", ".test.ts"), ...findFiles("tools", ".test.ts")].filter(
-  (file) => words.length === 0 || words.some((word) => file.includes(word)),
-);
+const files = [
+  ...findInPackages("test", ".test.ts"),
+  ...findFiles("examples", ".test.ts"),
+  ...findFiles("tools", ".test.ts"),
+].filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
 if (files.length === 0) {
   fail(words.length === 0 ? "no test files found." : `no test file matches ${words.join(", ")}.`);
 }

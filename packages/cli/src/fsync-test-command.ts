@@ -133,6 +133,6 @@ function adviceLines(advice: SyncAdvice, terminal: Terminal): string[] {
   const slow = isSlow ? "This is a slow disk for synced writes. " : "";
   const wish =
     `${slow}Where losing the last moments in a power loss is acceptable, durability "interval" with ` +
-    `syncIntervalMs ${syncIntervalMs} spends at most a tenth of the disk's time on syncs.`;
+    `syncIntervalMs ${syncIntervalMs} (a series log: forceWalPeriodMs ${syncIntervalMs}) spends at most a tenth of the disk's time on syncs.`;
   return ["", ...wrap(fact, terminal.columns), ...wrap(wish, terminal.columns)];
 }
