@@ -31,6 +31,9 @@ const TABLE_FUNCTIONS: ReadonlySet<string> = new Set([
 /** Characters that make the engine take an unknown table name for a file to read. */
 const FILE_NAME_CHARACTER = /[./\\*?:[]/;
 
+/** Names of the engine's own tables, which are found without a database. */
+const ENGINE_TABLE = /^(?:duckdb|pg|pragma|sqlite)_/i;
+
 /** Offset that the engine gives when it has none: 2^64 - 1, rounded to a double. */
 const MAX_OFFSET_BYTES = 2 ** 32;
 
@@ -135,6 +138,10 @@ function addCommonTable(entry: unknown, findings: Findings): void {
   if (FILE_NAME_CHARACTER.test(name)) {
     // Outside the scope of WITH the same name would be taken for a file.
     throw invalid(`name "${name}" in WITH: use letters, digits, underscores and spaces`);
+  }
+  if (ENGINE_TABLE.test(name)) {
+    // Outside the scope of WITH the same name would be a table of the engine: it knows settings, paths, other queries.
+    throw invalid(`name "${name}" in WITH: the engine has tables with such names, use another`);
   }
   findings.commonTableNames.add(name.toLowerCase());
 }

@@ -16,6 +16,18 @@ export const MAX_SET_OPERATIONS = 500;
 /** 200 joins are planned for longer than anybody waits. */
 export const MAX_JOINS = 50;
 
+/**
+ * Functions that no limit can stop: one call waits for as long as its argument says, or takes time or memory in the
+ * product of two lengths, and the engine is not interrupted inside of a call. `write_log` fills a log in memory.
+ */
+const REFUSED_FUNCTIONS: ReadonlySet<string> = new Set([
+  "sleep_ms",
+  "write_log",
+  "levenshtein",
+  "editdist3",
+  "damerau_levenshtein",
+]);
+
 type Node = Readonly<Record<string, unknown>>;
 
 /** How many characters or elements a call makes, or `undefined` when its text does not say. */
@@ -57,6 +69,9 @@ export class QueryWeight {
 
   #addCall(node: Node): void {
     const name = String(node["function_name"]).toLowerCase();
+    if (REFUSED_FUNCTIONS.has(name)) {
+      throw invalid(`${name}() is not allowed: neither its time nor its memory has a limit`);
+    }
     const rule = SIZE_RULES.get(name);
     if (rule === undefined) return;
     const { children } = node;

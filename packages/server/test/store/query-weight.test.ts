@@ -53,6 +53,23 @@ suite("the weight of a query", () => {
     await store.close();
   });
 
+  test("functions that cannot be interrupted are refused", async (t) => {
+    const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk());
+    for (const sql of [
+      "SELECT sleep_ms(86400000)",
+      "SELECT Main.\"SLEEP_MS\"(86400000)",
+      "SELECT 86400000.sleep_ms()",
+      "SELECT list_transform([86400000], x -> sleep_ms(x))",
+      "SELECT * FROM range(1) WHERE sleep_ms(86400000) IS NULL",
+      "SELECT damerau_levenshtein(a, a) FROM (SELECT repeat('ab', 40000) a)",
+      "SELECT levenshtein(a, a), editdist3(a, a) FROM (SELECT repeat('ab', 40000) a)",
+      "SELECT write_log(repeat('x', 90000)) FROM range(1000000)",
+    ]) {
+      await assertTooHeavy(store, sql);
+    }
+    await store.close();
+  });
+
   test("what people write is light", async (t) => {
     const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk());
     const queries: readonly (readonly [string, readonly unknown[]])[] = [
