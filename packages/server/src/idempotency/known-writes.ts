@@ -90,6 +90,8 @@ export class KnownWrites {
   readonly #known = new Map<string, Known>();
   readonly #pending = new Map<string, Pending>();
   readonly #unrecovered: Set<number>;
+  /** How often each worker has said what its recovery found: a new process each time. */
+  readonly #reports = new Map<number, number>();
   #evicted = 0;
 
   constructor(options: KnownWritesOptions) {
@@ -121,7 +123,10 @@ export class KnownWrites {
     // The record of the first try may be in a log that has not been read yet.
     if (this.#unrecovered.size > 0) return "busy";
     const deadlineMs = performance.now() + this.#options.maxWaitMs;
+    const reports = this.#reports.get(worker);
     for (;;) {
+      // The process that asked died while it waited: what it reserved now, nobody would ever complete or abandon.
+      if (this.#reports.get(worker) !== reports) return "busy";
       const pending = this.#pending.get(name);
       if (pending === undefined) {
         this.#forgetOld();
@@ -148,6 +153,7 @@ export class KnownWrites {
     for (const pending of this.#pending.values()) {
       if (pending.worker === worker) this.#settle(pending.identity.name);
     }
+    this.#reports.set(worker, (this.#reports.get(worker) ?? 0) + 1);
     this.#unrecovered.delete(worker);
   }
 

@@ -54,6 +54,17 @@ suite("KnownWrites", () => {
     assert.equal(await ledger.reserveWrite(keyed("b")), "new");
   });
 
+  test("a worker that dies while its request waits leaves nothing under way", async () => {
+    const { known } = setUp({ maxWaitMs: 10_000 });
+    const [one, two] = [known.ledger(1), known.ledger(2)];
+    assert.equal(await one.reserveWrite(keyed("a")), "new");
+    const asked = two.reserveWrite(keyed("a"));
+    await two.reportWrites([]); // The process that asked is dead, and another one has recovered.
+    one.abandonWrite(keyed("a"));
+    assert.equal(await asked, "busy");
+    assert.equal(await one.reserveWrite(keyed("a")), "new");
+  });
+
   test("a retry waits for the first try: stored, or failed and then one of the waiting is next", async () => {
     const { known } = setUp({ maxWaitMs: 10_000 });
     const [one, two] = [known.ledger(1), known.ledger(2)];

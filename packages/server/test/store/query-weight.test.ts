@@ -57,7 +57,7 @@ suite("the weight of a query", () => {
     const { store } = await openTestStore(await temporaryDirectory(t), new MemoryCatalogDisk());
     for (const sql of [
       "SELECT sleep_ms(86400000)",
-      "SELECT Main.\"SLEEP_MS\"(86400000)",
+      'SELECT Main."SLEEP_MS"(86400000)',
       "SELECT 86400000.sleep_ms()",
       "SELECT list_transform([86400000], x -> sleep_ms(x))",
       "SELECT * FROM range(1) WHERE sleep_ms(86400000) IS NULL",

@@ -151,12 +151,16 @@ suite("queries", () => {
         name: "file as CTE out of scope",
         sql: `SELECT (WITH "${file}" AS (SELECT 1) SELECT 1), * FROM "${file}"`,
       },
-      ...["duckdb_views", "DuckDB_Databases", "pg_settings", "sqlite_master", "pragma_database_list"].map(
-        (name) => ({
-          name: `${name} as CTE out of scope`,
-          sql: `SELECT * FROM ${name}, (WITH ${name} AS (SELECT 1) SELECT * FROM ${name})`,
-        }),
-      ),
+      ...[
+        "duckdb_views",
+        "DuckDB_Databases",
+        "pg_settings",
+        "sqlite_master",
+        "pragma_database_list",
+      ].map((name) => ({
+        name: `${name} as CTE out of scope`,
+        sql: `SELECT * FROM ${name}, (WITH ${name} AS (SELECT 1) SELECT * FROM ${name})`,
+      })),
       { name: "read_csv", sql: `FROM read_csv('${outside}')` },
       { name: "read_parquet", sql: `FROM read_parquet('${file}')` },
       { name: "parquet_scan", sql: `FROM parquet_scan('${file}')` },
