@@ -13,6 +13,8 @@ export type SpoolErrorCode =
   | "SPOOL_UNKNOWN_CATEGORY"
   /** What was read is not what a spool writes. */
   | "SPOOL_CORRUPT"
+  /** No such dead letter, or no such path of the agent. */
+  | "SPOOL_NOT_FOUND"
   /** An item, or what is said about it, is larger than may be. */
   | "SPOOL_ITEM_TOO_LARGE";
 

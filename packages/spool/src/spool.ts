@@ -95,6 +95,16 @@ export class Spool {
     );
   }
 
+  /** @internal What the spool was opened with. */
+  get options(): ResolvedSpoolOptions {
+    return this.#parts.options;
+  }
+
+  /** @internal The budget of all categories. */
+  get group(): CapacityGroup {
+    return this.#parts.group;
+  }
+
   /** Names of all categories, in the order of the options. */
   get categoryNames(): readonly string[] {
     return [...this.#parts.categories.keys()];

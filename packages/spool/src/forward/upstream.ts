@@ -1,0 +1,157 @@
+/**
+ * One HTTP request to the upstream, and its answer; nothing is tried twice here.
+ */
+import { once } from "node:events";
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { promisify } from "node:util";
+import * as zlib from "node:zlib";
+import { SpoolError } from "../errors.ts";
+import type { ItemAttributes } from "../item-record.ts";
+import { TYPE_ATTRIBUTE } from "./item-batch.ts";
+import { targetUrl, type TargetOptions } from "./upstream-target.ts";
+
+/** Compression of request bodies. "zstd" needs a Node that has it, and an upstream that takes it. */
+export const BODY_ENCODINGS = ["none", "gzip", "zstd"] as const;
+export type BodyEncoding = (typeof BODY_ENCODINGS)[number];
+
+export interface UpstreamOptions extends TargetOptions {
+  /** Sent as `Authorization: Bearer`, or `Token` where the protocol is line protocol. */
+  readonly token?: string | undefined;
+  /** Certificates to trust, as PEM, beside those that Node trusts. */
+  readonly ca?: string | undefined;
+  readonly encoding: BodyEncoding;
+  /** A request without an answer after this long has failed, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly maxConnections: number;
+}
+
+/** A request in full: what a dead letter keeps. */
+export interface UpstreamRequest {
+  readonly category: string;
+  /** The same for every try; see docs/forward.md, "Exactly once". */
+  readonly key: string;
+  readonly attributes: ItemAttributes;
+  readonly body: Uint8Array;
+}
+
+export interface UpstreamAnswer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  /** The beginning of the body. */
+  readonly body: string;
+}
+
+type Compress = (body: Uint8Array) => Promise<Uint8Array>;
+
+const MAX_ANSWER_BYTES = 16 * 1024;
+/** Smaller bodies gain nothing. */
+const MIN_COMPRESSED_BYTES = 256;
+const DEFAULT_TYPE = "text/plain; charset=utf-8";
+
+/** The upstream. */
+export class Upstream {
+  readonly #options: UpstreamOptions;
+  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #compress: Compress | undefined;
+
+  /** @throws {SpoolError} `SPOOL_INVALID_OPTION` when the address is none, or this Node cannot compress so */
+  constructor(options: UpstreamOptions) {
+    checkUrl(options.url);
+    this.#options = options;
+    this.#compress = compressionOf(options.encoding);
+    const agent = { keepAlive: true, maxSockets: options.maxConnections };
+    this.#agent = isSecure(options.url)
+      ? new HttpsAgent({ ...agent, ...(options.ca === undefined ? {} : { ca: options.ca }) })
+      : new HttpAgent(agent);
+  }
+
+  /** Sends; rejects when there is no whole answer: nobody knows then whether the items are stored. */
+  async send(message: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
+    const { timeoutMs, url } = this.#options;
+    const target = targetUrl(this.#options, message.category, message.attributes);
+    const isCompressed =
+      this.#compress !== undefined && message.body.byteLength >= MIN_COMPRESSED_BYTES;
+    const body = isCompressed ? await this.#compress(message.body) : message.body;
+    const request = (isSecure(url) ? httpsRequest : httpRequest)(target, {
+      method: "POST",
+      agent: this.#agent,
+      headers: this.#headers(message, body.byteLength, isCompressed),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    });
+    const answered = once(request, "response") as Promise<[IncomingMessage]>;
+    request.end(body);
+    const [response] = await answered;
+    return {
+      status: response.statusCode ?? 0,
+      retryAfter: response.headers["retry-after"],
+      body: await beginningOf(response),
+    };
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #headers(
+    { key, attributes }: UpstreamRequest,
+    length: number,
+    isCompressed: boolean,
+  ): Record<string, string | number> {
+    const { token, protocol, encoding } = this.#options;
+    const scheme = protocol === "line-protocol" ? "Token" : "Bearer";
+    return {
+      "content-type": attributes[TYPE_ATTRIBUTE] ?? DEFAULT_TYPE,
+      "content-length": length,
+      "idempotency-key": key,
+      "user-agent": "walnut-forward",
+      ...(isCompressed && { "content-encoding": encoding }),
+      ...(token !== undefined && { authorization: `${scheme} ${token}` }),
+    };
+  }
+}
+
+/** The whole body is waited for: an answer that is cut is none. */
+async function beginningOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    if (bytes < MAX_ANSWER_BYTES) chunks.push(chunk.subarray(0, MAX_ANSWER_BYTES - bytes));
+    bytes += chunk.byteLength;
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function checkUrl(url: string): void {
+  if (/^https?:\/\//i.test(url) && URL.canParse(url)) return;
+  throw new SpoolError(
+    "SPOOL_INVALID_OPTION",
+    `the upstream must be an address like https://host:8000, found "${url}"`,
+    { details: { option: "to" } },
+  );
+}
+
+function isSecure(url: string): boolean {
+  return /^https:/i.test(url);
+}
+
+function compressionOf(encoding: BodyEncoding): Compress | undefined {
+  switch (encoding) {
+    case "none":
+      return undefined;
+    case "gzip":
+      return promisify(zlib.gzip) as Compress;
+    case "zstd": {
+      // Not in the types of the oldest Node that we run on.
+      const { zstdCompress } = zlib as { zstdCompress?: unknown };
+      if (typeof zstdCompress === "function") {
+        return promisify(zstdCompress as typeof zlib.gzip) as Compress;
+      }
+      throw new SpoolError(
+        "SPOOL_INVALID_OPTION",
+        `this Node (${process.version}) has no zstd: use gzip, or Node 22.15 and later`,
+        { details: { option: "encoding" } },
+      );
+    }
+  }
+}

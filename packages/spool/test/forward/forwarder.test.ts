@@ -1,0 +1,305 @@
+/** A forwarder and an upstream that fails in every way: nothing is lost, order is kept, one bad item does not hold up the rest. */
+import assert from "node:assert/strict";
+import { createServer as createTcpServer, type AddressInfo } from "node:net";
+import { suite, test, type TestContext } from "node:test";
+import { isSpoolError, openForwarder, type Forwarder, type ForwarderOptions } from "@walnut/spool";
+import { temporaryDirectory } from "../temporary-directory.ts";
+import { PlainUpstream, until, type Misbehaviour } from "./plain-upstream.ts";
+
+const DRAIN_MS = 20_000;
+
+async function open(
+  context: TestContext,
+  to: string,
+  options: Partial<ForwarderOptions> & { readonly directory?: string } = {},
+): Promise<Forwarder> {
+  const { directory = temporaryDirectory(context), ...rest } = options;
+  const forwarder = await openForwarder({
+    spool: { directory, categories: ["logging", "keyevent"], segmentSizeBytes: 64 * 1024 },
+    to,
+    lingerMs: 5,
+    retryFirstDelayMs: 5,
+    retryMaxDelayMs: 40,
+    requestTimeoutMs: 2_000,
+    ...rest,
+  });
+  context.after(() => forwarder.close());
+  return forwarder;
+}
+
+async function putLines(
+  forwarder: Forwarder,
+  category: string,
+  lines: readonly string[],
+): Promise<void> {
+  await Promise.all(lines.map((line) => forwarder.put(category, Buffer.from(line))));
+}
+
+function numbered(count: number, from = 1): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `line n=${from + index}`);
+}
+
+suite("a forwarder", { timeout: 60_000 }, () => {
+  test("ships what is put, in order, each category to its address", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    const forwarder = await open(context, `${upstream.url}/base/?token=t`);
+    await putLines(forwarder, "logging", numbered(500));
+    await putLines(forwarder, "keyevent", ["event n=1"]);
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    const paths = new Set(upstream.requests.map(({ path }) => path));
+    assert.deepEqual([...paths].toSorted(), [
+      "/base/v1/write/keyevent?token=t",
+      "/base/v1/write/logging?token=t",
+    ]);
+    const stored = upstream.stored.filter(({ path }) => path.includes("logging"));
+    assert.deepEqual(
+      stored.flatMap(({ lines }) => lines),
+      numbered(500),
+    );
+    assert.ok(stored.some(({ encoding }) => encoding === "gzip"));
+    assert.equal(new Set(stored.map(({ key }) => key)).size, stored.length);
+  });
+
+  test("cuts requests by bytes and items, and joins only items that are alike", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    const forwarder = await open(context, upstream.url, { maxBatchItems: 10, maxBatchBytes: 100 });
+    forwarder.pause();
+    await putLines(forwarder, "logging", numbered(30));
+    const json = { attributes: { type: "application/json" } };
+    await forwarder.put("logging", Buffer.from("{}"), json);
+    await forwarder.put("logging", Buffer.from("[]"), json);
+    await forwarder.put("logging", Buffer.from("x"), { attributes: { query: "precision=s" } });
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    const counts = upstream.stored.map(({ lines }) => lines.length);
+    assert.ok(counts.every((count) => count <= 10));
+    assert.deepEqual(
+      upstream.stored.slice(-3).map(({ lines }) => lines),
+      [["{}"], ["[]"], ["x"]],
+    );
+    assert.equal(upstream.stored.at(-1)?.path, "/v1/write/logging?precision=s");
+  });
+
+  const failures: Readonly<Record<string, Misbehaviour>> = {
+    "answers 500": (_, response, count) => {
+      if (count > 4) return false;
+      response.writeHead(500).end("down");
+      return true;
+    },
+    "answers 408, 425, 429 and 503": (_, response, count) => {
+      const status = [408, 425, 429, 503][count - 1];
+      if (status === undefined) return false;
+      response.writeHead(status).end();
+      return true;
+    },
+    "resets before an answer": (_, response, count) => {
+      if (count > 4) return false;
+      response.destroy();
+      return true;
+    },
+    "resets in the middle of an answer": (_, response, count) => {
+      if (count > 4) return false;
+      response.writeHead(204, { "content-length": "0" });
+      response.destroy();
+      return true;
+    },
+    "sends half a body with 200": (_, response, count) => {
+      if (count > 4) return false;
+      response.writeHead(200, { "content-length": "100" }).write("half", () => response.destroy());
+      return true;
+    },
+    redirects: (_, response, count) => {
+      if (count > 2) return false;
+      response.writeHead(302, { location: "http://127.0.0.1:1/" }).end();
+      return true;
+    },
+    "is slow": async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return false;
+    },
+  };
+  for (const [name, misbehave] of Object.entries(failures)) {
+    test(`loses nothing when the upstream ${name}`, async (context) => {
+      const upstream = await PlainUpstream.start(context);
+      upstream.misbehave = misbehave;
+      const forwarder = await open(context, upstream.url, { maxBatchItems: 20 });
+      await putLines(forwarder, "logging", numbered(100));
+      assert.equal(await forwarder.drain(DRAIN_MS), 0);
+      assert.deepEqual(upstream.lines("logging"), numbered(100));
+      assert.equal(forwarder.deadLetters().length, 0);
+      // The same request again is the same request: key and lines.
+      const byKey = new Map<string, string>();
+      for (const { key, lines } of upstream.requests) {
+        assert.equal(byKey.get(key) ?? lines.join(), lines.join());
+        byKey.set(key, lines.join());
+      }
+    });
+  }
+
+  test("gives up a request that hangs, and sends it again", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    upstream.misbehave = (_, __, count) => count <= 2;
+    const forwarder = await open(context, upstream.url, { requestTimeoutMs: 100 });
+    await putLines(forwarder, "logging", numbered(3));
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    assert.deepEqual(upstream.lines("logging"), numbered(3));
+  });
+
+  test("waits for an upstream that refuses connections, and speaks no TLS", async (context) => {
+    const free = createTcpServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => free.once("listening", resolve));
+    const { port } = free.address() as AddressInfo;
+    await new Promise((resolve) => free.close(resolve));
+    const forwarder = await open(context, `http://127.0.0.1:${port}`);
+    await putLines(forwarder, "logging", numbered(10));
+    await until(async () => (await forwarder.status()).categories[0]?.state === "retrying");
+    const upstream = await PlainUpstream.start(context, port);
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    assert.deepEqual(upstream.lines("logging"), numbered(10));
+    const secure = await open(context, `https://127.0.0.1:${port}`);
+    await putLines(secure, "logging", numbered(1));
+    await until(async () => ((await secure.status()).categories[0]?.retries ?? 0) > 2);
+    assert.equal(secure.depth, 1);
+    assert.equal(upstream.stored.length, 1);
+  });
+
+  test("waits as long as Retry-After asks", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    upstream.misbehave = (_, response, count) => {
+      if (count > 1) return false;
+      response.writeHead(429, { "retry-after": "1" }).end();
+      return true;
+    };
+    const forwarder = await open(context, upstream.url);
+    const startedMs = performance.now();
+    await putLines(forwarder, "logging", ["line n=1"]);
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    assert.ok(performance.now() - startedMs >= 1_000);
+  });
+
+  test("puts a poison item aside, and nothing else", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    upstream.misbehave = ({ lines }, response) => {
+      if (!lines.includes("poison")) return false;
+      response.writeHead(400).end("line 1: poison");
+      return true;
+    };
+    const forwarder = await open(context, upstream.url);
+    forwarder.pause();
+    const lines = [...numbered(37), "poison", ...numbered(40, 38)];
+    await putLines(forwarder, "logging", lines);
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    assert.deepEqual(upstream.lines("logging"), numbered(77));
+    const [letter, ...others] = forwarder.deadLetters();
+    assert.equal(others.length, 0);
+    assert.deepEqual([letter?.status, letter?.answer, letter?.items], [400, "line 1: poison", 1]);
+    const request = await forwarder.deadLetterRequest(letter?.id ?? 0);
+    assert.equal(Buffer.from(request.body).toString(), "poison");
+  });
+
+  test("keeps refused requests over a restart, and sends them again when told", async (context) => {
+    const directory = temporaryDirectory(context);
+    const upstream = await PlainUpstream.start(context);
+    upstream.misbehave = (_, response) => {
+      response.writeHead(403).end("over quota");
+      return true;
+    };
+    const first = await open(context, upstream.url, { directory, maxBatchItems: 2 });
+    await putLines(first, "logging", numbered(6));
+    assert.equal(await first.drain(DRAIN_MS), 0);
+    const letters = first.deadLetters();
+    assert.equal(
+      letters.reduce((sum, { items }) => sum + items, 0),
+      6,
+    );
+    const ids = letters.map(({ id }) => id);
+    const [refused] = await first.redrive(ids.slice(0, 1));
+    assert.deepEqual(refused, { id: ids[0], isStored: false, answer: "403 over quota" });
+    await first.discard(ids.at(-1) ?? 0);
+    await assert.rejects(first.discard(ids.at(-1) ?? 0), (error) =>
+      isSpoolError(error, "SPOOL_NOT_FOUND"),
+    );
+    await first.close();
+    upstream.misbehave = () => false;
+    const again = await open(context, upstream.url, { directory });
+    assert.deepEqual(again.deadLetters(), letters.slice(0, -1));
+    const results = await again.redrive(ids.slice(0, -1));
+    assert.ok(results.every(({ isStored }) => isStored));
+    assert.equal(again.deadLetters().length, 0);
+    assert.equal(upstream.lines("logging").length, 6 - (letters.at(-1)?.items ?? 0));
+  });
+
+  test("does not give up a request for which there is no room among the dead letters", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    let isRefusing = true;
+    upstream.misbehave = ({ path }, response) => {
+      if (!isRefusing || !path.includes("logging")) return false;
+      response.writeHead(403).end();
+      return true;
+    };
+    const forwarder = await open(context, upstream.url, {
+      maxBatchItems: 1,
+      maxDeadLetterBytes: 64 * 1024,
+    });
+    const line = `${"x".repeat(10_000)}`;
+    await putLines(
+      forwarder,
+      "logging",
+      Array.from({ length: 20 }, () => line),
+    );
+    await until(async () => (await forwarder.status()).categories[0]?.state === "failed");
+    await putLines(forwarder, "keyevent", ["event n=1"]);
+    await until(() => upstream.lines("keyevent").length === 1);
+    assert.ok(forwarder.depth > 10);
+    isRefusing = false;
+    await forwarder.redrive(forwarder.deadLetters().map(({ id }) => id));
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    await forwarder.redrive(forwarder.deadLetters().map(({ id }) => id));
+    assert.equal(upstream.lines("logging").length, 20);
+  });
+
+  test("takes items while it is paused, and ships them when resumed", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    const forwarder = await open(context, upstream.url);
+    forwarder.pause();
+    await putLines(forwarder, "logging", numbered(10));
+    assert.equal((await forwarder.status()).state, "paused");
+    assert.ok(((await forwarder.status()).categories[0]?.oldestAgeMs ?? -1) >= 0);
+    assert.equal(forwarder.depth, 10);
+    forwarder.resume();
+    await until(() => forwarder.depth === 0);
+    assert.deepEqual(upstream.lines("logging"), numbered(10));
+  });
+
+  test("sends after a restart the request whose answer was lost, and not another", async (context) => {
+    const directory = temporaryDirectory(context);
+    const upstream = await PlainUpstream.start(context);
+    upstream.misbehave = () => true; // Taken, and never answered.
+    const first = await open(context, upstream.url, { directory, maxBatchItems: 100 });
+    await putLines(first, "logging", numbered(3));
+    await until(() => upstream.requests.length > 0);
+    await putLines(first, "logging", numbered(50, 4));
+    await first.close();
+    const [lost] = upstream.requests;
+    upstream.misbehave = () => false;
+    upstream.requests.length = 0;
+    const again = await open(context, upstream.url, { directory, maxBatchItems: 1000 });
+    assert.equal(await again.drain(DRAIN_MS), 0);
+    assert.deepEqual(upstream.requests[0], lost);
+    assert.deepEqual(upstream.lines("logging"), numbered(53));
+  });
+
+  for (const [option, value] of [
+    ["to", "nowhere"],
+    ["protocol", "carrier-pigeon"],
+    ["encoding", "rot13"],
+    ["workers", 0],
+    ["maxDeadLetterBytes", 1],
+  ] as const) {
+    test(`does not open with ${option} ${value}`, async (context) => {
+      const options = { to: "http://127.0.0.1:1", [option]: value };
+      await assert.rejects(open(context, options.to, options), (error) =>
+        isSpoolError(error, "SPOOL_INVALID_OPTION"),
+      );
+    });
+  }
+});
