@@ -39,6 +39,7 @@ const CRASH_LABEL_DOCUMENTS: Readonly<Record<string, string>> = {
   series: "docs/series.md",
   wal: "docs/durability.md",
   server: "docs/storage.md",
+  spool: "docs/forward.md",
 };
 
 suite("documents", () => {

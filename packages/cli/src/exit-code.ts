@@ -14,10 +14,13 @@ export const EXIT_DAMAGE = 3;
 /** Another process has the log open for writing. */
 export const EXIT_LOCKED = 4;
 
-/** The exit code of `walnut serve` for an error. */
+/** A wrong option of the server, or of the agent. */
+const INVALID_OPTION_CODES: readonly unknown[] = ["SERVER_INVALID_OPTION", "SPOOL_INVALID_OPTION"];
+
+/** The exit code of `walnut serve` and `walnut forward` for an error. */
 export function exitCodeOf(error: unknown): number {
   // By code, not by class: only `walnut serve` loads the server.
-  if (error instanceof Error && "code" in error && error.code === "SERVER_INVALID_OPTION") {
+  if (error instanceof Error && "code" in error && INVALID_OPTION_CODES.includes(error.code)) {
     return EXIT_USAGE;
   }
   if (isWalError(error, "WAL_INVALID_OPTION")) return EXIT_USAGE;

@@ -3,6 +3,7 @@
  */
 import { Command } from "commander";
 import { cliVersion } from "./cli-version.ts";
+import { addForwardCommands } from "./forward-program.ts";
 import { addLogCommands, type RunCommand } from "./log-program.ts";
 import { addRaftCommands } from "./raft-program.ts";
 import { addRepairCommands } from "./repair-program.ts";
@@ -16,6 +17,7 @@ Examples:
   walnut verify ./data                    check every frame
   walnut tail ./data -f --decode ingest   watch rows arrive
   walnut serve --help                     every option
+  walnut forward --to http://db:8000      keep writes here until they are there
   walnut config                           what applies, and why
 
 Commands that look at a log take no lock and write nothing: they are safe
@@ -59,5 +61,6 @@ export function buildProgram(run: RunCommand, output: ProgramOutput): Command {
   addTokenCommands(program, run);
   addTransferCommands(program, run);
   addRaftCommands(program, run);
+  addForwardCommands(program, run);
   return program;
 }

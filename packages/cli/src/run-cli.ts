@@ -7,6 +7,7 @@ import { jsonValue } from "./command-output.ts";
 import { commandContext, type CommandEnvironment } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf, logExitCodeOf } from "./exit-code.ts";
+import { defineForward } from "./forward-program.ts";
 import { buildProgram } from "./program.ts";
 import type { ServeEnvironment } from "./serve-command.ts";
 
@@ -17,7 +18,7 @@ export interface CliEnvironment extends ServeEnvironment, CommandEnvironment {
 }
 
 /** Commands whose flags are those of the server, or of all commands. */
-const SERVER_COMMANDS = ["serve", "config", "completion"];
+const SERVER_COMMANDS = ["serve", "config", "completion", "forward"];
 
 /**
  * Runs one command.
@@ -52,7 +53,7 @@ async function addServerCommands(
   environment: CliEnvironment,
   done: (exitCode: number) => void,
 ): Promise<void> {
-  const { defineConfig, defineServe } = await import("./serve-program.ts");
+  const { defineConfig, defineServe, optionOf } = await import("./serve-program.ts");
   const { loadServeConfiguration, serverOptionsOf } = await import("./serve-configuration.ts");
   const { runServe } = await import("./serve-command.ts");
   const { configCommand } = await import("./config-command.ts");
@@ -60,6 +61,13 @@ async function addServerCommands(
     const configuration = await loadServeConfiguration(flags, environment.variables);
     const options = serverOptionsOf(configuration);
     done(await runServe(options, environment, configuration.warnings));
+  });
+  const { loadForwardConfiguration } = await import("./forward-configuration.ts");
+  const { runForward } = await import("./forward-command.ts");
+  defineForward(commandOf(program, "forward"), optionOf, async (flags) => {
+    done(
+      await runForward(await loadForwardConfiguration(flags, environment.variables), environment),
+    );
   });
   defineConfig(commandOf(program, "config"), async (flags, own) => {
     done(await configCommand(flags, own, commandContext(environment)));
@@ -78,7 +86,7 @@ async function reportFailure(
   words: readonly string[],
   environment: CliEnvironment,
 ): Promise<number> {
-  const isServe = words[0] === "serve" || words[0] === "config";
+  const isServe = ["serve", "config", "forward"].includes(words[0] ?? "");
   const exitCode =
     error instanceof CommandFailure
       ? error.exitCode

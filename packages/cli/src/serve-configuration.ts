@@ -13,12 +13,14 @@ import {
   SERVER_OPTION_TABLE,
   ServerError,
   unknownVariables,
+  variableOf,
   type ConfigurationFile,
   type ConfigurationProblem,
   type ServerOptionName,
   type ServerOptions,
   type Setting,
 } from "@walnut/server";
+import { FORWARD_OPTION_TABLE } from "./forward-options.ts";
 
 /** Name of the file that is read where it stands in the working directory. */
 export const CONFIGURATION_FILE_NAME = "walnut.toml";
@@ -52,15 +54,18 @@ export async function loadServeConfiguration(
   flags: ServeFlags,
   variables: Readonly<Record<string, string | undefined>>,
 ): Promise<ServeConfiguration> {
-  const file = await findFile(flags.config ?? nonEmpty(variables[CONFIGURATION_VARIABLE]));
+  const file = await findConfigurationFile(
+    flags.config ?? nonEmpty(variables[CONFIGURATION_VARIABLE]),
+  );
   const table = SERVER_OPTION_TABLE;
   const { settings, problems } = resolveConfiguration({
     table,
     file,
     variables,
     flags: flags.options,
+    otherTable: FORWARD_OPTION_TABLE,
   });
-  const others = [CONFIGURATION_VARIABLE];
+  const others = [CONFIGURATION_VARIABLE, ...FORWARD_OPTION_TABLE.map(variableOf)];
   const unknown = unknownVariables(table, variables, { prefix: VARIABLE_PREFIX, others });
   return {
     path: file?.path,
@@ -95,13 +100,17 @@ export function problemsText(problems: readonly ConfigurationProblem[]): string 
   return [`${lines.length} settings are wrong:`, ...lines].join("\n  ");
 }
 
-async function findFile(named: string | undefined): Promise<ConfigurationFile | undefined> {
+/** Reads the file that was named, or the one in the working directory if there is one. */
+export async function findConfigurationFile(
+  named: string | undefined,
+): Promise<ConfigurationFile | undefined> {
   return named === undefined
     ? await readConfigurationFile(CONFIGURATION_FILE_NAME, { isOptional: true })
     : await readConfigurationFile(named, { isOptional: false });
 }
 
-function nonEmpty(text: string | undefined): string | undefined {
+/** Text, if there is any. */
+export function nonEmpty(text: string | undefined): string | undefined {
   return text === "" ? undefined : text;
 }
 

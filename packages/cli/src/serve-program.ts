@@ -7,8 +7,8 @@ import {
   sectionOf,
   SERVER_OPTION_TABLE,
   variableOf,
+  type OptionSpec,
   type ServerOptionName,
-  type ServerOptionSpec,
 } from "@walnut/server";
 import { Option, type Command } from "commander";
 import type { ConfigFlags } from "./config-command.ts";
@@ -76,7 +76,7 @@ function addServeFlags(command: Command): void {
 }
 
 /** Choices are for help and completion: they are checked with everything else, so that all problems are told at once. */
-function optionOf(spec: ServerOptionSpec): Option {
+export function optionOf(spec: OptionSpec): Option {
   const option = new Option(`--${spec.flag} ${placeholderOf(spec)}`, descriptionOf(spec));
   option.helpGroup(`[${sectionOf(spec)}]`);
   if (spec.kind === "choice") option.argChoices = [...spec.choices];
@@ -84,7 +84,7 @@ function optionOf(spec: ServerOptionSpec): Option {
   return option;
 }
 
-function placeholderOf(spec: ServerOptionSpec): string {
+function placeholderOf(spec: OptionSpec): string {
   switch (spec.kind) {
     case "integer":
       return "<number>";
@@ -98,7 +98,7 @@ function placeholderOf(spec: ServerOptionSpec): string {
   }
 }
 
-function descriptionOf(spec: ServerOptionSpec): string {
+function descriptionOf(spec: OptionSpec): string {
   const parts: string[] = [];
   if (spec.kind === "integer" && spec.unit !== "") parts.push(spec.unit);
   parts.push(`default ${spec.defaultText?.replaceAll("`", "") ?? String(spec.default)}`);

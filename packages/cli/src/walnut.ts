@@ -7,7 +7,7 @@ import { runCli } from "./run-cli.ts";
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 /** Flags whose value is nobody else's business. */
-const SECRET_FLAGS = /^--(token|s3-secret-access-key|s3-session-token)(=|$)/;
+const SECRET_FLAGS = /^--(token|listen-token|s3-secret-access-key|s3-session-token)(=|$)/;
 
 // Other users can see the words of a process. This takes them away, as soon as we run.
 if (process.argv.some((word) => SECRET_FLAGS.test(word))) process.title = "walnut";

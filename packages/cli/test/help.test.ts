@@ -45,7 +45,7 @@ suite("help", () => {
     const environment = new RecordedEnvironment();
     const program = buildProgram(async () => undefined, environment);
     const names = program.commands.map((command) => command.name());
-    assert.deepEqual(names.toSorted(), [...COMMANDS, "config", "serve"].toSorted());
+    assert.deepEqual(names.toSorted(), [...COMMANDS, "config", "forward", "serve"].toSorted());
   });
 
   for (const command of COMMANDS) {

@@ -15,6 +15,14 @@ export type SpoolErrorCode =
   | "SPOOL_CORRUPT"
   /** No such dead letter, or no such path of the agent. */
   | "SPOOL_NOT_FOUND"
+  /** A request to the agent that it cannot take as it is. */
+  | "SPOOL_INVALID_REQUEST"
+  /** The agent wants a token, and the request has none or a wrong one. */
+  | "SPOOL_UNAUTHORIZED"
+  /** The agent holds as many bodies as it may. */
+  | "SPOOL_OVERLOADED"
+  /** The agent has failed in a way that nobody thought of. */
+  | "SPOOL_INTERNAL"
   /** An item, or what is said about it, is larger than may be. */
   | "SPOOL_ITEM_TOO_LARGE";
 

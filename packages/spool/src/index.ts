@@ -1,4 +1,9 @@
 /** Public surface of @walnut/spool. What is not named here is private. */
+export {
+  openForwardAgent,
+  type ForwardAgent,
+  type ForwardAgentOptions,
+} from "./agent/forward-agent.ts";
 export { DEFAULT_CATEGORIES, isCategoryName } from "./categories.ts";
 export type { Consumer, SpoolItem } from "./consumer.ts";
 export { isSpoolError, SpoolError, type SpoolErrorCode, type SpoolErrorDetails } from "./errors.ts";

@@ -44,6 +44,8 @@ export interface ConfigurationSources<Name extends string> {
   readonly file: ConfigurationFile | undefined;
   /** The environment; a variable that is empty counts as not set. */
   readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Keys that other programs have in the same file: they are no mistake, and none of ours. */
+  readonly otherTable?: readonly OptionSpec[];
   /** Text of the flags that were given, by option name. */
   readonly flags: Readonly<Partial<Record<Name, string>>>;
 }
@@ -167,11 +169,12 @@ function layerProblems(layer: readonly Candidate[]): ConfigurationProblem[] {
   return [...problems, { place: originText(second.origin), key: second.key, message }];
 }
 
-function unknownKeys<Name extends string>({
-  table,
-  file,
-}: ConfigurationSources<Name>): ConfigurationProblem[] {
+function unknownKeys<Name extends string>(
+  sources: ConfigurationSources<Name>,
+): ConfigurationProblem[] {
+  const { file, otherTable = [] } = sources;
   if (file === undefined) return [];
+  const table: readonly OptionSpec[] = [...sources.table, ...otherTable];
   const secrets = new Set(table.filter(({ kind }) => kind === "secret").map(({ toml }) => toml));
   const known = new Set(
     table.flatMap(({ toml, spellings = [] }) => [

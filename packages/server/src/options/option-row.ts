@@ -28,8 +28,10 @@ export interface OptionSpelling {
 interface RowFacts {
   /** Key in walnut.toml with its section: `flush.age_ms`. */
   readonly toml: string;
-  /** Command-line flag without dashes. The environment variable is `WALNUT_` plus the same in capitals. */
+  /** Command-line flag without dashes. */
   readonly flag: string;
+  /** Environment variable. Default: `WALNUT_` plus the flag in capitals. */
+  readonly variable?: string;
   /** One line for `--help`, the example file and docs/configuration.md. */
   readonly summary: string;
   readonly spellings?: readonly OptionSpelling[];
@@ -89,6 +91,6 @@ export type RowsOf<Options> = {
 };
 
 /** The environment variable of an option. */
-export function variableOf(row: Pick<RowFacts, "flag">): string {
-  return `WALNUT_${row.flag.replaceAll("-", "_").toUpperCase()}`;
+export function variableOf(row: Pick<RowFacts, "flag" | "variable">): string {
+  return row.variable ?? `WALNUT_${row.flag.replaceAll("-", "_").toUpperCase()}`;
 }

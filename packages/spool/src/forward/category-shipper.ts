@@ -111,8 +111,6 @@ export class CategoryShipper {
   /** Ships until the stop signal. Never rejects: what goes wrong is told by {@link status}, and tried again. */
   async run(): Promise<void> {
     const { stop, limits, bells } = this.#parts;
-    const close = (): void => void this.#reader.close();
-    stop.addEventListener("abort", close, { once: true });
     while (!stop.aborted) {
       try {
         await this.#shipNext();
@@ -123,6 +121,11 @@ export class CategoryShipper {
         await bells.back.wait(limits.retry.maxDelayMs);
       }
     }
+    await this.#reader.close();
+  }
+
+  /** Ends a wait for items; to be called after the stop signal. */
+  async stop(): Promise<void> {
     await this.#reader.close();
   }
 

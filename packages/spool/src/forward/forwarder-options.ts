@@ -10,7 +10,7 @@ export interface ForwarderOptions {
   readonly spool: SpoolOptions;
   /** Address of the upstream: `https://host:8000`. A path is put in front, a query goes with every request. */
   readonly to: string;
-  /** Default "category". */
+  /** Default "auto". */
   readonly protocol?: UpstreamProtocol | undefined;
   /** `line-protocol`: bucket of items that name none. Default: the name of their category. */
   readonly bucket?: string | undefined;
@@ -54,7 +54,7 @@ export interface ResolvedForwarderOptions {
 
 /** Defaults of options that do not depend on the volume. */
 export const DEFAULT_FORWARDER_OPTIONS: Omit<ResolvedForwarderOptions, "maxDeadLetterBytes"> = {
-  protocol: "category",
+  protocol: "auto",
   encoding: "gzip",
   workers: 4,
   maxBatchItems: 10_000,

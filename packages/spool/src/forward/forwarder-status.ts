@@ -77,7 +77,11 @@ async function categoryStatus(
     depth,
     depthBytes: depth === 0 ? 0 : category.pendingBytes,
     oldestAgeMs: oldestMs === undefined ? 0 : Math.max(0, nowMs - oldestMs),
-    ...{ putItems, putBytes, refusedItems, sizeBytes, dropped },
+    putItems,
+    putBytes,
+    refusedItems,
+    sizeBytes,
+    dropped,
     deadLetters: deadLetters.countOf(name),
     ...shipper.status(),
   };

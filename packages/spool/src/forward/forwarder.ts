@@ -44,7 +44,13 @@ export async function openForwarder(options: ForwarderOptions): Promise<Forwarde
     const { protocol, encoding, requestTimeoutMs, workers } = resolved;
     const { to, bucket, org, token, ca } = options;
     const upstream = new Upstream({
-      ...{ url: to, protocol, bucket, org, token, ca, encoding },
+      url: to,
+      protocol,
+      bucket,
+      org,
+      token,
+      ca,
+      encoding,
       timeoutMs: requestTimeoutMs,
       maxConnections: workers,
     });
@@ -109,7 +115,9 @@ export class Forwarder {
       slots: new WorkerSlots(options.workers),
       bells: this.#bells,
       limits: {
-        ...{ maxBatchItems, maxBatchBytes, lingerMs },
+        maxBatchItems,
+        maxBatchBytes,
+        lingerMs,
         retry: { firstDelayMs: options.retryFirstDelayMs, maxDelayMs: options.retryMaxDelayMs },
         ackBytes: spool.options.segmentSizeBytes,
       },
@@ -238,6 +246,7 @@ export class Forwarder {
     const { spool, journal, deadLetters, upstream } = this.#parts;
     this.#stop.abort();
     for (const bell of Object.values(this.#bells)) bell.ring();
+    await Promise.all(this.#shippers.map((shipper) => shipper.stop()));
     await this.#running;
     upstream.close();
     await deadLetters.close();

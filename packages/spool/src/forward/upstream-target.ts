@@ -4,7 +4,10 @@
 import type { ItemAttributes } from "../item-record.ts";
 
 /** `category`: `POST {upstream}/v1/write/{category}`. `line-protocol`: `POST {upstream}/api/v2/write?bucket=…`, as Walnut and InfluxDB take it. */
-export const UPSTREAM_PROTOCOLS = ["category", "line-protocol"] as const;
+export type SettledProtocol = "category" | "line-protocol";
+
+/** `auto`: line protocol where the upstream says on `/ping` that it is one of those, before the first request. */
+export const UPSTREAM_PROTOCOLS = ["auto", "category", "line-protocol"] as const;
 export type UpstreamProtocol = (typeof UPSTREAM_PROTOCOLS)[number];
 
 /** Attribute with the query of the request that an item came by, such as `bucket=b&precision=s`. */
@@ -13,7 +16,7 @@ export const QUERY_ATTRIBUTE = "query";
 export interface TargetOptions {
   /** Base address; its own query goes with every request. */
   readonly url: string;
-  readonly protocol: UpstreamProtocol;
+  readonly protocol: SettledProtocol;
   /** `line-protocol`: where items go that name no database. Without it: the name of their category. */
   readonly bucket?: string | undefined;
   readonly org?: string | undefined;

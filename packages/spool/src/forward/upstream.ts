@@ -9,13 +9,19 @@ import * as zlib from "node:zlib";
 import { SpoolError } from "../errors.ts";
 import type { ItemAttributes } from "../item-record.ts";
 import { TYPE_ATTRIBUTE } from "./item-batch.ts";
-import { targetUrl, type TargetOptions } from "./upstream-target.ts";
+import {
+  targetUrl,
+  type SettledProtocol,
+  type TargetOptions,
+  type UpstreamProtocol,
+} from "./upstream-target.ts";
 
 /** Compression of request bodies. "zstd" needs a Node that has it, and an upstream that takes it. */
 export const BODY_ENCODINGS = ["none", "gzip", "zstd"] as const;
 export type BodyEncoding = (typeof BODY_ENCODINGS)[number];
 
-export interface UpstreamOptions extends TargetOptions {
+export interface UpstreamOptions extends Omit<TargetOptions, "protocol"> {
+  readonly protocol: UpstreamProtocol;
   /** Sent as `Authorization: Bearer`, or `Token` where the protocol is line protocol. */
   readonly token?: string | undefined;
   /** Certificates to trust, as PEM, beside those that Node trusts. */
@@ -54,6 +60,7 @@ export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #compress: Compress | undefined;
+  #protocol: SettledProtocol | undefined;
 
   /** @throws {SpoolError} `SPOOL_INVALID_OPTION` when the address is none, or this Node cannot compress so */
   constructor(options: UpstreamOptions) {
@@ -68,20 +75,18 @@ export class Upstream {
 
   /** Sends; rejects when there is no whole answer: nobody knows then whether the items are stored. */
   async send(message: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
-    const { timeoutMs, url } = this.#options;
-    const target = targetUrl(this.#options, message.category, message.attributes);
+    this.#protocol ??= await this.#askProtocol(signal);
+    const protocol = this.#protocol;
+    const target = targetUrl({ ...this.#options, protocol }, message.category, message.attributes);
     const isCompressed =
       this.#compress !== undefined && message.body.byteLength >= MIN_COMPRESSED_BYTES;
     const body = isCompressed ? await this.#compress(message.body) : message.body;
-    const request = (isSecure(url) ? httpsRequest : httpRequest)(target, {
+    const response = await this.#exchange(target, {
       method: "POST",
-      agent: this.#agent,
       headers: this.#headers(message, body.byteLength, isCompressed),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      body,
+      signal,
     });
-    const answered = once(request, "response") as Promise<[IncomingMessage]>;
-    request.end(body);
-    const [response] = await answered;
     return {
       status: response.statusCode ?? 0,
       retryAfter: response.headers["retry-after"],
@@ -93,13 +98,55 @@ export class Upstream {
     this.#agent.destroy();
   }
 
+  /** Walnut and InfluxDB name their version on `/ping`. */
+  async #askProtocol(signal: AbortSignal): Promise<SettledProtocol> {
+    const { protocol, url } = this.#options;
+    if (protocol !== "auto") return protocol;
+    const target = new URL(url);
+    target.pathname = `${target.pathname.replace(/\/+$/, "")}/ping`;
+    const response = await this.#exchange(target, { method: "GET", headers: {}, signal });
+    await beginningOf(response);
+    const { statusCode = 0, headers } = response;
+    if (headers["x-influxdb-version"] !== undefined) return "line-protocol";
+    if (statusCode >= 500) throw new Error(`${target.origin} answered ${statusCode} to /ping`);
+    return "category";
+  }
+
+  /** One request; the answer's body is still to be read. */
+  async #exchange(
+    target: URL,
+    {
+      method,
+      headers,
+      body,
+      signal,
+    }: {
+      readonly method: string;
+      readonly headers: Record<string, string | number>;
+      readonly body?: Uint8Array;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<IncomingMessage> {
+    const { timeoutMs } = this.#options;
+    const request = (target.protocol === "https:" ? httpsRequest : httpRequest)(target, {
+      method,
+      agent: this.#agent,
+      headers,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    });
+    const answered = once(request, "response") as Promise<[IncomingMessage]>;
+    request.end(body);
+    const [response] = await answered;
+    return response;
+  }
+
   #headers(
     { key, attributes }: UpstreamRequest,
     length: number,
     isCompressed: boolean,
   ): Record<string, string | number> {
-    const { token, protocol, encoding } = this.#options;
-    const scheme = protocol === "line-protocol" ? "Token" : "Bearer";
+    const { token, encoding } = this.#options;
+    const scheme = this.#protocol === "line-protocol" ? "Token" : "Bearer";
     return {
       "content-type": attributes[TYPE_ATTRIBUTE] ?? DEFAULT_TYPE,
       "content-length": length,
@@ -140,12 +187,12 @@ function compressionOf(encoding: BodyEncoding): Compress | undefined {
     case "none":
       return undefined;
     case "gzip":
-      return promisify(zlib.gzip) as Compress;
+      return promisify(zlib.gzip);
     case "zstd": {
       // Not in the types of the oldest Node that we run on.
       const { zstdCompress } = zlib as { zstdCompress?: unknown };
       if (typeof zstdCompress === "function") {
-        return promisify(zstdCompress as typeof zlib.gzip) as Compress;
+        return promisify(zstdCompress as typeof zlib.gzip);
       }
       throw new SpoolError(
         "SPOOL_INVALID_OPTION",

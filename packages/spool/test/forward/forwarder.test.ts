@@ -17,6 +17,7 @@ async function open(
   const forwarder = await openForwarder({
     spool: { directory, categories: ["logging", "keyevent"], segmentSizeBytes: 64 * 1024 },
     to,
+    protocol: "category",
     lingerMs: 5,
     retryFirstDelayMs: 5,
     retryMaxDelayMs: 40,
@@ -240,7 +241,7 @@ suite("a forwarder", { timeout: 60_000 }, () => {
       maxBatchItems: 1,
       maxDeadLetterBytes: 64 * 1024,
     });
-    const line = `${"x".repeat(10_000)}`;
+    const line = "x".repeat(10_000);
     await putLines(
       forwarder,
       "logging",

@@ -1,0 +1,231 @@
+/**
+ * `walnut forward status|pause|resume|drain|dead-letters`: a look at a running agent, and the hand on its switch.
+ */
+import type { CommandContext } from "./command-context.ts";
+import { EXIT_FAILURE, EXIT_OK } from "./exit-code.ts";
+import {
+  agentBytes,
+  askAgent,
+  type AgentPlace,
+  type ShownCategory,
+  type ShownForwarder,
+  type ShownLetter,
+} from "./forward-client.ts";
+import { formatBytes } from "./serve-text.ts";
+import { definitionLines, tableLines, type TableColumn } from "./text-table.ts";
+
+export interface ControlFlags {
+  readonly url?: string;
+  readonly json?: boolean;
+}
+
+export interface DrainFlags extends ControlFlags {
+  readonly timeout: string;
+}
+
+export interface LetterFlags extends ControlFlags {
+  readonly all?: boolean;
+}
+
+const DEFAULT_URL = "http://127.0.0.1:9529";
+const MS_PER_SECOND = 1_000;
+const CATEGORY_COLUMNS: readonly TableColumn[] = [
+  { title: "category", align: "left" },
+  { title: "state", align: "left" },
+  { title: "waiting", align: "right" },
+  { title: "bytes", align: "right" },
+  { title: "oldest", align: "right" },
+  { title: "shipped", align: "right" },
+  { title: "a second", align: "right" },
+  { title: "retries", align: "right" },
+  { title: "dropped", align: "right" },
+  { title: "dead", align: "right" },
+];
+const LETTER_COLUMNS: readonly TableColumn[] = [
+  { title: "id", align: "right" },
+  { title: "refused", align: "left" },
+  { title: "category", align: "left" },
+  { title: "items", align: "right" },
+  { title: "bytes", align: "right" },
+  { title: "status", align: "right" },
+  { title: "answer", align: "left" },
+];
+
+/** Where the agent listens: a flag, the variable that the agent has as well, or where it listens by itself. */
+export function agentPlace(
+  { url }: ControlFlags,
+  variables: Readonly<Record<string, string | undefined>>,
+): AgentPlace {
+  const listen = variables["WALNUT_FORWARD_LISTEN"];
+  const address = url ?? (listen === undefined || listen === "" ? DEFAULT_URL : `http://${listen}`);
+  const token = variables["WALNUT_FORWARD_LISTEN_TOKEN"];
+  return { url: address.replace(/\/+$/, ""), token: token === "" ? undefined : token };
+}
+
+export async function forwardStatusCommand(
+  flags: ControlFlags,
+  context: CommandContext,
+): Promise<number> {
+  const { output, terminal } = context;
+  const place = agentPlace(flags, context.environment.variables);
+  // The shape is that of docs/forward.md.
+  const status = (await askAgent(place, "GET", "/status")) as ShownForwarder;
+  if (flags.json === true) output.json(status, terminal.isTerminal);
+  else {
+    output.line(
+      ...definitionLines(
+        [
+          ["upstream", `${status.to}, ${status.state}`],
+          [
+            "spool",
+            `${status.directory}, ${formatBytes(status.size_bytes)} of ${formatBytes(status.max_total_bytes)}`,
+          ],
+          ["survives", status.survives],
+          ...status.warnings.map((warning) => ["warning", warning] as const),
+          ["waiting", `${status.depth} items`],
+          ["dead letters", String(status.dead_letters)],
+        ],
+        terminal,
+      ),
+      "",
+      ...tableLines(CATEGORY_COLUMNS, status.categories.map(categoryRow), terminal),
+      ...status.categories
+        .filter(({ last_failure }) => last_failure !== undefined)
+        .map(({ name, last_failure }) => `${name}: ${oneLine(String(last_failure))}`),
+    );
+  }
+  await output.flush();
+  return EXIT_OK;
+}
+
+export async function forwardSwitchCommand(
+  flags: ControlFlags,
+  context: CommandContext,
+  wanted: "pause" | "resume",
+): Promise<number> {
+  const place = agentPlace(flags, context.environment.variables);
+  const { state } = (await askAgent(place, "POST", `/${wanted}`)) as { readonly state: string };
+  if (flags.json === true) context.output.json({ state }, context.terminal.isTerminal);
+  else context.output.line(state);
+  await context.output.flush();
+  return EXIT_OK;
+}
+
+export async function forwardDrainCommand(
+  flags: DrainFlags,
+  context: CommandContext,
+): Promise<number> {
+  const place = agentPlace(flags, context.environment.variables);
+  const timeoutMs = Math.round(Number(flags.timeout) * MS_PER_SECOND);
+  const answer = (await askAgent(place, "POST", `/drain?timeout_ms=${timeoutMs}`)) as {
+    readonly left: number;
+  };
+  if (flags.json === true) context.output.json(answer, context.terminal.isTerminal);
+  else if (answer.left === 0) context.output.line("everything is shipped");
+  else context.output.line(`${answer.left} items are left`);
+  await context.output.flush();
+  return answer.left === 0 ? EXIT_OK : EXIT_FAILURE;
+}
+
+export async function listLettersCommand(
+  flags: ControlFlags,
+  context: CommandContext,
+): Promise<number> {
+  const { output, terminal } = context;
+  const place = agentPlace(flags, context.environment.variables);
+  const answer = (await askAgent(place, "GET", "/dead-letters")) as {
+    readonly dead_letters: readonly ShownLetter[];
+  };
+  if (flags.json === true) output.json(answer, terminal.isTerminal);
+  else if (answer.dead_letters.length === 0) output.line("none");
+  else output.line(...tableLines(LETTER_COLUMNS, answer.dead_letters.map(letterRow), terminal));
+  await output.flush();
+  return EXIT_OK;
+}
+
+/** The body of a letter, as it was sent. */
+export async function showLetterCommand(
+  id: string,
+  flags: ControlFlags,
+  context: CommandContext,
+): Promise<number> {
+  const place = agentPlace(flags, context.environment.variables);
+  const path = `/dead-letters/${encodeURIComponent(id)}`;
+  await context.output.bytes(await agentBytes(place, "GET", path));
+  return EXIT_OK;
+}
+
+export async function redriveLettersCommand(
+  id: string | undefined,
+  flags: LetterFlags,
+  context: CommandContext,
+): Promise<number> {
+  const { output, terminal } = context;
+  const place = agentPlace(flags, context.environment.variables);
+  const which = id === undefined ? "" : `/${encodeURIComponent(id)}`;
+  const { results } = (await askAgent(place, "POST", `/dead-letters${which}/redrive`)) as {
+    readonly results: readonly {
+      readonly id: number;
+      readonly is_stored: boolean;
+      readonly answer: string;
+    }[];
+  };
+  if (flags.json === true) output.json({ results }, terminal.isTerminal);
+  else {
+    for (const each of results) {
+      output.line(
+        `${each.id}: ${each.is_stored ? "stored" : `not stored: ${oneLine(each.answer)}`}`,
+      );
+    }
+  }
+  await output.flush();
+  return results.every(({ is_stored }) => is_stored) ? EXIT_OK : EXIT_FAILURE;
+}
+
+export async function discardLetterCommand(
+  id: string,
+  flags: ControlFlags,
+  context: CommandContext,
+): Promise<number> {
+  const place = agentPlace(flags, context.environment.variables);
+  await askAgent(place, "DELETE", `/dead-letters/${encodeURIComponent(id)}`);
+  context.output.line(`${id}: gone`);
+  await context.output.flush();
+  return EXIT_OK;
+}
+
+function categoryRow(each: ShownCategory): readonly string[] {
+  const dropped = each.dropped.oldest_records + each.dropped.newest_records + each.refused_items;
+  return [
+    each.name,
+    each.state,
+    String(each.depth),
+    formatBytes(each.depth_bytes),
+    each.depth === 0 ? "-" : `${(each.oldest_age_ms / MS_PER_SECOND).toFixed(1)} s`,
+    String(each.shipped_items),
+    each.items_per_second.toFixed(1),
+    String(each.retries),
+    String(dropped),
+    String(each.dead_letters),
+  ];
+}
+
+function letterRow(letter: ShownLetter): readonly string[] {
+  return [
+    String(letter.id),
+    new Date(letter.refused_at_ms).toISOString(),
+    letter.category,
+    String(letter.items),
+    String(letter.bytes),
+    String(letter.status),
+    oneLine(letter.answer),
+  ];
+}
+
+/** What an upstream says cannot move a cursor. */
+function oneLine(text: string): string {
+  return text
+    .replace(/[\p{Cc}\s]+/gu, " ")
+    .trim()
+    .slice(0, 200);
+}

@@ -1,0 +1,147 @@
+/**
+ * The grammar of `walnut forward` and the commands below it. Parsing only.
+ *
+ * The flags of the agent itself are those of its table, added once the server's loader is loaded ({@link defineForward}).
+ */
+import type { Command, Option } from "commander";
+import {
+  discardLetterCommand,
+  forwardDrainCommand,
+  forwardStatusCommand,
+  forwardSwitchCommand,
+  listLettersCommand,
+  redriveLettersCommand,
+  showLetterCommand,
+  type ControlFlags,
+  type DrainFlags,
+  type LetterFlags,
+} from "./forward-control-commands.ts";
+import type { ForwardFlags } from "./forward-configuration.ts";
+import { FORWARD_OPTION_TABLE, type ForwardOptionName } from "./forward-options.ts";
+import { JSON_FLAG, subcommand, type RunCommand } from "./log-program.ts";
+
+const FORWARD_EXAMPLES = `  walnut forward --to http://127.0.0.1:8000
+  walnut forward --listen 127.0.0.1:9529 --to https://upstream.example
+  walnut forward --to https://upstream.example --wal-path /mnt/wal-ramdisk
+  walnut forward status
+  walnut forward drain --timeout 60
+  walnut forward dead-letters redrive
+
+Producers write to http://127.0.0.1:9529/v1/write/logging, /write or
+/api/v2/write, and are answered when their item is on disk.
+Prefer WALNUT_FORWARD_TOKEN to --token: other users can see the flags of a process.`;
+
+const URL_FLAG = [
+  "--url <url>",
+  "where the agent listens (default http://127.0.0.1:9529)",
+] as const;
+
+/** Adds `forward` and what is below it to the program. */
+export function addForwardCommands(program: Command, run: RunCommand): void {
+  const forward = subcommand(program, {
+    name: "forward",
+    description: "take writes on this host, keep them on disk, ship them upstream",
+    examples: FORWARD_EXAMPLES,
+  });
+  control(forward, {
+    name: "status",
+    description: "show what waits, what was shipped and what failed",
+    examples: "  walnut forward status --json",
+  }).action((flags: ControlFlags) => run((context) => forwardStatusCommand(flags, context)));
+  control(forward, {
+    name: "pause",
+    description: "send nothing more upstream; writes are taken as before",
+    examples: "  walnut forward pause",
+  }).action((flags: ControlFlags) =>
+    run((context) => forwardSwitchCommand(flags, context, "pause")),
+  );
+  control(forward, {
+    name: "resume",
+    description: "go on after a pause",
+    examples: "  walnut forward resume",
+  }).action((flags: ControlFlags) =>
+    run((context) => forwardSwitchCommand(flags, context, "resume")),
+  );
+  control(forward, {
+    name: "drain",
+    description: "ship everything now; exit code 1 when something is left",
+    examples: "  walnut forward drain --timeout 60",
+  })
+    .option("--timeout <seconds>", "how long to wait for it", "30")
+    .action((flags: DrainFlags) => run((context) => forwardDrainCommand(flags, context)));
+  addLetterCommands(forward, run);
+}
+
+function addLetterCommands(forward: Command, run: RunCommand): void {
+  const letters = subcommand(forward, {
+    name: "dead-letters",
+    description: "requests that the upstream refused",
+    examples: `  walnut forward dead-letters
+  walnut forward dead-letters show 7
+  walnut forward dead-letters redrive 7
+  walnut forward dead-letters discard 7`,
+  });
+  control(letters, {
+    name: "list",
+    description: "list them, with what the upstream said",
+    examples: "  walnut forward dead-letters list --json",
+    isDefault: true,
+  }).action((flags: ControlFlags) => run((context) => listLettersCommand(flags, context)));
+  control(letters, {
+    name: "show",
+    description: "print the body of one, as it was sent",
+    examples: "  walnut forward dead-letters show 7",
+  })
+    .argument("<id>", "as the list shows it")
+    .action((id: string, flags: ControlFlags) =>
+      run((context) => showLetterCommand(id, flags, context)),
+    );
+  control(letters, {
+    name: "redrive",
+    description: "send one again, or all of them; stored ones are forgotten",
+    examples: "  walnut forward dead-letters redrive",
+  })
+    .argument("[id]", "as the list shows it; without it all")
+    .action((id: string | undefined, flags: LetterFlags) =>
+      run((context) => redriveLettersCommand(id, flags, context)),
+    );
+  control(letters, {
+    name: "discard",
+    description: "throw one away",
+    examples: "  walnut forward dead-letters discard 7",
+  })
+    .argument("<id>", "as the list shows it")
+    .action((id: string, flags: ControlFlags) =>
+      run((context) => discardLetterCommand(id, flags, context)),
+    );
+}
+
+function control(parent: Command, text: Parameters<typeof subcommand>[1]): Command {
+  return subcommand(parent, text)
+    .option(...URL_FLAG)
+    .option(...JSON_FLAG);
+}
+
+/** Fills in the flags of the agent and what it does. */
+export function defineForward(
+  forward: Command,
+  optionOf: (spec: (typeof FORWARD_OPTION_TABLE)[number]) => Option,
+  action: (flags: ForwardFlags) => Promise<void>,
+): void {
+  forward.option(
+    "--config <file>",
+    "configuration file (default ./walnut.toml if it is there; env WALNUT_CONFIG)",
+  );
+  const options = FORWARD_OPTION_TABLE.map((spec) => ({ spec, option: optionOf(spec) }));
+  for (const { option } of options) forward.addOption(option);
+  forward.action(async () => {
+    const values: Readonly<Record<string, unknown>> = forward.opts();
+    const given: Partial<Record<ForwardOptionName, string>> = {};
+    for (const { spec, option } of options) {
+      const value = values[option.attributeName()];
+      if (typeof value === "string") given[spec.name] = value;
+    }
+    const { config } = values;
+    await action({ config: typeof config === "string" ? config : undefined, options: given });
+  });
+}
