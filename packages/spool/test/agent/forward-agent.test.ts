@@ -170,7 +170,7 @@ suite("the agent", { timeout: 60_000 }, () => {
       "utf8",
     );
     const documented = [...document.matchAll(/^\| `(walnut_forward_\w+)`/gm)].map(
-      ([, name]) => name,
+      ([, name = ""]) => name,
     );
     assert.deepEqual(documented.toSorted(), [...names].toSorted());
     const [letter] = (await get(agent, "/v1/forward/dead-letters"))["dead_letters"] as {
