@@ -2,13 +2,21 @@
  * The listening socket: node:http or node:https with its limits set, and nothing of ours in between.
  *
  * Limits against slow and large clients (connections, header bytes, header time, request time, idle time) are those of
- * node:http, which answers 408 and 431 by itself. Knows nothing of routes.
+ * node:http; what it says of requests that break them is answered in broken-request.ts. Knows nothing of routes.
  */
-import { createServer, type Server, type ServerOptions } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { ServerError } from "../errors.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
+import { answerBrokenRequest } from "./broken-request.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import { readTlsFiles, tlsPathsOf, watchTlsFiles } from "./tls-files.ts";
 
@@ -129,8 +137,21 @@ async function makeServer(
   limitConnections(server, options.clientMaxConnections);
   // A client that takes nothing of its answer: longer than anything else may take without a byte moving.
   server.timeout = options.requestTimeoutMs + longestWaitMs(options);
-  server.on("request", (request, response) => void handler.handle(request, response, false));
-  server.on("checkContinue", (request, response) => void handler.handle(request, response, true));
+  const lastAnswers = new WeakMap<Duplex, ServerResponse>();
+  function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    expectsContinue: boolean,
+  ): void {
+    lastAnswers.set(request.socket, response);
+    void handler.handle(request, response, expectsContinue);
+  }
+  server.on("request", (request, response) => serve(request, response, false));
+  server.on("checkContinue", (request, response) => serve(request, response, true));
+  server.on("clientError", (error, socket) => {
+    const lastAnswer = lastAnswers.get(socket);
+    answerBrokenRequest(error, socket, { requestId: handler.newRequestId(), lastAnswer });
+  });
   return {
     server,
     scheme: secured === undefined ? "http" : "https",

@@ -63,6 +63,11 @@ export class RequestHandler {
     return this.#activeRequests;
   }
 
+  /** For an answer to what never became a request. */
+  newRequestId(): string {
+    return this.#options.requestIds.idOf(undefined);
+  }
+
   /** Resolves when no request is being served. Those that need readiness are refused once a stop began. */
   drained(): Promise<void> {
     if (this.#activeRequests === 0) return Promise.resolve();

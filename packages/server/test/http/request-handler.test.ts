@@ -458,16 +458,23 @@ suite("listenHttp", () => {
     harness.state.becomeReady();
     const slowHead = await exchangeRaw(harness.port, "POST /echo HTTP/1.1\r\nHost: x\r\n");
     assert.match(slowHead, /^HTTP\/1\.1 408 /);
+    assertBrokenRequestIsTold(slowHead);
     const head = `POST /echo?p=${TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n`;
     const slowBody = await exchangeRaw(harness.port, `${head}12345`);
     assert.match(slowBody, /^HTTP\/1\.1 408 /);
+    assertBrokenRequestIsTold(slowBody);
     assert.equal(harness.budget.usedBytes, 0);
   });
 
   test("refuses a request head beyond its limit", async (context) => {
     const harness = await startHarness(context, { maxHeaderBytes: 1_024 });
     const head = `GET /open HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(2_000)}\r\n\r\n`;
-    assert.match(await exchangeRaw(harness.port, head), /^HTTP\/1\.1 431 /);
+    const answer = await exchangeRaw(harness.port, head);
+    assert.match(answer, /^HTTP\/1\.1 431 /);
+    assertBrokenRequestIsTold(answer);
+    const nonsense = await exchangeRaw(harness.port, "how are you\r\n\r\n");
+    assert.match(nonsense, /^HTTP\/1\.1 400 /);
+    assertBrokenRequestIsTold(nonsense);
   });
 
   test("cuts off a client that does not take its answer", async (context) => {
@@ -500,6 +507,15 @@ suite("listenHttp", () => {
     });
   }
 });
+
+/** Code and id, in headers and body, as with every error. */
+function assertBrokenRequestIsTold(answer: string): void {
+  const [head = "", body = ""] = answer.split("\r\n\r\n");
+  assert.match(head, /^X-Walnut-Error: SERVER_INVALID_REQUEST$/m);
+  const { code, requestId } = JSON.parse(body) as { code: string; requestId: string };
+  assert.equal(code, "SERVER_INVALID_REQUEST");
+  assert.ok(head.includes(`X-Request-Id: ${requestId}`), head);
+}
 
 async function assertConnectionLimit(context: TestContext, options: ServerOptions): Promise<void> {
   const harness = await startHarness(context, options);

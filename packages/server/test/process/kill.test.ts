@@ -19,8 +19,8 @@ import {
 } from "./kill-load.ts";
 import { ServerProcess } from "./server-process.ts";
 
-const MAX_LIFE_MS = 1_500;
-const DEFAULT_CYCLES = 8;
+const MAX_LIFE_MS = 1_000;
+const DEFAULT_CYCLES = 5;
 const SERVER_FLAGS = ["--flush-rows=1000", "--flush-age-ms=100", "--segment-size-bytes=65536"];
 
 const cycles = Number(setting("cycles") ?? DEFAULT_CYCLES);
