@@ -24,6 +24,11 @@ export interface NewTokenFlags extends TokenFlags {
   readonly expires?: string;
 }
 
+export interface RevokeTokenFlags extends TokenFlags {
+  /** Revoke the last token with the right `admin` as well. */
+  readonly yes?: boolean;
+}
+
 /** A token as the API shows it, and `--json` prints it. */
 export interface ListedToken {
   readonly id: string;
@@ -98,18 +103,35 @@ export async function createTokenCommand(
   return EXIT_OK;
 }
 
-/** Revokes a token. */
+/** Revokes a token; the last one that can administer only with `--yes`. */
 export async function revokeTokenCommand(
   id: string,
-  flags: TokenFlags,
+  flags: RevokeTokenFlags,
   context: CommandContext,
 ): Promise<number> {
-  const { output, terminal } = context;
-  const revoked = await (await administration(flags, context)).revoke(id);
+  const { environment, output, terminal } = context;
+  const tokens = await administration(flags, context);
+  if (flags.yes !== true && isLastAdmin(id, await tokens.list(), environment.nowMs())) {
+    throw new CommandFailure(
+      EXIT_USAGE,
+      `${id} is the last token with the right admin; first make another one: ` +
+        "walnut token create --name NAME --rights admin …, or revoke it all the same with --yes",
+    );
+  }
+  const revoked = await tokens.revoke(id);
   if (flags.json === true) output.json({ revoked }, terminal.isTerminal);
   else output.line(`revoked ${revoked.id} "${revoked.name}"; servers refuse it within a second`);
   await output.flush();
   return EXIT_OK;
+}
+
+/** Expired tokens administer nothing. */
+function isLastAdmin(id: string, tokens: readonly ListedToken[], nowMs: number): boolean {
+  const admins = tokens.filter(
+    ({ rights, expires }) =>
+      rights.includes("admin") && (expires === null || Date.parse(expires) > nowMs),
+  );
+  return admins.length === 1 && admins[0]?.id === id;
 }
 
 async function administration(

@@ -8,6 +8,7 @@ import {
   listTokensCommand,
   revokeTokenCommand,
   type NewTokenFlags,
+  type RevokeTokenFlags,
 } from "./token-command.ts";
 
 const URL_TEXT = "a server instead of a directory; its answer needs WALNUT_TOKEN";
@@ -47,8 +48,12 @@ write (adding rows), admin (everything).`,
       name: "revoke",
       description: "revoke a token; `local` is the one in DIRECTORY/token",
       examples: "  walnut token revoke 0123456789ab",
-    }).argument("<id>", "as `walnut token list` shows it"),
-  ).action((id, flags) => run((context) => revokeTokenCommand(id, flags, context)));
+    })
+      .argument("<id>", "as `walnut token list` shows it")
+      .option("--yes", "even if it is the last token with the right admin"),
+  ).action((id: string, flags: RevokeTokenFlags) =>
+    run((context) => revokeTokenCommand(id, flags, context)),
+  );
 }
 
 function withPlaceFlags(command: Command): Command {

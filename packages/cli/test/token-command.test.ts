@@ -49,8 +49,24 @@ suite("walnut token", () => {
     const endMs = performance.now() + 1_000;
     while ((await status()) !== 401) assert.ok(performance.now() < endMs);
     assert.deepEqual(await ids(place), ["local"]);
+  });
+
+  test("revokes the last token that can administer only when told twice", async (context) => {
+    const { url, directory } = await startedServer(context);
+    const place = ["--data-dir", directory];
+    const file = join(directory, "token");
+    const create = ["token", "create", "--name", "x", ...place, "--rights"];
+    await json([...create, "write"]);
+    await json([...create, "admin", "--expires", "1ms"]);
+    for (const at of [place, ["--url", url, "--token-file", file]]) {
+      const refused = await run(["token", "revoke", "local", ...at]);
+      assert.equal(refused.code, EXIT_USAGE);
+      assert.match(refused.environment.err, /walnut token create/);
+    }
+    const { id } = (await json([...create, "admin"])) as { id: string };
     assert.equal((await run(["token", "revoke", "local", ...place])).code, EXIT_OK);
-    assert.deepEqual(await ids(place), []);
+    assert.equal((await run(["token", "revoke", id, ...place])).code, EXIT_USAGE);
+    assert.equal((await run(["token", "revoke", id, "--yes", ...place])).code, EXIT_OK);
   });
 
   test("does the same over the API, with a token from a file or a variable", async (context) => {
