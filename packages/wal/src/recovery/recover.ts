@@ -159,7 +159,7 @@ async function planTail(
   if (row.action === "damage") {
     const vouchedBy = scan.rest.vouchedBy;
     throw corrupt(
-      `${last.path}: damage at offset ${scan.brokenOffset}, LSN ${scan.end.nextLsn} (${row.label}: ${row.why}); verify the disk, then restore or repair`,
+      `${last.path}: damage at offset ${scan.brokenOffset}, LSN ${scan.end.nextLsn} (${row.why}); verify the disk, then restore or repair`,
       {
         path: last.path,
         segmentId: last.segmentId,
