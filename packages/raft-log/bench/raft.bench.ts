@@ -13,8 +13,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { openRaftLog, type Entry, type RaftBackend, type RaftLog } from "@walnut/raft-log";
-import { measureFloors } from "../../wal/bench/floor.ts";
-import { formatCount, formatTable, percentile } from "../../wal/bench/table.ts";
+import { formatCount, formatTable, measureFloor, percentile } from "./measure.ts";
 import { formatBytes, type MemoryUse } from "./memory-use.ts";
 
 const { values: args } = parseArgs({
@@ -149,11 +148,12 @@ function sum(values: readonly number[]): number {
 }
 
 async function saves(root: string): Promise<void> {
-  const floors = await measureFloors(root, SECONDS);
+  const floor = await measureFloor(root, SECONDS);
+  const p50 = percentile(floor, 50);
+  const p99 = percentile(floor, 99);
   const rows = [
     ["durable saves of 256 B entries", "p50 us", "p99 us", "entries/s", "of the floor"],
   ];
-  const { p50, p99 } = floors.asyncUs;
   rows.push([
     "floor: write and fdatasync",
     p50.toFixed(0),
