@@ -176,7 +176,7 @@ export class SeriesLog<M extends Memtable = Memtable> {
       const { queue } = this.#parts ?? {};
       if (queue === undefined) return applyOnly(region, [{ seriesId, timestamp, value }]);
       if (region.carrying === undefined) return queue.write(region, seriesId, timestamp, value);
-      const copy = Uint8Array.from(value);
+      const copy = new Uint8Array(value);
       return region.carrying.then(() => this.#write(memtableId, seriesId, timestamp, copy));
     } catch (error) {
       return Promise.reject(error);
@@ -191,7 +191,7 @@ export class SeriesLog<M extends Memtable = Memtable> {
       const { queue } = this.#parts ?? {};
       if (queue === undefined) return applyOnly(region, points);
       if (region.carrying === undefined) return queue.writeBatch(region, points, bytes);
-      const copies = points.map((point) => ({ ...point, value: Uint8Array.from(point.value) }));
+      const copies = points.map((point) => ({ ...point, value: new Uint8Array(point.value) }));
       return region.carrying.then(() => this.#writeBatch(memtableId, copies));
     } catch (error) {
       return Promise.reject(error);
@@ -304,7 +304,7 @@ export class SeriesLog<M extends Memtable = Memtable> {
 /** With `wal: false`. */
 function applyOnly(region: Region, points: readonly SeriesPoint[]): Promise<number> {
   const entries = points.map(({ seriesId, timestamp, value }) => {
-    return { seriesId, timestamps: [timestamp], values: [Uint8Array.from(value)] };
+    return { seriesId, timestamps: [timestamp], values: [new Uint8Array(value)] };
   });
   region.memtable.apply(entries);
   region.applied += points.length;

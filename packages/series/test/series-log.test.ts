@@ -209,6 +209,20 @@ suite("options", () => {
     );
   });
 
+  test("persistent: false holds a writer back that is faster than the disk, and refuses nothing", async () => {
+    const directory = newDirectory();
+    const log = await openSeriesLog({
+      directory,
+      persistent: false,
+      walBufferSizeBytes: 64 * 1024,
+    });
+    // Nothing in this loop waits for anything but the writes.
+    for (let id = 0; id < 1000; id++) await log.write(1n, BigInt(id), value(id, 1000));
+    await log.close();
+    await using again = await openSeriesLog({ directory });
+    assert.equal(again.status().replayedPoints, 1000);
+  });
+
   test("compression shrinks the log, and its absence does not", async () => {
     const bytesOf = async (compression: "none" | "snappy"): Promise<number> => {
       await using log = await openSeriesLog({ directory: newDirectory(), compression });

@@ -5,7 +5,6 @@
  */
 import type { SeriesEntry } from "../series-entry.ts";
 import type { Region } from "./region.ts";
-import { ValueArena } from "./value-arena.ts";
 
 /** What a point takes in memory and log besides its value, at most, in bytes. */
 export const POINT_OVERHEAD_BYTES = 40;
@@ -21,7 +20,6 @@ export class RegionGroup {
   points = 0;
   valueBytes = 0;
   readonly #entries = new Map<bigint, GroupedEntry>();
-  readonly #arena = new ValueArena();
 
   constructor(region: Region) {
     this.region = region;
@@ -39,7 +37,7 @@ export class RegionGroup {
       entry = { seriesId, timestamps: [], values: [] };
       this.#entries.set(seriesId, entry);
     }
-    const kept = this.#arena.copy(value);
+    const kept = this.region.arena.copy(value);
     entry.timestamps.push(timestamp);
     entry.values.push(kept);
     this.points++;

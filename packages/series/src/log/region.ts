@@ -2,6 +2,7 @@
  * Region: the part of the log that belongs to one memtable from its first point to its release. Plain state.
  */
 import type { Memtable } from "../memtable.ts";
+import { ValueArena } from "./value-arena.ts";
 
 export type RegionState = "active" | "frozen" | "releasing" | "released";
 
@@ -20,6 +21,8 @@ export class Region {
   /** LSN of its first record with points. */
   originLsn = 0;
   lastLsn = 0;
+  /** Where its values are copied to: memory of its own, so that it is free when the memtable is. */
+  readonly arena: ValueArena = new ValueArena();
   /** When the first point came, in milliseconds since 1970. */
   readonly sinceMs: number;
   /** Settles with the last batch that holds points of it. */

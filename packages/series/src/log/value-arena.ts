@@ -12,7 +12,7 @@ export class ValueArena {
   /** A copy that nobody changes. */
   copy(value: Uint8Array): Uint8Array {
     const { byteLength } = value;
-    if (byteLength >= MAX_PIECE_BYTES) return Uint8Array.from(value);
+    if (byteLength >= MAX_PIECE_BYTES) return new Uint8Array(value);
     if (byteLength > this.#piece.byteLength - this.#used) this.#nextPiece(byteLength);
     const start = this.#used;
     this.#used += byteLength;

@@ -82,7 +82,7 @@ export class WriteQueue {
       if (failure !== undefined) return Promise.reject(failure);
     }
     this.#added();
-    return isPersistent ? working.acknowledged : Promise.resolve(0);
+    return isPersistent ? working.acknowledged : this.#room(working);
   }
 
   /** Adds points that are appended as one. */
@@ -98,7 +98,7 @@ export class WriteQueue {
       if (failure !== undefined) return Promise.reject(failure);
     }
     this.#added();
-    return isPersistent ? working.acknowledged : Promise.resolve(0);
+    return isPersistent ? working.acknowledged : this.#room(working);
   }
 
   /** Hands everything that waits to the log, now. */
@@ -144,6 +144,12 @@ export class WriteQueue {
       `${waitingBytes} bytes wait for the disk, and walBufferSizeBytes is ${2 * halfBytes}; wait for writes to resolve before making more`,
       { details: { waitingBytes, walBufferSizeBytes: 2 * halfBytes } },
     );
+  }
+
+  /** Without persistence a write resolves at once, unless the flushing half is full: then when its own points were flushed. */
+  #room(working: GroupingBuffer): Promise<number> {
+    const isFull = this.#flushingBytes >= this.#options.halfBytes;
+    return isFull ? working.acknowledged.then(() => 0) : Promise.resolve(0);
   }
 
   #added(): void {

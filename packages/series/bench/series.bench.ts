@@ -1,0 +1,270 @@
+/**
+ * How fast points are acknowledged, what they cost on disk, and how fast they come back, beside the disk's floors of the same run.
+ *
+ *     npm run bench -- series [--seconds N] [--rounds N] [--points N] [--directory DIR]
+ *
+ * `--points` is the number of points of each of 100 sensors of one device; 1,000,000 is the load with which IoTDB measured its log,
+ * 10,000 the default. Values of 531 bytes, which do not compress, are those of BanyanDB's benchmark; that one counts points handed
+ * over, this one points acknowledged. Each figure is the median of the rounds.
+ */
+import { randomFillSync } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { parseArgs } from "node:util";
+import { openSeriesLog, type SeriesLog, type SeriesLogOptions } from "@walnut/series";
+import { measureFloors, type Floors } from "./disk-floor.ts";
+
+const { values: args } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "1" },
+    rounds: { type: "string", default: "3" },
+    points: { type: "string", default: "10000" },
+    directory: { type: "string", default: os.tmpdir() },
+  },
+});
+const seconds = Number(args.seconds);
+const rounds = Number(args.rounds);
+const pointsPerSensor = Number(args.points);
+
+const VALUE_BYTES = 531;
+const SENSORS = 100;
+const ROWS_AT_ONCE = 16;
+/** Values in a memtable before it is swapped and its part of the log released. */
+const MEMTABLE_BYTES = 32 * 1024 * 1024;
+
+const LEVELS: readonly { readonly name: string; readonly options: SeriesLogOptions }[] = [
+  { name: "fdatasync", options: { durability: "fdatasync" } },
+  { name: "interval", options: { durability: "interval" } },
+  { name: "async", options: { durability: "async" } },
+  { name: "persistent off", options: { persistent: false } },
+  { name: "wal off", options: { wal: false } },
+];
+const WRITERS = [1, 64, 1024] as const;
+
+const VALUES = Array.from({ length: 1024 }, () => randomFillSync(new Uint8Array(VALUE_BYTES)));
+
+interface AckSample {
+  readonly pointsPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly pointsPerSync: number;
+}
+
+/** Points acknowledged per second, swaps and releases included. */
+async function acknowledged(
+  options: SeriesLogOptions,
+  writers: number,
+  directory: string,
+): Promise<AckSample> {
+  const log = await openSeriesLog({ directory, ...options });
+  const latencies: number[] = [];
+  let points = 0;
+  let sinceSwap = 0;
+  let swapped: Promise<void> = Promise.resolve();
+  let isWarm = false;
+  let isOver = false;
+  const writer = async (index: number): Promise<void> => {
+    for (let call = index; !isOver; call++) {
+      const value = VALUES[call % VALUES.length] ?? new Uint8Array(VALUE_BYTES);
+      const isTimed = writers < 64 || call % 64 === 0;
+      const startMs = isTimed ? performance.now() : 0;
+      await log.write(BigInt(index % 100), BigInt(call), value);
+      sinceSwap += VALUE_BYTES;
+      if (sinceSwap >= MEMTABLE_BYTES) {
+        sinceSwap = 0;
+        swapped = swapped.then(() => swap(log));
+      }
+      // Nothing but promises would otherwise run for ever, and no timer.
+      if (options.wal === false && call % 1000 === 0)
+        await new Promise((resolve) => setImmediate(resolve));
+      if (!isWarm) continue;
+      points++;
+      if (isTimed) latencies.push((performance.now() - startMs) * 1000);
+    }
+  };
+  const all = Array.from({ length: writers }, (_, index) => writer(index));
+  await sleep(Math.min(500, seconds * 500));
+  isWarm = true;
+  const syncsBefore = syncsOf(log);
+  const startMs = performance.now();
+  await sleep(seconds * 1000);
+  const elapsed = (performance.now() - startMs) / 1000;
+  const counted = points;
+  const syncs = syncsOf(log) - syncsBefore;
+  isOver = true;
+  await Promise.all([...all, swapped]);
+  await log.close();
+  return {
+    pointsPerSecond: counted / elapsed,
+    p50Us: percentile(latencies, 50),
+    p99Us: percentile(latencies, 99),
+    pointsPerSync: syncs === 0 ? 0 : counted / syncs,
+  };
+}
+
+async function swap(log: SeriesLog): Promise<void> {
+  for (const frozen of await log.rotate()) await frozen.release();
+}
+
+interface DeviceSample {
+  readonly pointsPerSecond: number;
+  readonly bytesPerPoint: number;
+  readonly writtenBytesPerSecond: number;
+  readonly replayPointsPerSecond: number;
+}
+
+/** One device with 100 sensors: rows of one timestamp each, values of 8 bytes that walk. Then the log is opened again. */
+async function device(options: SeriesLogOptions, directory: string): Promise<DeviceSample> {
+  const log = await openSeriesLog({
+    directory,
+    durability: "interval",
+    forceWalPeriodMs: 10,
+    ...options,
+  });
+  const walk = new Float64Array(SENSORS).fill(20);
+  const startMs = performance.now();
+  let row = 0;
+  const writer = async (): Promise<void> => {
+    while (row < pointsPerSensor) {
+      const timestamp = 1_700_000_000_000_000_000n + BigInt(row++) * 10_000_000n;
+      const points = Array.from(walk, (last, sensor) => {
+        walk[sensor] = Math.round((last + Math.random() - 0.5) * 100) / 100;
+        const value = new Uint8Array(8);
+        new DataView(value.buffer).setFloat64(0, walk[sensor] ?? 0);
+        return { seriesId: BigInt(sensor), timestamp, value };
+      });
+      await log.writeBatch(points);
+    }
+  };
+  await Promise.all(Array.from({ length: ROWS_AT_ONCE }, writer));
+  await log.sync();
+  const elapsed = (performance.now() - startMs) / 1000;
+  const { logBytes } = log.status();
+  await log.close();
+  const replayMs = performance.now();
+  const again = await openSeriesLog({ directory });
+  const replaySeconds = (performance.now() - replayMs) / 1000;
+  const points = again.status().replayedPoints;
+  await again.close();
+  if (points !== pointsPerSensor * SENSORS) throw new Error(`${points} points came back`);
+  return {
+    pointsPerSecond: points / elapsed,
+    bytesPerPoint: logBytes / points,
+    writtenBytesPerSecond: logBytes / elapsed,
+    replayPointsPerSecond: points / replaySeconds,
+  };
+}
+
+const DEVICES = [
+  { layout: "v1", compression: "none" },
+  { layout: "v1", compression: "snappy" },
+  { layout: "v2", compression: "none" },
+  { layout: "v2", compression: "snappy" },
+] as const;
+
+async function main(): Promise<void> {
+  const root = fs.mkdtempSync(path.join(args.directory, "walnut-bench-"));
+  try {
+    const floors = await measureFloors(root, seconds);
+    console.log(
+      `floors: 1 MiB writes, a sync each 4 MiB: ${rate(floors.sequentialBytesPerSecond)}; ${VALUE_BYTES} B write + fdatasync: ` +
+        `${count(floors.syncsPerSecond)}/s, ${(1000 / floors.syncsPerSecond).toFixed(2)} ms each\n`,
+    );
+    await printAcknowledged(root, floors);
+    await printDevices(root, floors);
+  } finally {
+    fs.rmSync(root, { recursive: true, force: true });
+  }
+}
+
+async function printAcknowledged(root: string, floors: Floors): Promise<void> {
+  const rows = [
+    [
+      "531 B values",
+      "writers",
+      "points/s",
+      "MB/s",
+      "of sequential",
+      "p50 us",
+      "p99 us",
+      "points/sync",
+    ],
+  ];
+  for (const level of LEVELS) {
+    for (const writers of WRITERS) {
+      const samples = await repeated(root, (directory) =>
+        acknowledged(level.options, writers, directory),
+      );
+      const pick = (get: (sample: AckSample) => number): number => median(samples.map(get));
+      const bytes = pick((sample) => sample.pointsPerSecond) * VALUE_BYTES;
+      rows.push([
+        level.name,
+        String(writers),
+        count(pick((sample) => sample.pointsPerSecond)),
+        count(bytes / 1e6),
+        `${((100 * bytes) / floors.sequentialBytesPerSecond).toFixed(0)} %`,
+        count(pick((sample) => sample.p50Us)),
+        count(pick((sample) => sample.p99Us)),
+        count(pick((sample) => sample.pointsPerSync)),
+      ]);
+    }
+  }
+  console.log(`${table(rows)}\n`);
+}
+
+async function printDevices(root: string, floors: Floors): Promise<void> {
+  const name = `1 device x ${SENSORS} sensors x ${count(pointsPerSensor)} points, 8 B values, forced every 10 ms`;
+  const rows = [
+    [name, "points/s", "bytes/point", "written MB/s", "of sequential", "replay points/s"],
+  ];
+  for (const options of DEVICES) {
+    const samples = await repeated(root, (directory) => device(options, directory));
+    const pick = (get: (sample: DeviceSample) => number): number => median(samples.map(get));
+    const bytes = pick((sample) => sample.writtenBytesPerSecond);
+    rows.push([
+      `${options.layout} ${options.compression}`,
+      count(pick((sample) => sample.pointsPerSecond)),
+      pick((sample) => sample.bytesPerPoint).toFixed(1),
+      count(bytes / 1e6),
+      `${((100 * bytes) / floors.sequentialBytesPerSecond).toFixed(0)} %`,
+      count(pick((sample) => sample.replayPointsPerSecond)),
+    ]);
+  }
+  console.log(table(rows));
+}
+
+async function repeated<T>(
+  root: string,
+  run: (directory: string) => Promise<T>,
+): Promise<readonly T[]> {
+  const samples: T[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const directory = fs.mkdtempSync(path.join(root, "run-"));
+    samples.push(await run(directory));
+    fs.rmSync(directory, { recursive: true, force: true });
+    globalThis.gc?.();
+  }
+  return samples;
+}
+
+const syncsOf = (log: SeriesLog): number => log.status().wal?.totals.syncs ?? 0;
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const count = (value: number): string => Math.round(value).toLocaleString("en-US");
+const rate = (bytesPerSecond: number): string => `${count(bytesPerSecond / 1e6)} MB/s`;
+const median = (values: readonly number[]): number => percentile(values, 50);
+
+function percentile(values: readonly number[], percent: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? 0;
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const columns =
+    rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const pad = (cell: string, column: number): string =>
+    column === 0 ? cell.padEnd(columns[0] ?? 0) : cell.padStart(columns[column] ?? 0);
+  return rows.map((row) => row.map(pad).join("  ")).join("\n");
+}
+
+await main();
