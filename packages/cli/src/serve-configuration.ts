@@ -5,6 +5,7 @@
  * which variables are ours, and what contradicts what.
  */
 import {
+  checkTlsFiles,
   givenValues,
   originText,
   readConfigurationFile,
@@ -70,7 +71,7 @@ export async function loadServeConfiguration(
   return {
     path: file?.path,
     settings,
-    problems: problems.length > 0 ? problems : contradictions(settings),
+    problems: problems.length > 0 ? problems : await contradictions(settings),
     warnings: [
       ...unknown.map((name) => `variable ${name} is not known and has no effect`),
       ...exposedSecrets(file, settings),
@@ -119,14 +120,14 @@ function valuesOf(settings: readonly Setting<ServerOptionName>[]): ServerOptions
   return givenValues(settings) as ServerOptions;
 }
 
-/** What each option allows, and together makes no sense. */
-function contradictions(
+/** What each option allows, and together makes no sense, or names files that cannot be used. */
+async function contradictions(
   settings: readonly Setting<ServerOptionName>[],
-): readonly ConfigurationProblem[] {
+): Promise<readonly ConfigurationProblem[]> {
   const aboutLog = logContradiction(settings);
   if (aboutLog !== undefined) return [aboutLog];
   try {
-    resolveServerOptions(valuesOf(settings));
+    await checkTlsFiles(resolveServerOptions(valuesOf(settings)));
     return [];
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
@@ -160,10 +161,13 @@ function logContradiction(
   };
 }
 
-/** A message with the keys of walnut.toml where the program's own names were. */
+/** A message with the keys of walnut.toml where the program's own names were. Paths stay as they are. */
 function withKeys(message: string): string {
   const keys = new Map<string, string>(SERVER_OPTION_TABLE.map(({ name, toml }) => [name, toml]));
-  return message.replace(/\b[a-z]+[A-Z]\w*\b/g, (word) => keys.get(word) ?? word);
+  return message.replace(
+    /(?<![\w/.-])[a-z]+[A-Z]\w*(?![\w/.-])/g,
+    (word) => keys.get(word) ?? word,
+  );
 }
 
 function exposedSecrets(

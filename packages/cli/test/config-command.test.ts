@@ -48,6 +48,16 @@ suite("walnut config", () => {
     assert.doesNotMatch(environment.out + environment.err, /hush/);
   });
 
+  test("refuses certificates that serve would refuse, with their key", async (context) => {
+    const toml = "[server]\ntls_cert = 'tlsCert.pem'\ntls_key = 'key.pem'\n";
+    const path = await fileWith(context, toml);
+    const missing = await config(["--check", "--config", path]);
+    assert.equal(missing.code, EXIT_USAGE);
+    assert.ok(missing.environment.err.includes(`${path}:2: server.tls_cert tlsCert.pem `));
+    const empty = await config(["--check", "--config", path, "--tls-cert", "/dev/null"]);
+    assert.equal(empty.code, EXIT_USAGE);
+  });
+
   test("fits a terminal and still says where each value is from", async (context) => {
     const path = await fileWith(context, `[storage]\ndata_dir = "/${"long/".repeat(40)}"\n`);
     const environment = new RecordedEnvironment({ isTTY: true, columns: 140 });

@@ -40,6 +40,7 @@ export {
   type OpenExport,
 } from "./export/parquet-export.ts";
 export { lineFormatter, type RowText } from "./http/export-format.ts";
+export { checkTlsFiles } from "./http/tls-files.ts";
 export { decodeWriteRecord, type WriteRecord } from "./ingest/write-record.ts";
 export type { WriteIdentity } from "./idempotency/write-identity.ts";
 export type { Column, IngestBatch, TableBatch } from "./ingest/table-batch.ts";

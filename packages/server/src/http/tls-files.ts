@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import type { SecureContextOptions } from "node:tls";
 import { ServerError } from "../errors.ts";
 import { fileVersion } from "../file-version.ts";
-import type { ServerLogger } from "../server-options.ts";
+import type { ResolvedServerOptions, ServerLogger } from "../server-options.ts";
 
 /** How often the files are looked at, in milliseconds. */
 export const TLS_CHECK_MS = 2_000;
@@ -46,6 +46,17 @@ export function tlsPathsOf(options: {
   return certificate === undefined || key === undefined
     ? undefined
     : { certificate, key, clientCa };
+}
+
+/**
+ * Whether a server with these options could use its certificate and key. Starts nothing.
+ *
+ * @throws {ServerError} as {@link readTlsFiles}
+ */
+export async function checkTlsFiles(options: ResolvedServerOptions): Promise<void> {
+  const paths = tlsPathsOf(options);
+  const { logger } = options;
+  if (paths !== undefined) await readTlsFiles({ paths, nowMs: Date.now, logger });
 }
 
 /**
@@ -121,7 +132,7 @@ function assertPair(certificate: X509Certificate, key: KeyObject, paths: TlsPath
   if (certificate.checkPrivateKey(key)) return;
   throw new ServerError(
     "SERVER_INVALID_OPTION",
-    `the key in ${paths.key} belongs to another certificate than the one in ${paths.certificate}`,
+    `tlsKey ${paths.key} belongs to another certificate than the one in ${paths.certificate}`,
     { details: { option: "tlsKey", path: paths.key } },
   );
 }
