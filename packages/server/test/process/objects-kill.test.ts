@@ -19,7 +19,7 @@ import { queryRows, ServerProcess } from "./server-process.ts";
 
 const TOKEN = "objects-kill-token";
 const BATCH_ROWS = 100;
-const LIVES = 4;
+const LIVES = 3;
 const LIFE_WITH_OUTAGE = 1;
 /** Batches of a life before it is killed: enough for several flushes and uploads. */
 const BATCHES_PER_LIFE = 60;
