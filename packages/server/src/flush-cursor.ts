@@ -16,6 +16,7 @@ export class FlushCursor {
   readonly #cursor: AckCursor;
   readonly #onError: (error: unknown) => void;
   #wantedLsn: number;
+  #isHeld = false;
   #running: Promise<void> | undefined;
 
   constructor(cursor: AckCursor, onError: (error: unknown) => void) {
@@ -33,7 +34,18 @@ export class FlushCursor {
   advance(lsn: number): void {
     if (lsn <= this.#wantedLsn) return;
     this.#wantedLsn = lsn;
-    this.#running ??= this.#follow();
+    if (!this.#isHeld) this.#running ??= this.#follow();
+  }
+
+  /** From now on what is asked for is only noted, until {@link letGo}. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Follows again, also what was noted meanwhile. */
+  letGo(): void {
+    this.#isHeld = false;
+    if (this.#wantedLsn > this.#cursor.lsn) this.#running ??= this.#follow();
   }
 
   /** Resolves when the cursor has followed, or has failed to. */

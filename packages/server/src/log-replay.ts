@@ -19,6 +19,8 @@ export interface ReplayOptions {
   /** First LSN whose rows may be missing in Parquet; of records before it only the identity counts. */
   readonly rowsFromLsn: number;
   readonly onIdentity: (lsn: number, identity: WriteIdentity) => void;
+  /** Called once, when every record before `rowsFromLsn` has been read: their identities are known. */
+  readonly onIdentitiesKnown: () => void;
   /** Bytes of rows in memory at which replay flushes before it goes on. */
   readonly flushAtBytes: number;
   readonly monotonicMs: () => number;
@@ -59,7 +61,14 @@ export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
   let rows = 0;
   let bytes = 0;
   let busySinceMs = monotonicMs();
+  let areIdentitiesKnown = false;
+  function tellIdentitiesKnown(): void {
+    if (areIdentitiesKnown) return;
+    areIdentitiesKnown = true;
+    options.onIdentitiesKnown();
+  }
   for await (const { lsn, payload } of options.records) {
+    if (lsn >= options.rowsFromLsn) tellIdentitiesKnown();
     if (payload.byteLength === 0) {
       // Filler, see log-continuity.ts: only its LSN counts.
       store.insert(lsn, NO_ROWS);
@@ -83,6 +92,7 @@ export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
     if (options.isCancelled()) break;
     busySinceMs = monotonicMs();
   }
+  tellIdentitiesKnown();
   return { records, rows, bytes };
 }
 

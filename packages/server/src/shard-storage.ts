@@ -75,8 +75,11 @@ export async function openShardStorage(options: ShardStorageOptions): Promise<Sh
     const cursor = new FlushCursor(keys.guard(logCursor), (error) => {
       logger.error(`the log's cursor could not be moved: ${messageOf(error)}`);
     });
+    // Uploads of files from before the start go on at once, and would let the log forget records whose identities have not
+    // been read yet.
+    cursor.hold();
     store = await openStore(options, wal, cursor);
-    const replayed = await replay(options, { store, wal, keys, releasedLsn });
+    const replayed = await replay(options, { store, wal, keys, cursor, releasedLsn });
     await passUsedLsns(options.options, store, wal);
     cursor.advance(store.releasableLsn);
     const { type } = await statfs(options.directory);
@@ -197,11 +200,13 @@ async function replay(
     readonly store: TableStore;
     readonly wal: Wal;
     readonly keys: ShardKeys;
+    /** Held: let go when all identities are known. */
+    readonly cursor: FlushCursor;
     /** Where the log's cursor stood: identities up to it are kept elsewhere. */
     readonly releasedLsn: number;
   },
 ): Promise<ReplayCounts> {
-  const { store, wal, keys, releasedLsn } = parts;
+  const { store, wal, keys, cursor, releasedLsn } = parts;
   const { firstLsn } = wal.positions;
   const from = store.replayFromLsn;
   if (from < firstLsn) {
@@ -228,6 +233,7 @@ async function replay(
     store,
     rowsFromLsn: from,
     onIdentity: (lsn, identity) => keys.recover(lsn, identity),
+    onIdentitiesKnown: () => cursor.letGo(),
     flushAtBytes: options.flushAtBytes,
     monotonicMs: options.monotonicMs,
     onProgress: ({ records, rows }, lsn) => report(lsn + 1, { records, rows }),

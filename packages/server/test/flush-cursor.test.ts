@@ -39,6 +39,22 @@ suite("FlushCursor", () => {
     assert.equal(cursor.lsn, 9);
   });
 
+  test("held, it only notes, and follows when it is let go", async () => {
+    const cursor = new FakeCursor();
+    const follower = new FlushCursor(cursor, () => assert.fail());
+    follower.hold();
+    follower.advance(3);
+    follower.advance(5);
+    await follower.settled();
+    assert.deepEqual(cursor.calls, []);
+    follower.letGo();
+    cursor.release();
+    await follower.settled();
+    assert.deepEqual([cursor.calls, cursor.lsn], [[5], 5]);
+    follower.letGo();
+    assert.deepEqual(cursor.calls, [5]);
+  });
+
   test("never goes back", async () => {
     const cursor = new FakeCursor();
     cursor.lsn = 7;

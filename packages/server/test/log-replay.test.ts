@@ -53,6 +53,7 @@ function replay(
   return replayLog({
     rowsFromLsn: 1,
     onIdentity: (lsn, identity) => void store.calls.push(`identity ${lsn} ${identity.name}`),
+    onIdentitiesKnown() {},
     records: records(),
     store,
     flushAtBytes: Infinity,
@@ -70,6 +71,28 @@ suite("replayLog", () => {
     assert.deepEqual(store.calls, ["insert 1 (1)", "insert 2 (2)"]);
     const bytes = payload(1).byteLength + payload(2).byteLength;
     assert.deepEqual(counts, { records: 2, rows: 3, bytes });
+  });
+
+  test("says when the identities of all records whose rows are in Parquet are known, before a flush can pass them", async () => {
+    const identified = (key: string): Uint8Array =>
+      encodeWriteRecord(
+        { batch: decodeIngestBatch(payload(1)), identity: keyed(key) },
+        new ReusedMemory(),
+      ).slice();
+    const records = [identified("a"), identified("b"), payload(1)];
+    for (const [rowsFromLsn, expected] of [
+      [3, ["identity 1 key:a", "identity 2 key:b", "known", "insert 3 (1)", "flush"]],
+      [4, ["identity 1 key:a", "identity 2 key:b", "known"]],
+    ] as const) {
+      const store = new FakeStore();
+      const onIdentitiesKnown = (): void => void store.calls.push("known");
+      await replay(records.slice(0, rowsFromLsn === 4 ? 2 : 3), store, {
+        rowsFromLsn,
+        onIdentitiesKnown,
+        flushAtBytes: 1,
+      });
+      assert.deepEqual(store.calls, expected);
+    }
   });
 
   test("tells of identities; of records whose rows are in Parquet it reads nothing else", async () => {
