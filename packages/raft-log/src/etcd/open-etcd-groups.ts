@@ -106,11 +106,13 @@ async function openLocked(opening: Opening, release: () => Promise<void>): Promi
     cache: new EntryCache(new CacheBudget(options.cacheBytes)),
     snaps,
     keepSnapshots: options.keepSnapshots,
-    noteStart: (start) => writeStart(storage, storageRootDirectory, start),
-    removeSegment: async (path) => {
-      await storage.remove(path);
-      await storage.syncDirectory(directory);
-    },
+    noteStart: (start) =>
+      writeStart(storage, storageRootDirectory, start, (step) => writer.guard(step)),
+    removeSegment: (path) =>
+      writer.guard(async () => {
+        await storage.remove(path);
+        await storage.syncDirectory(directory);
+      }),
   });
   return new EtcdRaftGroups(log, [() => writer.close(), () => files.close(), release]);
 }

@@ -44,11 +44,14 @@ export async function readStart(
  * Notes where the log begins. Durable when it resolves. Steps, and what a crash right after each leaves behind:
  * 1. temporary file written and synced: the note before, and a leftover (CRASH: raft-etcd-start-1)
  * 2. renamed, directory synced: the new note (CRASH: raft-etcd-start-2)
+ *
+ * @param guard - runs the step after whose failure nobody knows which note there is
  */
 export async function writeStart(
   storage: Storage,
   directory: string,
   start: LogStart,
+  guard: (step: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const path = joinPath(directory, START_NAME);
   const temporaryName = `${START_NAME}.tmp`;
@@ -63,8 +66,10 @@ export async function writeStart(
   } finally {
     await file.close();
   }
-  await storage.rename(temporaryPath, path);
-  await storage.syncDirectory(directory);
+  await guard(async () => {
+    await storage.rename(temporaryPath, path);
+    await storage.syncDirectory(directory);
+  });
 }
 
 function encode({ index, term }: LogStart): Uint8Array {

@@ -99,6 +99,16 @@ export class WalWriter {
     });
   }
 
+  /** Runs a step outside of the files of the log. When it fails, nobody knows what it left: nothing more is written. */
+  async guard(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     await this.#draining;
     try {

@@ -1,0 +1,3 @@
+import { testFaults } from "../raft-faults.ts";
+
+testFaults({ backend: "etcd", isAtomic: false, syncKind: "syncData" });

@@ -1,0 +1,3 @@
+import { testVotes } from "../raft-votes.ts";
+
+testVotes("etcd");
