@@ -1,12 +1,24 @@
 /**
  * The builder: options in, storage of the chosen backend out. The only place where disk, clock and randomness come in.
  */
-import { nodeEnvironment, NodeStorage, type WalEnvironment } from "@walnut/wal";
+import {
+  joinPath,
+  nodeEnvironment,
+  NodeStorage,
+  type Storage,
+  type WalEnvironment,
+} from "@walnut/wal";
+import { RaftLogError } from "./errors.ts";
+import { listSegments } from "./etcd/wal-directory.ts";
 import { openEtcdGroups } from "./etcd/open-etcd-groups.ts";
 import { nodeSegmentLock, noSegmentLock } from "./etcd/segment-lock.ts";
 import { claimDirectory } from "./identity.ts";
 import type { RaftGroups } from "./raft-groups.ts";
-import { resolveRaftLogOptions, type RaftLogOptions } from "./raft-log-options.ts";
+import {
+  resolveRaftLogOptions,
+  type RaftLogOptions,
+  type ResolvedRaftLogOptions,
+} from "./raft-log-options.ts";
 import type { RaftLog } from "./raft-log.ts";
 import { openLevelGroups } from "./level/level-raft-groups.ts";
 import { openMemoryGroups } from "./memory/memory-raft-groups.ts";
@@ -58,7 +70,22 @@ export async function openRaftGroupsWith(
     return await openEtcdGroups(storage, lock, resolved);
   }
   const { storageRootDirectory, clusterId, peerId, backend } = resolved;
+  await assertNotEtcd(environment.storage, resolved);
   await claimDirectory(environment.storage, storageRootDirectory, { clusterId, peerId, backend });
   if (backend === "level") return await openLevelGroups(environment, resolved);
   return await openWalnutGroups(environment, resolved);
+}
+
+/** Etcd's own directories have no identity file: without this one would be taken for a new node's. */
+async function assertNotEtcd(
+  storage: Storage,
+  { storageRootDirectory, backend }: ResolvedRaftLogOptions,
+): Promise<void> {
+  const directory = joinPath(storageRootDirectory, "wal");
+  if ((await listSegments(storage, directory)).length === 0) return;
+  throw new RaftLogError(
+    "RAFT_WRONG_CLUSTER",
+    `${directory} holds etcd's files, not those of backend ${backend}; open it with backend "etcd", or convert it`,
+    { details: { directory, key: "backend", found: "etcd", expected: backend } },
+  );
 }

@@ -28,6 +28,8 @@ export interface CrashedBackend {
   readonly isAtomic: boolean;
   /** Whether it tells a record that was torn inside a sector from a damaged one. */
   readonly toleratesTornSectors: boolean;
+  /** Sizes of entries; large ones fill files. Default: those of `raft-model.ts`. */
+  readonly dataBytes?: readonly number[];
 }
 
 function open(environment: SimulatedEnvironment, backend: RaftBackend): Promise<RaftLog> {
@@ -60,7 +62,7 @@ class History {
       const batch: Promise<void>[] = [];
       for (let together = random.pick([1, 1, 1, 3]); together > 0; together--, count++) {
         const model = this.models.at(-1) ?? EMPTY_MODEL;
-        const operation = nextOperation(model, random);
+        const operation = nextOperation(model, random, this.#crashed.dataBytes);
         this.#between.push(this.#crashed.isAtomic ? [] : partlyApplied(model, operation));
         this.models.push(applied(model, operation));
         batch.push(perform(log, operation));
@@ -100,7 +102,9 @@ class History {
 
 /** Declares the tests. */
 export function testCrashes(crashed: CrashedBackend): void {
-  suite(`a Raft log after a crash: ${crashed.backend}`, () => {
+  const sizes =
+    crashed.dataBytes === undefined ? "" : `, entries of ${crashed.dataBytes.join(", ")} bytes`;
+  suite(`a Raft log after a crash: ${crashed.backend}${sizes}`, () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       test(`is what was answered, seed ${seed}`, async (context) => {
         const history = new History(crashed);

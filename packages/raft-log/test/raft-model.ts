@@ -121,8 +121,15 @@ function dataText(data: Uint8Array): string {
   return `${data.byteLength}${Buffer.from(data.subarray(0, 6)).toString("hex")}`;
 }
 
+/** Sizes of data, unless a test wants others. */
+const DATA_BYTES: readonly number[] = [0, 10, 100, 3000];
+
 /** An operation that a node could carry out next. */
-export function nextOperation(model: RaftModel, random: SeededRandom): RaftOperation {
+export function nextOperation(
+  model: RaftModel,
+  random: SeededRandom,
+  dataBytes: readonly number[] = DATA_BYTES,
+): RaftOperation {
   const { start, hardState, entries } = model;
   const last = lastIndexOf(model);
   const lastTerm = entries.at(-1)?.term ?? start.term;
@@ -168,7 +175,7 @@ export function nextOperation(model: RaftModel, random: SeededRandom): RaftOpera
       index: first + position,
       term,
       type: 0,
-      data: random.bytes(random.pick([0, 10, 100, 3000])),
+      data: random.bytes(random.pick(dataBytes)),
     })),
   };
 }

@@ -6,12 +6,14 @@ import { suite, test } from "node:test";
 import { isWalError } from "@walnut/wal";
 import {
   convertRaftLog,
+  isRaftLogError,
   openRaftLog,
   openRaftSource,
   type Entry,
   type RaftSourceGroup,
 } from "@walnut/raft-log";
 import { bytesOf, readFields } from "../../src/etcd/proto-fields.ts";
+import { isLockedByOthers } from "../../src/etcd/segment-lock.ts";
 import { EtcdProcess, NO_ETCD } from "./etcd-process.ts";
 import { temporaryDirectory } from "./wal-fixture.ts";
 
@@ -147,8 +149,14 @@ suite("a real etcd", { skip: NO_ETCD }, () => {
     const storageRootDirectory = join(dataDirectory, "member");
     const node = { storageRootDirectory, clusterId, peerId, backend: "etcd" } as const;
     await assert.rejects(openRaftLog(node), (error) => isWalError(error, "WAL_LOCKED"));
+    const newest = join(storageRootDirectory, "wal", "0000000000000000-0000000000000000.wal");
+    assert.equal(await isLockedByOthers(newest), process.platform === "linux");
+    await assert.rejects(openRaftLog({ ...node, backend: "walnut" }), (error) =>
+      isRaftLogError(error, "RAFT_WRONG_CLUSTER"),
+    );
     const keys = await etcd.all();
     await etcd.stop("SIGKILL");
+    assert.equal(await isLockedByOthers(newest), false);
     const log = await openRaftLog(node);
     const { hardState } = log.initialState();
     const { lastIndex } = log;
