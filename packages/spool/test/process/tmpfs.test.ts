@@ -1,0 +1,92 @@
+/** The recipe of docs/tmpfs.md on a real tmpfs of 8 MiB: full, killed, started again, nothing lost, drained, and taking writes as before. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { PlainUpstream, until } from "../forward/plain-upstream.ts";
+import { WalnutProcess } from "./walnut-process.ts";
+
+const ITEM_BYTES = 40_000;
+const MAX_ITEMS = 1_000;
+
+/** Mounts a tmpfs; the reason why not otherwise. */
+function mount(): { readonly path: string } | { readonly whyNot: string } {
+  if (process.platform !== "linux") return { whyNot: "needs Linux" };
+  if (process.getuid?.() !== 0) return { whyNot: "needs root, to mount a tmpfs" };
+  const path = mkdtempSync(join(tmpdir(), "walnut-ramdisk-"));
+  try {
+    const options = { stdio: ["ignore", "ignore", "pipe"] } as const;
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", path], options);
+    return { path };
+  } catch (error) {
+    rmSync(path, { recursive: true });
+    return { whyNot: `cannot mount a tmpfs here: ${String(error).split("\n")[0]}` };
+  }
+}
+
+async function write(url: string, category: string, number: number): Promise<number> {
+  const body = `n=${number} ${"x".repeat(ITEM_BYTES)}`;
+  const response = await fetch(`${url}/v1/write/${category}`, { method: "POST", body });
+  await response.text();
+  return response.status;
+}
+
+suite("a spool on a tmpfs", { timeout: 120_000 }, () => {
+  test("is filled, survives kill -9, drains, and refuses nothing afterwards", async (context) => {
+    const volume = mount();
+    if ("whyNot" in volume) return context.skip(volume.whyNot);
+    context.after(() => {
+      execFileSync("umount", ["-l", volume.path]);
+      rmSync(volume.path, { recursive: true });
+    });
+    const upstream = await PlainUpstream.start(context);
+    upstream.misbehave = (_, response) => {
+      response.writeHead(503).end();
+      return true;
+    };
+    // All thirteen categories, and not a word about sizes.
+    const words = ["forward", "--listen", "127.0.0.1:0", "--to", upstream.url];
+    const pace = ["--protocol", "category", "--retry-max-delay-ms", "100"];
+    const variables = { ENV_DATAWAY_WAL_PATH: volume.path };
+    const start = (): WalnutProcess => WalnutProcess.start(context, [...words, ...pace], variables);
+    const first = start();
+    let taken = 0;
+    let status = 204;
+    for (; status === 204 && taken < MAX_ITEMS; taken++) {
+      status = await write(await first.url(), "logging", taken + 1);
+    }
+    taken -= 1;
+    assert.equal(status, 503);
+    assert.ok(taken * ITEM_BYTES > 3 * 1024 * 1024, `${taken} items`);
+    assert.equal(await write(await first.url(), "keyevent", 1), 204);
+    const shown = await fetch(`${await first.url()}/v1/forward/status`);
+    const { survives } = (await shown.json()) as { readonly survives: string };
+    assert.equal(survives, "a restart of the process, not of the host");
+    await first.kill("SIGKILL");
+
+    const again = start();
+    const url = await again.url();
+    upstream.misbehave = () => false;
+    const drain = await fetch(`${url}/v1/forward/drain`, { method: "POST" });
+    assert.deepEqual(await drain.json(), { is_drained: true, left: 0 });
+    const numbers = upstream.lines("logging").map((line) => Number(/^n=(\d+)/.exec(line)?.[1]));
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: taken }, (_, index) => index + 1),
+    );
+    assert.equal(upstream.lines("keyevent").length, 1);
+    // Twice what the volume holds: room comes back as items are shipped.
+    for (let number = 1; number <= 2 * taken; number++) {
+      assert.equal(
+        await write(url, number % 2 === 0 ? "logging" : "metric", number),
+        204,
+        `${number}`,
+      );
+      if (number % 50 === 0) await fetch(`${url}/v1/forward/drain`, { method: "POST" });
+    }
+    await until(() => upstream.lines("metric").length >= taken);
+    assert.equal(await again.kill("SIGTERM"), 0);
+  });
+});
