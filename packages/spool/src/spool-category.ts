@@ -157,6 +157,11 @@ export class SpoolCategory {
     return this.#wal.positions.appendedLsn;
   }
 
+  /** LSN of the last item that is on the device: what readers can have. */
+  get durableLsn(): number {
+    return this.#wal.positions.durableLsn;
+  }
+
   /** Bytes from the slowest reader to the end, nearly. */
   get pendingBytes(): number {
     return this.#wal.metrics().spaceHolder?.lagBytes ?? this.#wal.metrics().sizeBytes;

@@ -38,7 +38,9 @@ export class BatchReader {
     let bytes = first.payload.byteLength;
     const enough = limits.waited().then(() => ENOUGH);
     while (items.length < limits.maxItems && bytes < limits.maxBytes) {
-      const next = await Promise.race([this.#peek(), enough]);
+      // What is there already is taken without a look at the time.
+      const isThere = this.#category.durableLsn > (items.at(-1)?.lsn ?? 0);
+      const next = isThere ? await this.#peek() : await Promise.race([this.#peek(), enough]);
       if (next === ENOUGH || next === undefined || typeof next === "symbol") break;
       bytes += next.payload.byteLength + 1;
       if (bytes > limits.maxBytes || !canJoin(first.attributes, next.attributes)) break;

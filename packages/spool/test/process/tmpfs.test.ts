@@ -17,8 +17,7 @@ function mount(): { readonly path: string } | { readonly whyNot: string } {
   if (process.getuid?.() !== 0) return { whyNot: "needs root, to mount a tmpfs" };
   const path = mkdtempSync(join(tmpdir(), "walnut-ramdisk-"));
   try {
-    const options = { stdio: ["ignore", "ignore", "pipe"] } as const;
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", path], options);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", path], { stdio: "pipe" });
     return { path };
   } catch (error) {
     rmSync(path, { recursive: true });
