@@ -60,7 +60,6 @@ export class Replay {
   }
 
   #restart({ region, memtableId, originLsn }: StreamEvent & { readonly kind: "restart" }): void {
-    this.#regions.delete(region);
     this.#open(region, memtableId).originLsn = originLsn;
   }
 
