@@ -30,6 +30,8 @@ suite("walnut fsync-test", () => {
     assert.equal(code, EXIT_OK);
     assert.equal(environment.json.trials.length, SYNC_METHODS.length * SYNC_SIZES.length);
     assert.ok(environment.json.advice.syncIntervalMs >= 10);
+    const text = (await run(words)).environment.out.replaceAll(/\s+/g, " ");
+    assert.match(text, /syncIntervalMs (\d+) \(a series log: forceWalPeriodMs \1\)/);
     assert.deepEqual(await readdir(directory), []);
   });
 
