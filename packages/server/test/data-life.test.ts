@@ -198,6 +198,21 @@ suite("retention over HTTP", () => {
     assert.deepEqual(await query(server, "SELECT n FROM db.log"), []);
   });
 
+  test("a look that cannot read its rules is no success", async (context) => {
+    const server = await startServer(context);
+    await send(server, "PUT", "/api/v1/retention", '{"rules":[{"database":"db","keep_days":1}]}');
+    await writeFile(join(server.dataDirectory, "retention", "rules.json"), "no json");
+    for (const [method, path] of [
+      ["POST", "/api/v1/retention/run"],
+      ["POST", "/api/v1/retention/run?dry_run=true"],
+      ["GET", "/api/v1/retention"],
+    ] as const) {
+      const { status, text } = await send(server, method, path);
+      const { code } = JSON.parse(text) as { code?: string };
+      assert.deepEqual([status >= 500, code], [true, "SERVER_RETENTION_UNAVAILABLE"], path);
+    }
+  });
+
   test("refuses rules that are not understood, and keeps those it has", async (context) => {
     const server = await startServer(context);
     const bad = [

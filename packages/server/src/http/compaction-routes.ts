@@ -5,7 +5,12 @@
  */
 import type { ServerStorage } from "../server-storage.ts";
 import type { CompactionRun, CompactionStats } from "../store/compactor.ts";
-import type { Question, WorkerAnswer, WorkerGroup } from "../workers/worker-group.ts";
+import {
+  everyAnswer,
+  type Question,
+  type WorkerAnswer,
+  type WorkerGroup,
+} from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 
@@ -83,11 +88,16 @@ function shardAnswer(shard: number, run: CompactionRun | CompactionStats): Shard
   };
 }
 
-/** What every worker answered, as one list. */
+/**
+ * What every worker answered, as one list; those that failed are part of it.
+ *
+ * @throws {ServerError} the error of the first one when all of them failed: then nothing was done
+ */
 export function workersAnswer<Answer>(
   answers: readonly WorkerAnswer<Answer>[],
   name: "shards" | "result",
 ): string {
+  if (answers.every((answer) => answer.kind === "failed")) everyAnswer(answers);
   const success = answers.every((answer) => answer.kind === "answered");
   const workers = answers.map((answer) =>
     answer.kind === "answered"
