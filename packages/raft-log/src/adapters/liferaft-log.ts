@@ -4,12 +4,11 @@
  *     const log = await openRaftLog({ … });
  *     const raft = new LifeRaft(address, { Log: liferaftLog(log, { members }), … });
  *
- * What liferaft leaves open is closed here. It keeps neither term nor vote: they are taken from the node and made durable before
- * any packet leaves it, because every packet asks the log first. It rewrites an entry for each acknowledgement: those stay in memory.
- * It counts acknowledgements of entries of older terms as a commitment, which Raft does not: they are committed with the first entry
- * of the leader's own term. It gives up
- * what a stale packet does not mention: that stays. It never compares terms of the entry before: call {@link LiferaftLog.admit} with every packet before
- * liferaft gets it.
+ * What liferaft leaves open is closed here. It keeps neither term nor vote: they are taken from the node and made durable whenever
+ * liferaft asks for its last entry, and by {@link LiferaftLog.ready}, to be awaited before a packet goes out. It rewrites an entry for
+ * each acknowledgement: those stay in memory. It counts acknowledgements of entries of older terms as a commitment, which Raft does
+ * not: they are committed with the first entry of the leader's own term. It gives up what a stale packet does not mention: that stays.
+ * It never compares terms of the entry before: await {@link LiferaftLog.admit} with every packet before liferaft gets it.
  */
 import { RaftLogError } from "../errors.ts";
 import type { RaftLog } from "../raft-log.ts";
@@ -101,6 +100,14 @@ export class LiferaftLog {
         this.#lastIndex = last.index - 1;
       }
     });
+  }
+
+  /**
+   * Term and vote of this moment are durable when it resolves. Await this before a packet or a reply goes out: liferaft puts the term
+   * into some of them after it has asked the log.
+   */
+  ready(): Promise<void> {
+    return this.#next(() => this.#keepPromises());
   }
 
   /** Keeps a command as the next entry, or at `index` as a follower does. Durable when it resolves. */

@@ -44,6 +44,11 @@ suite("the log of liferaft on this storage", () => {
     const again = nodeNamed("a");
     await open(machine.afterPowerLoss(), again);
     assert.deepEqual([again.term, again.votes.for], [5, "b"]);
+    node.term = 6;
+    node.votes.for = null;
+    await log.ready();
+    await open(machine.afterPowerLoss(), again);
+    assert.deepEqual([again.term, again.votes.for], [6, null]);
   });
 
   test("a second vote in one term never leaves the node", async () => {

@@ -49,7 +49,7 @@ for (const other of others) {
   raft.join<Packet>(other, (packet, reply) => {
     const id = ++packets;
     replies.set(id, reply);
-    tell({ kind: "packet", to: other, id, packet });
+    void adapter.ready().then(() => tell({ kind: "packet", to: other, id, packet }));
   });
 }
 raft.on("error", () => undefined); // Stale terms, which elections are made of.
@@ -72,6 +72,13 @@ process.on("message", (message: ToNode) => {
 });
 process.on("disconnect", () => process.exit(0));
 
+/** liferaft may answer with a promise of a packet. */
+async function answer(to: string, id: number, promised: Packet | undefined): Promise<void> {
+  const packet = await promised;
+  await adapter.ready();
+  tell({ kind: "reply", to, id, packet });
+}
+
 async function take(message: ToNode): Promise<void> {
   switch (message.kind) {
     case "command":
@@ -86,9 +93,7 @@ async function take(message: ToNode): Promise<void> {
       const answered = new Promise<void>((resolve) => {
         raft.emit("data", message.packet, (packet?: Packet) => {
           resolve();
-          void Promise.resolve(packet).then((reply) =>
-            tell({ kind: "reply", to: message.from, id: message.id, packet: reply }),
-          );
+          void answer(message.from, message.id, packet);
         });
       });
       if (isVote) await answered;
