@@ -73,7 +73,11 @@ process.on("message", (message: ToNode) => {
 process.on("disconnect", () => process.exit(0));
 
 /** liferaft may answer with a promise of a packet. */
-async function answer(to: string, id: number, promised: Packet | undefined): Promise<void> {
+async function answer(
+  to: string,
+  id: number,
+  promised: Packet | Promise<Packet> | undefined,
+): Promise<void> {
   const packet = await promised;
   await adapter.ready();
   tell({ kind: "reply", to, id, packet });
@@ -91,7 +95,7 @@ async function take(message: ToNode): Promise<void> {
       await adapter.admit(message.packet);
       const isVote = message.packet.type === "vote";
       const answered = new Promise<void>((resolve) => {
-        raft.emit("data", message.packet, (packet?: Packet) => {
+        raft.emit("data", message.packet, (packet?: Packet | Promise<Packet>) => {
           resolve();
           void answer(message.from, message.id, packet);
         });
