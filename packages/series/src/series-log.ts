@@ -177,7 +177,8 @@ export class SeriesLog<M extends Memtable = Memtable> {
       if (queue === undefined) return applyOnly(region, [{ seriesId, timestamp, value }]);
       if (region.carrying === undefined) return queue.write(region, seriesId, timestamp, value);
       const copy = new Uint8Array(value);
-      return region.carrying.then(() => this.#write(memtableId, seriesId, timestamp, copy));
+      // Into the same region, also when it is swapped meanwhile: this call came before.
+      return region.carrying.then(() => queue.write(region, seriesId, timestamp, copy));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -192,7 +193,7 @@ export class SeriesLog<M extends Memtable = Memtable> {
       if (queue === undefined) return applyOnly(region, points);
       if (region.carrying === undefined) return queue.writeBatch(region, points, bytes);
       const copies = points.map((point) => ({ ...point, value: new Uint8Array(point.value) }));
-      return region.carrying.then(() => this.#writeBatch(memtableId, copies));
+      return region.carrying.then(() => queue.writeBatch(region, copies, bytes));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -285,6 +286,7 @@ export class SeriesLog<M extends Memtable = Memtable> {
   async #close(): Promise<void> {
     if (this.#parts === undefined) return;
     const { queue, slow, wal, release } = this.#parts;
+    await slow.settled; // Writes that wait for it come into the queue.
     await queue.drained();
     await slow.settled;
     await Promise.allSettled(this.#releases.values());

@@ -10,6 +10,7 @@ import {
   ListMemtable,
   openSeriesLog,
   type FlushRequest,
+  type SeriesEntry,
   type SeriesErrorCode,
   type SeriesLog,
   type SeriesLogOptions,
@@ -333,6 +334,38 @@ suite("slow memtables", () => {
       again.frozen().map(({ memtable }) => contentOf(memtable)),
       [content],
     );
+  });
+
+  test("can be written to and swapped while they are carried: the swap still parts what came before", async () => {
+    const directory = newDirectory();
+    let whileCarried: (() => void) | undefined;
+    class Watched extends ListMemtable {
+      override *entries(): IterableIterator<SeriesEntry> {
+        whileCarried?.();
+        whileCarried = undefined;
+        yield* super.entries();
+      }
+    }
+    const log = await openSeriesLog({ directory, ...small, memtable: () => new Watched() });
+    const slow = log.memtable("slow");
+    await slow.write(1n, 1n, value(1));
+    const calls: Promise<unknown>[] = [];
+    let swapped: ReturnType<typeof slow.rotate> | undefined;
+    whileCarried = () => {
+      calls.push(slow.write(1n, 2n, value(2)));
+      calls.push(slow.writeBatch([{ seriesId: 1n, timestamp: 3n, value: value(3) }]));
+      swapped = slow.rotate();
+      calls.push(slow.write(1n, 4n, value(4)));
+    };
+    await fill(log, 12);
+    await Promise.all(calls);
+    const frozen = await swapped;
+    assert.deepEqual(contentOf(frozen?.memtable), ["1@1=1/8", "1@2=2/8", "1@3=3/8"]);
+    assert.deepEqual(contentOf(slow.active), ["1@4=4/8"]);
+    await log.close();
+    await using again = await openSeriesLog({ directory });
+    const found = again.frozen().map(({ memtable }) => contentOf(memtable));
+    assert.deepEqual(found, [["1@1=1/8", "1@2=2/8", "1@3=3/8"], ["1@4=4/8"]]);
   });
 
   test("that are too large are asked for a flush, and status says who holds what", async () => {
