@@ -1,6 +1,7 @@
 /**
  * Shows recovery that takes longer than a second: one line that is rewritten on a terminal, a log line
- * every few seconds elsewhere. Short recoveries print nothing.
+ * every few seconds elsewhere. Short recoveries print nothing, and those of workers that are started again while the
+ * others serve neither: the log says when such a worker is ready.
  */
 import { RecoveryMeter, type RecoveryProgress, type ServerLogger } from "@walnut/server";
 import { progressFields, progressText } from "./serve-text.ts";
@@ -29,6 +30,7 @@ export class RecoveryProgressPrinter {
   readonly #startedMs: number;
   readonly #meter: RecoveryMeter;
   #lastPrintedMs: number | undefined;
+  #isFinished = false;
 
   constructor(options: RecoveryProgressPrinterOptions) {
     this.#options = options;
@@ -38,6 +40,7 @@ export class RecoveryProgressPrinter {
 
   /** Recovery has come further. Prints if it is time to. */
   report(progress: RecoveryProgress): void {
+    if (this.#isFinished) return;
     const { output, logger } = this.#options;
     const nowMs = this.#options.monotonicMs();
     this.#meter.report(progress);
@@ -50,8 +53,9 @@ export class RecoveryProgressPrinter {
     else logger.info("recovering", progressFields(this.#meter.view()));
   }
 
-  /** Recovery is over: leaves a clean line. */
+  /** Recovery is over: leaves a clean line, and prints nothing any more. */
   finish(): void {
+    this.#isFinished = true;
     const { output } = this.#options;
     if (this.#lastPrintedMs !== undefined && output.isTTY === true) output.write(CLEAR_LINE);
   }

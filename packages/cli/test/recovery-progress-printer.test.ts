@@ -27,6 +27,8 @@ function written(options: { readonly isTTY: boolean; readonly lastsMs: number })
   const printer = new RecoveryProgressPrinter({ output, logger, monotonicMs: () => nowMs });
   for (; nowMs <= options.lastsMs; nowMs += 50) printer.report(PROGRESS);
   printer.finish();
+  nowMs += 60_000; // A worker that is started again recovers while the others serve.
+  printer.report(PROGRESS);
   return texts;
 }
 

@@ -198,6 +198,7 @@ export class SupervisedWorker {
       case "ready":
         run.wasReady = true;
         if (!this.#isStopping) this.#phase = "ready";
+        if (this.#restarts > 0) this.#logReadyAgain(run, message.recovery);
         options.onReady(message.recovery, message.durabilityText);
         options.onChange();
         return;
@@ -211,6 +212,14 @@ export class SupervisedWorker {
         if (message.error !== undefined) run.closeFailure = fromPeerError(message.error);
         return;
     }
+  }
+
+  #logReadyAgain({ process, startedMs }: Run, { records, rows }: RecoverySummary): void {
+    const { worker, logger } = this.#options;
+    const elapsedMs = Math.round(performance.now() - startedMs);
+    const { pid: processId } = process;
+    const facts = { worker, processId, elapsedMs, records, rows, restarts: this.#restarts };
+    logger.info(`worker ${worker} is ready again`, facts);
   }
 
   /** Closes a connection on this side only. */

@@ -2,8 +2,8 @@
  * The program of a worker process: one server among several, started and told to stop by the primary, which also
  * hands it its connections.
  *
- * It says nothing on its own outputs; log lines go to the primary. When the primary is gone it finishes what is
- * under way, flushes and ends, so that no process is left that holds a log. SIGTERM to a worker alone does the same,
+ * Log lines go to the primary. When the primary is gone the worker finishes what is under way, flushes and ends, so
+ * that no process is left that holds a log, and says so on its standard error, as nobody else can any more. SIGTERM to a worker alone does the same,
  * and the primary starts a new one; SIGINT is for the primary, a terminal sends it to all.
  */
 import { rmdir } from "node:fs/promises";
@@ -11,9 +11,10 @@ import type { Socket } from "node:net";
 import { remoteDecisions } from "../coordinator/remote-decisions.ts";
 import { ServerError } from "../errors.ts";
 import { adoptHttp, type HttpAdopter } from "../http/http-server.ts";
+import { logFormatFor, openServerLog } from "../logging/server-log.ts";
 import { resolveServerOptions } from "../resolve-server-options.ts";
 import { openServerProcess } from "../server.ts";
-import type { LogFields, ServerLogger } from "../server-options.ts";
+import type { LogFields, ResolvedServerOptions, ServerLogger } from "../server-options.ts";
 import type { WalnutServer } from "../walnut-server.ts";
 import { CallChannel } from "./call-channel.ts";
 import { toPeerError } from "./peer-error.ts";
@@ -40,6 +41,9 @@ class WorkerProcess {
   /** Resolves when the primary, or nobody, waits for rows of this worker any more. */
   readonly #closeAllowed = new Promise<void>((resolve) => (this.#mayClose = resolve));
   #ending: Promise<void> | undefined;
+  #worker = 0;
+  /** Used when the primary cannot log any more. */
+  #ownLog: ServerLogger = { info() {}, warn() {}, error() {} };
 
   receive(message: PrimaryMessage, socket: Socket | undefined): void {
     switch (message.kind) {
@@ -82,6 +86,17 @@ class WorkerProcess {
     await this.#ending;
   }
 
+  /** The last line of a worker without primary. */
+  #tellOrphanEnd(failure: unknown): void {
+    if (process.connected) return;
+    const head = `worker ${this.#worker} has lost its primary and stops`;
+    if (failure === undefined) this.#ownLog.warn(`${head}; every row is flushed`);
+    else {
+      const reason = failure instanceof Error ? failure.message : String(failure);
+      this.#ownLog.error(`${head}: ${reason}; its log keeps its rows, the next start replays them`);
+    }
+  }
+
   async #start(message: StartMessage): Promise<void> {
     try {
       await this.#open(message);
@@ -99,6 +114,8 @@ class WorkerProcess {
       logger: loggerToPrimary(message.logsDebug),
       onRecoveryProgress: (progress) => send({ kind: "progress", progress }),
     });
+    this.#worker = worker;
+    this.#ownLog = await openOwnLog(options);
     const group = new PeerGroup({
       worker,
       workers,
@@ -146,7 +163,10 @@ class WorkerProcess {
     send({ kind: "leaving" });
     const limitMs = (this.#server?.options.shutdownTimeoutMs ?? 0) + FLUSH_GRACE_MS;
     // The log keeps what was acknowledged; a process that does not end keeps the log from everybody.
-    setTimeout(() => process.exit(1), limitMs).unref();
+    setTimeout(() => {
+      this.#tellOrphanEnd(new Error(`it took more than ${limitMs} ms`));
+      process.exit(1);
+    }, limitMs).unref();
     let failure: unknown;
     try {
       await this.#server?.close();
@@ -158,6 +178,7 @@ class WorkerProcess {
       // The primary cannot do it any more. The last worker finds the directory empty.
       await rmdir(this.#socketDirectory).catch(() => undefined);
     }
+    this.#tellOrphanEnd(failure);
     const error = failure === undefined ? undefined : toPeerError(failure);
     send({ kind: "closed", error }, () => process.exit(failure === undefined ? 0 : 1));
   }
@@ -168,6 +189,19 @@ function send(message: WorkerMessage, onSent: () => void = () => undefined): voi
   if (process.connected && process.send !== undefined) {
     process.send(message, undefined, undefined, onSent);
   } else onSent();
+}
+
+async function openOwnLog({ logFormat, logLevel }: ResolvedServerOptions): Promise<ServerLogger> {
+  const { stderr } = process;
+  stderr.on("error", () => undefined); // Its reader may have gone with the primary.
+  return await openServerLog({
+    level: logLevel,
+    format: logFormatFor(logFormat, { isTerminal: stderr.isTTY }),
+    destination: stderr,
+    hasColour: false,
+    nowMs: Date.now,
+    base: { pid: process.pid },
+  });
 }
 
 function loggerToPrimary(logsDebug: boolean): ServerLogger {

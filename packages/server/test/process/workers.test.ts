@@ -108,6 +108,7 @@ suite("several workers", () => {
     server.kill("SIGTERM");
     assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
     assert.match(server.stderr, /started again/);
+    assert.match(server.stderr, /worker 1 is ready again/);
   });
 
   test("what is wrong with one of them is told by whichever is asked", async (context) => {
@@ -166,6 +167,10 @@ suite("several workers", () => {
     assert.deepEqual(await queryRows(await second.readyUrl(), TOKEN, COUNTS), [[20, 20]]);
     await first.ended; // Its workers hold the same outputs: they have ended, too.
     for (const worker of workers) assert.equal(isRunning(worker), false);
+    for (const worker of [1, 2]) {
+      const line = new RegExp(`worker ${worker} has lost its primary and stops; every row`, "g");
+      assert.equal(first.stderr.match(line)?.length, 1, first.stderr);
+    }
   });
 
   test("a worker that cannot be started again and again ends the server, and says why", async (context) => {
