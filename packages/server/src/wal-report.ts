@@ -62,7 +62,7 @@ export function walStatusReport({ entries, unavailable }: Gathered<ShardLog>): o
       worker_id: entry.shard,
       state: entry.status.state,
       failure: entry.status.failure ?? null,
-      current_file: activeSegment(entry.status)?.path ?? null,
+      current_file: currentFile(entry),
       directory: entry.status.directory,
       stats: sumOf([entry]),
       positions: { ...entry.status.positions, flushedLsn: entry.flushedLsn },
@@ -312,8 +312,9 @@ function sumOf(entries: readonly ShardLog[]): object {
   };
 }
 
+/** The newest file: after a start it is sealed, and the first write begins another one. */
 function currentFile(entry: ShardLog | undefined): string | null {
-  return entry === undefined ? null : (activeSegment(entry.status)?.path ?? null);
+  return entry?.status.segments.at(-1)?.path ?? null;
 }
 
 function activeSegment(status: WalStatus): SegmentStatus | undefined {

@@ -11,7 +11,7 @@ import {
   walStatsReport,
   walStatusReport,
 } from "../src/wal-report.ts";
-import { walStatus } from "./wal-status-facts.ts";
+import { segmentStatus, walStatus } from "./wal-status-facts.ts";
 
 const MIB = 1_048_576;
 
@@ -91,6 +91,13 @@ suite("walStatusReport", () => {
         [2, "poisoned"],
       ],
     );
+  });
+
+  test("names the newest file after a start, before another one is begun", () => {
+    const status = walStatus({ segments: [segmentStatus(1), segmentStatus(2)] });
+    const report = sent(walStatusReport(ofShards(shardLog(1, { status }))));
+    const { configuration } = report as Record<string, Record<string, unknown>>;
+    assert.equal(configuration?.["current_file"], "/data/wal/worker-1/2.wal");
   });
 
   test("is not enabled at level off, and has no file before the first write", () => {
