@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { ServerError } from "../errors.ts";
+import { schemaProblem } from "../schema-problem.ts";
 import { ACCESS_RIGHTS, type AccessRight } from "./access-right.ts";
 
 /** Longest name of a token, in characters. */
@@ -65,8 +66,7 @@ export function parseTokenRecords(text: string, path: string): readonly TokenRec
   }
   const parsed = TOKENS_FILE.safeParse(value);
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw unreadable(path, `${issue?.path.join(".") || "the file"}: ${issue?.message}`, undefined);
+    throw unreadable(path, schemaProblem(parsed.error, "the file"), undefined);
   }
   const { tokens } = parsed.data;
   if (new Set(tokens.map(({ id }) => id)).size < tokens.length) {

@@ -8,6 +8,7 @@
 import { z } from "zod";
 import { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
+import { schemaProblem } from "../schema-problem.ts";
 import type { ServerStorage } from "../server-storage.ts";
 import { parseDeletePredicate, type TagCondition } from "../store/delete-criteria.ts";
 import type { DeletionCounts } from "../store/row-deletion.ts";
@@ -157,8 +158,7 @@ function parseBody(text: string): z.infer<typeof DELETE_BODY_SCHEMA> {
   }
   const parsed = DELETE_BODY_SCHEMA.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw invalid(`${issue?.path.join(".") || "the body"}: ${issue?.message}`);
+  throw invalid(schemaProblem(parsed.error, "the body"));
 }
 
 function decode(part: string): string {

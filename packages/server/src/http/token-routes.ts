@@ -11,6 +11,7 @@ import { LOCAL_TOKEN_ID, OPTION_TOKEN_ID } from "../access/token-book.ts";
 import { MAX_NAME_LENGTH } from "../access/token-record.ts";
 import { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
+import { schemaProblem } from "../schema-problem.ts";
 import type { AnswerHeaders, Exchange } from "./exchange.ts";
 import { checkDeclaredLength, readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
@@ -123,8 +124,7 @@ function parseNewToken(text: string): z.infer<typeof NEW_TOKEN_SCHEMA> {
   }
   const parsed = NEW_TOKEN_SCHEMA.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw invalid(`${issue?.path.join(".") || "the body"}: ${issue?.message}`);
+  throw invalid(schemaProblem(parsed.error, "the body"));
 }
 
 function invalid(message: string, cause?: unknown): ServerError {

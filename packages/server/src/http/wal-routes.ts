@@ -6,6 +6,7 @@
  * make is an error.
  */
 import { ServerError } from "../errors.ts";
+import { schemaProblem } from "../schema-problem.ts";
 import type { ResolvedServerOptions } from "../server-options.ts";
 import { walHealthLimits } from "../wal-administration/wal-health.ts";
 import {
@@ -146,10 +147,9 @@ function cleanupParameters(parameters: URLSearchParams): {
   delete given["p"];
   const parsed = WAL_CLEANUP_PARAMETERS.safeParse(given);
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
     throw new ServerError(
       "SERVER_INVALID_REQUEST",
-      `${issue?.path.join(".") || "parameters"}: ${issue?.message}; ` +
+      `${schemaProblem(parsed.error, "the query")}; ` +
         "expected max_age_hours=NUMBER and dry_run=true or false",
     );
   }

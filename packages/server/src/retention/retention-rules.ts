@@ -1,6 +1,7 @@
 /** How long rows are kept, by database and by measurement: the rules and which of them counts. Pure. */
 import { z } from "zod";
 import { ServerError } from "../errors.ts";
+import { schemaProblem } from "../schema-problem.ts";
 import type { TableName } from "../store/table-name.ts";
 
 /** One rule. Without a measurement it is about the whole database; `keep_days: null` keeps for ever. */
@@ -46,10 +47,7 @@ export function parseRetentionRules(text: string): readonly RetentionRule[] {
     );
   }
   const parsed = RETENTION_RULES_SCHEMA.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw invalid(`${issue?.path.join(".") || "it"}: ${issue?.message}`);
-  }
+  if (!parsed.success) throw invalid(schemaProblem(parsed.error, "it"));
   const { rules } = parsed.data;
   const seen = new Set<string>();
   for (const { database, measurement } of rules) {
