@@ -34,8 +34,6 @@ export function addLogCommands(program: Command, run: RunCommand): void {
   addRecordCommands(program, run);
   addCursorCommands(program, run);
   addCleanupCommand(program, run);
-  addMeasuringCommands(program, run);
-  addCompletionCommand(program, run);
 }
 
 export interface SubcommandText {
@@ -216,7 +214,8 @@ part of the log any more. Never touches the log itself, or its quarantine/.`,
     .action((directory, flags) => run((context) => cleanupCommand(directory, flags, context)));
 }
 
-function addMeasuringCommands(program: Command, run: RunCommand): void {
+/** Adds `bench` and `fsync-test` to the program. */
+export function addMeasuringCommands(program: Command, run: RunCommand): void {
   subcommand(program, {
     name: "bench",
     description: "measure appends at each durability level on a disk",
@@ -244,7 +243,8 @@ about ten seconds.`,
     .action((directory, flags) => run((context) => fsyncTestCommand(directory, flags, context)));
 }
 
-function addCompletionCommand(program: Command, run: RunCommand): void {
+/** Adds `completion` to the program. */
+export function addCompletionCommand(program: Command, run: RunCommand): void {
   const completion = subcommand(program, {
     name: "completion",
     description: "print a completion script for a shell",

@@ -4,7 +4,12 @@
 import { Command } from "commander";
 import { cliVersion } from "./cli-version.ts";
 import { addForwardCommands } from "./forward-program.ts";
-import { addLogCommands, type RunCommand } from "./log-program.ts";
+import {
+  addCompletionCommand,
+  addLogCommands,
+  addMeasuringCommands,
+  type RunCommand,
+} from "./log-program.ts";
 import { addRaftCommands } from "./raft-program.ts";
 import { addRepairCommands } from "./repair-program.ts";
 import { addTokenCommands } from "./token-program.ts";
@@ -53,14 +58,20 @@ export function buildProgram(run: RunCommand, output: ProgramOutput): Command {
       writeErr: (text) => void output.stderr.write(text),
     })
     .addHelpText("after", MAIN_EXAMPLES);
+  program.commandsGroup("Server:");
   for (const [name, text] of SERVER_COMMANDS) {
     program.command(name).copyInheritedSettings(program).description(text).exitOverride();
   }
-  addLogCommands(program, run);
-  addRepairCommands(program, run);
   addTokenCommands(program, run);
   addTransferCommands(program, run);
-  addRaftCommands(program, run);
   addForwardCommands(program, run);
+  program.commandsGroup("Logs:");
+  addLogCommands(program, run);
+  addRepairCommands(program, run);
+  addRaftCommands(program, run);
+  program.commandsGroup("Others:");
+  addMeasuringCommands(program, run);
+  addCompletionCommand(program, run);
+  program.helpCommand("help [command]");
   return program;
 }
