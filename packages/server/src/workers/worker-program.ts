@@ -92,8 +92,10 @@ class WorkerProcess {
     const head = `worker ${this.#worker} has lost its primary and stops`;
     if (failure === undefined) this.#ownLog.warn(`${head}; every row is flushed`);
     else {
-      const reason = failure instanceof Error ? failure.message : String(failure);
-      this.#ownLog.error(`${head}: ${reason}; its log keeps its rows, the next start replays them`);
+      const { message } = toPeerError(failure);
+      this.#ownLog.error(
+        `${head}: ${message}; its log keeps its rows, the next start replays them`,
+      );
     }
   }
 
