@@ -5,17 +5,15 @@ import { ServerError } from "@walnut/server";
 import { isRaftLogError } from "@walnut/raft-log";
 import { isWalError } from "@walnut/wal";
 
-/** What to do, for the codes where there is something to do. */
+/** What to do, for the codes whose messages do not say it. */
 const ADVICE: Readonly<Record<string, string>> = {
   SERVER_FLUSH_FAILED: "look at the disk, then start again",
   SERVER_LISTEN_FAILED: "choose another port with --port, or another address with --host",
   SERVER_INVALID_OPTION: "see: walnut config, walnut serve --help",
-  WAL_LOCKED: "stop the other process, or use another directory",
   WAL_NO_SPACE: "free some space on this disk and start again; nothing acknowledged is lost",
   WAL_CORRUPT: "keep a copy of the data directory before anything else; see docs/recovery.md",
   SERVER_LOG_MISSING: "mount the disk of the log, or bring the log back; see docs/operations.md",
   SERVER_STORAGE_CORRUPT: "keep a copy of the data directory before anything else",
-  WAL_UNSUPPORTED_FORMAT: "this data was written by a newer Walnut; upgrade this one",
 };
 
 /** The line printed when a command fails. */

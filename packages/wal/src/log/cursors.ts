@@ -222,7 +222,7 @@ export class CursorSet {
     if (result.kind === "unsupported-version") {
       throw new WalError(
         "WAL_UNSUPPORTED_FORMAT",
-        `${path}: cursor format ${result.version} is newer than this version understands`,
+        `${path}: cursor format ${result.version} is newer than this version of Walnut understands; upgrade`,
         { details: { path, version: result.version } },
       );
     }
