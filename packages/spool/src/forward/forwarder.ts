@@ -15,7 +15,7 @@ import {
   type ResolvedForwarderOptions,
 } from "./forwarder-options.ts";
 import { openShipJournal, type ShipJournal } from "./ship-journal.ts";
-import { Upstream, type UpstreamRequest } from "./upstream.ts";
+import { assertUpstreamUrl, Upstream, type UpstreamRequest } from "./upstream.ts";
 import { Wakeup } from "./wakeup.ts";
 import { WorkerSlots } from "./worker-slots.ts";
 
@@ -36,6 +36,7 @@ export interface RedriveResult {
  * @throws {SpoolError} `SPOOL_INVALID_OPTION`, `SPOOL_CORRUPT`; {@link WalError} as `openSpool`
  */
 export async function openForwarder(options: ForwarderOptions): Promise<Forwarder> {
+  assertUpstreamUrl(options.to); // Before anything is made.
   const environment = nodeEnvironment();
   const spool = await openSpoolWith(environment, options.spool);
   const opened: { close(): Promise<void> }[] = [spool];

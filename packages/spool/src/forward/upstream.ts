@@ -64,7 +64,7 @@ export class Upstream {
 
   /** @throws {SpoolError} `SPOOL_INVALID_OPTION` when the address is none, or this Node cannot compress so */
   constructor(options: UpstreamOptions) {
-    checkUrl(options.url);
+    assertUpstreamUrl(options.url);
     this.#options = options;
     this.#compress = compressionOf(options.encoding);
     const agent = { keepAlive: true, maxSockets: options.maxConnections };
@@ -169,7 +169,12 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function checkUrl(url: string): void {
+/**
+ * Refuses what is no address of an upstream.
+ *
+ * @throws {SpoolError} `SPOOL_INVALID_OPTION`
+ */
+export function assertUpstreamUrl(url: string): void {
   if (/^https?:\/\//i.test(url) && URL.canParse(url)) return;
   throw new SpoolError(
     "SPOOL_INVALID_OPTION",

@@ -29,10 +29,14 @@ export class WalnutProcess {
     context: TestContext,
     words: readonly string[],
     variables: Readonly<Record<string, string>> = {},
+    /** Largest file that the process may write: what a full disk looks like. */
+    limit: { readonly maxFileKib?: number } = {},
   ): WalnutProcess {
     const own = Object.entries(process.env).filter(([name]) => !name.startsWith("WALNUT_"));
     const env = { ...Object.fromEntries(own), ...variables };
-    const child = spawn(process.execPath, [LAUNCHER, ...words], {
+    const program = [process.execPath, LAUNCHER, ...words];
+    const setLimit = limit.maxFileKib === undefined ? "" : `ulimit -f ${limit.maxFileKib} && `;
+    const child = spawn("bash", ["-c", `${setLimit}exec "$@"`, "bash", ...program], {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });
