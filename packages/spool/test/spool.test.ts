@@ -224,9 +224,9 @@ suite("a spool that is full", () => {
       puts.push(spool.put("logging", item));
       if (puts.length % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    const taken = puts.length - waiting();
+    const stored = puts.length - waiting();
     const consumer = spool.consume("logging");
-    for (let count = 0; count < taken; count++) void (await consumer.next())?.ack();
+    for (let count = 0; count < stored; count++) void (await consumer.next())?.ack();
     assert.equal((await puts.at(-1))?.lsn, puts.length);
     await Promise.all(puts);
   });
