@@ -12,7 +12,7 @@ import { SeededRandom } from "@walnut/testkit";
 import { openRaftLog, type RaftBackend, type RaftLog } from "@walnut/raft-log";
 import { applied, EMPTY_MODEL, logText, modelText, nextOperation, perform } from "./raft-model.ts";
 
-const SEEDS = Number(process.env["WALNUT_RAFT_SEEDS"] ?? "6");
+const SEEDS = Number(process.env["WALNUT_RAFT_SEEDS"] ?? "2");
 const OPERATIONS = 120;
 
 async function run(backend: RaftBackend, seed: number): Promise<void> {

@@ -18,7 +18,7 @@ import {
   type RaftModel,
 } from "./raft-model.ts";
 
-const SEEDS = Number(process.env["WALNUT_RAFT_CRASH_SEEDS"] ?? "12");
+const SEEDS = Number(process.env["WALNUT_RAFT_CRASH_SEEDS"] ?? "3");
 const OPERATIONS = 14;
 
 /** A backend, and what its files cannot promise. */

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { ListMemtable, type FrozenMemtable, type SeriesLog } from "@walnut/series";
 import { contentOf, open, SMALL } from "./series-model.ts";
 
-const RUNS = Number(process.env["WALNUT_SERIES_PROPERTY_RUNS"] ?? "60");
+const RUNS = Number(process.env["WALNUT_SERIES_PROPERTY_RUNS"] ?? "25");
 
 const memtableId = fc.constantFrom("a", "b", "c");
 const point = fc.record({

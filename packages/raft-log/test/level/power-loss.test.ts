@@ -15,7 +15,7 @@ import {
 } from "../raft-model.ts";
 import { RecordedStore } from "./recorded-store.ts";
 
-const SEEDS = Number(process.env["WALNUT_RAFT_CRASH_SEEDS"] ?? "12");
+const SEEDS = Number(process.env["WALNUT_RAFT_CRASH_SEEDS"] ?? "3");
 const OPERATIONS = 60;
 
 function open(level: RecordedStore, machine: Machine): Promise<RaftLog> {
