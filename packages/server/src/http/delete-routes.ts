@@ -6,16 +6,14 @@
  * no query sees the rows and no start brings them back.
  */
 import { z } from "zod";
-import { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
-import { schemaProblem } from "../schema-problem.ts";
 import type { ServerStorage } from "../server-storage.ts";
 import { parseDeletePredicate, type TagCondition } from "../store/delete-criteria.ts";
 import type { DeletionCounts } from "../store/row-deletion.ts";
 import { everyAnswer, type Question, type WorkerGroup } from "../workers/worker-group.ts";
 import type { Exchange } from "./exchange.ts";
-import { checkDeclaredLength, readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
+import { parseJsonBody, receiveText } from "./text-body.ts";
 import { parseTimeNs } from "./time-parameter.ts";
 
 /** What is deleted, as workers tell each other. Times are decimal nanoseconds. */
@@ -84,9 +82,13 @@ export function deleteRoutes({ group }: DeleteRoutesOptions): readonly Route[] {
   async function deleteV2(exchange: Exchange): Promise<void> {
     const database = exchange.parameter("bucket") ?? exchange.parameter("bucketID") ?? "";
     if (database === "") throw invalid("the database is missing: give it as ?bucket=NAME");
-    const text = await receiveText(exchange);
+    const text = await receiveText(exchange, MAX_BODY_BYTES);
     if (text === undefined) return;
-    const { start, stop, predicate } = parseBody(text);
+    const { start, stop, predicate } = parseJsonBody(
+      text,
+      DELETE_BODY_SCHEMA,
+      '{"start": "…", "stop": "…"}',
+    );
     const { measurement, tags } = parseDeletePredicate(predicate ?? "");
     const counts = await run({
       database,
@@ -138,27 +140,6 @@ export function deleteRoutes({ group }: DeleteRoutesOptions): readonly Route[] {
       handle: deleteMeasurement,
     },
   ];
-}
-
-async function receiveText(exchange: Exchange): Promise<string | undefined> {
-  const lease = new ByteBudget(MAX_BODY_BYTES).lease();
-  const limits = { maxBytes: MAX_BODY_BYTES, lease };
-  checkDeclaredLength(exchange.request, limits);
-  exchange.continueBody();
-  const body = await readBody(exchange.request, limits);
-  return body === undefined ? undefined : Buffer.from(body).toString("utf8");
-}
-
-function parseBody(text: string): z.infer<typeof DELETE_BODY_SCHEMA> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw invalid('the body is not JSON; expected {"start": "…", "stop": "…"}', error);
-  }
-  const parsed = DELETE_BODY_SCHEMA.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw invalid(schemaProblem(parsed.error, "the body"));
 }
 
 function decode(part: string): string {

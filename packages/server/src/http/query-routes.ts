@@ -9,8 +9,8 @@ import { ServerError } from "../errors.ts";
 import type { QueryResult } from "../store/table-store.ts";
 import type { Exchange } from "./exchange.ts";
 import { answerQuery } from "./query-answer.ts";
-import { checkDeclaredLength, readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
+import { receiveText } from "./text-body.ts";
 
 /** Runs SQL. */
 export interface QueryRunner {
@@ -29,7 +29,11 @@ const DURATION_DECIMALS = 3;
 /** `/api/v1/query`. */
 export function queryRoutes(runner: QueryRunner): readonly Route[] {
   async function query(exchange: Exchange): Promise<void> {
-    const text = await receiveText(exchange, runner.bodies);
+    const text = await receiveText(
+      exchange,
+      MAX_QUERY_BODY_BYTES,
+      runner.bodies.lease(exchange.share),
+    );
     if (text === undefined) return;
     const sql = parseQueryRequest(text);
     await answerQuery(exchange, { answers: runner.answers }, async (signal) =>
@@ -46,19 +50,6 @@ export function queryRoutes(runner: QueryRunner): readonly Route[] {
       handle: query,
     },
   ];
-}
-
-async function receiveText(exchange: Exchange, budget: ByteBudget): Promise<string | undefined> {
-  const lease = budget.lease(exchange.share);
-  try {
-    const limits = { maxBytes: MAX_QUERY_BODY_BYTES, lease };
-    checkDeclaredLength(exchange.request, limits);
-    exchange.continueBody();
-    const body = await readBody(exchange.request, limits);
-    return body === undefined ? undefined : Buffer.from(body).toString("utf8");
-  } finally {
-    lease.release();
-  }
 }
 
 /** The SQL of a request. */

@@ -3,7 +3,6 @@
  *
  * Rules are one file for all workers, replaced as a whole and durable when they are answered.
  */
-import { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
 import type { RetentionDirectory } from "../retention/retention-directory.ts";
 import { parseRetentionRules } from "../retention/retention-rules.ts";
@@ -11,8 +10,8 @@ import type { Retention, RetentionRun } from "../retention/retention.ts";
 import type { Question, WorkerGroup } from "../workers/worker-group.ts";
 import { workersAnswer } from "./compaction-routes.ts";
 import type { Exchange } from "./exchange.ts";
-import { checkDeclaredLength, readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
+import { receiveText } from "./text-body.ts";
 
 export interface RetentionRoutesOptions {
   readonly directory: RetentionDirectory;
@@ -46,13 +45,9 @@ export function retentionRoutes(context: RetentionRoutesOptions): readonly Route
   }
 
   async function replace(exchange: Exchange): Promise<void> {
-    const lease = new ByteBudget(MAX_BODY_BYTES).lease();
-    const limits = { maxBytes: MAX_BODY_BYTES, lease };
-    checkDeclaredLength(exchange.request, limits);
-    exchange.continueBody();
-    const body = await readBody(exchange.request, limits);
-    if (body === undefined) return;
-    const rules = parseRetentionRules(Buffer.from(body).toString("utf8"));
+    const text = await receiveText(exchange, MAX_BODY_BYTES);
+    if (text === undefined) return;
+    const rules = parseRetentionRules(text);
     await directory.writeRules(rules);
     exchange.json(200, JSON.stringify({ success: true, default_days: defaultDays, rules }));
   }

@@ -9,12 +9,10 @@ import { ACCESS_RIGHTS } from "../access/access-right.ts";
 import type { StoredTokens, TokenFacts } from "../access/stored-tokens.ts";
 import { LOCAL_TOKEN_ID, OPTION_TOKEN_ID } from "../access/token-book.ts";
 import { MAX_NAME_LENGTH } from "../access/token-record.ts";
-import { ByteBudget } from "../byte-budget.ts";
 import { ServerError } from "../errors.ts";
-import { schemaProblem } from "../schema-problem.ts";
 import type { AnswerHeaders, Exchange } from "./exchange.ts";
-import { checkDeclaredLength, readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
+import { parseJsonBody, receiveText } from "./text-body.ts";
 
 /** What the token routes need. */
 export interface TokenRoutesOptions {
@@ -56,9 +54,13 @@ export function tokenRoutes(context: TokenRoutesOptions): readonly Route[] {
   }
 
   async function create(exchange: Exchange): Promise<void> {
-    const text = await receiveText(exchange);
+    const text = await receiveText(exchange, MAX_BODY_BYTES);
     if (text === undefined) return;
-    const { name, rights, expires_in_seconds: seconds } = parseNewToken(text);
+    const {
+      name,
+      rights,
+      expires_in_seconds: seconds,
+    } = parseJsonBody(text, NEW_TOKEN_SCHEMA, '{"name": "…", "rights": ["write"]}');
     const lifeMs = seconds === undefined ? undefined : seconds * MS_PER_SECOND;
     const made = await context.stored.create({ name, rights, lifeMs });
     await context.refresh();
@@ -106,27 +108,6 @@ function clearTokenAnswer(id: string): object {
   return { id, name: id, rights: ACCESS_RIGHTS, created: null, expires: null, last_four: null };
 }
 
-async function receiveText(exchange: Exchange): Promise<string | undefined> {
-  const lease = new ByteBudget(MAX_BODY_BYTES).lease();
-  const limits = { maxBytes: MAX_BODY_BYTES, lease };
-  checkDeclaredLength(exchange.request, limits);
-  exchange.continueBody();
-  const body = await readBody(exchange.request, limits);
-  return body === undefined ? undefined : Buffer.from(body).toString("utf8");
-}
-
-function parseNewToken(text: string): z.infer<typeof NEW_TOKEN_SCHEMA> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw invalid('the body is not JSON; expected {"name": "…", "rights": ["write"]}', error);
-  }
-  const parsed = NEW_TOKEN_SCHEMA.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw invalid(schemaProblem(parsed.error, "the body"));
-}
-
-function invalid(message: string, cause?: unknown): ServerError {
-  return new ServerError("SERVER_INVALID_REQUEST", message, { cause });
+function invalid(message: string): ServerError {
+  return new ServerError("SERVER_INVALID_REQUEST", message);
 }
