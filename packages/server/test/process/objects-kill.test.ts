@@ -73,7 +73,7 @@ suite("kill -9 with object storage", { skip: SWIFT_MISSING }, () => {
     const server = start(["--workers=2"]);
     const url = await server.readyUrl();
     await check(url, { acknowledged, unanswered });
-    await until(async () => (await pendingUploads(url)) === 0);
+    await until(() => everythingIsInTheBucket(url));
     await check(url, { acknowledged, unanswered });
     server.kill("SIGTERM");
     await server.ended;
@@ -129,16 +129,17 @@ async function check(
   }
 }
 
-/** Files that wait, over the workers that answer: both are asked in turn. */
-async function pendingUploads(url: string): Promise<number> {
-  let pending = 0;
+/** No row in memory and no file that waits, over the workers: connections are given to them in turn. */
+async function everythingIsInTheBucket(url: string): Promise<boolean> {
   for (let times = 0; times < 8; times++) {
     const text = await (await fetch(`${url}/metrics`, { headers: { connection: "close" } })).text();
-    const match = /^walnut_upload_pending_files(?:\{[^}]*\})? (\S+)$/m.exec(text);
-    assert.ok(match !== null, text);
-    pending = Math.max(pending, Number(match[1]));
+    for (const name of ["walnut_memory_rows", "walnut_upload_pending_files"]) {
+      const match = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "m").exec(text);
+      assert.ok(match !== null, text);
+      if (match[1] !== "0") return false;
+    }
   }
-  return pending;
+  return true;
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
