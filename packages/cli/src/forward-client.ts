@@ -1,10 +1,14 @@
 /**
  * The HTTP routes of a running agent, as the commands below `walnut forward` use them.
  */
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { CommandFailure } from "./command-failure.ts";
 import { EXIT_FAILURE, EXIT_USAGE } from "./exit-code.ts";
 
 const BASE = "/v1/forward";
+const DEFAULT_LIMIT_MS = 30_000;
 
 /** Where the agent is, and what it wants to see. */
 export interface AgentPlace {
@@ -55,36 +59,68 @@ export interface ShownLetter {
   readonly refused_at_ms: number;
 }
 
+export interface AgentQuestion {
+  readonly method: string;
+  /** Below the base of the control routes: `/status`. */
+  readonly path: string;
+  /** How long the agent may take, in milliseconds; 0: as long as it wants. Default 30,000. */
+  readonly limitMs?: number;
+}
+
 /** The answer of the agent, as JSON. */
-export async function askAgent(place: AgentPlace, method: string, path: string): Promise<unknown> {
-  const bytes = await agentBytes(place, method, path);
+export async function askAgent(place: AgentPlace, question: AgentQuestion): Promise<unknown> {
+  const bytes = await agentBytes(place, question);
   return bytes.byteLength === 0 ? undefined : JSON.parse(new TextDecoder().decode(bytes));
 }
 
 /** The answer of the agent, as it is. */
-export async function agentBytes(
-  { url, token }: AgentPlace,
-  method: string,
-  path: string,
-): Promise<Uint8Array> {
-  let response: Response;
-  let bytes: Uint8Array;
-  try {
-    const headers: Record<string, string> =
-      token === undefined ? {} : { authorization: `Bearer ${token}` };
-    response = await fetch(url + BASE + path, { method, headers });
-    bytes = new Uint8Array(await response.arrayBuffer());
-  } catch (error) {
-    const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const text = reason instanceof Error ? reason.message : String(reason);
-    throw new CommandFailure(EXIT_FAILURE, `no agent answers at ${url}: ${text}`, { cause: error });
+export async function agentBytes(place: AgentPlace, question: AgentQuestion): Promise<Uint8Array> {
+  const { url } = place;
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
+    throw new CommandFailure(
+      EXIT_USAGE,
+      `an agent has an address like http://127.0.0.1:9529, found "${url}"`,
+    );
   }
-  if (response.ok) return bytes;
-  const exitCode = response.status >= 500 ? EXIT_FAILURE : EXIT_USAGE;
+  let answer: { readonly status: number; readonly bytes: Uint8Array };
+  try {
+    answer = await exchange(place, question);
+  } catch (error) {
+    // Several addresses were tried, and the reasons are inside.
+    const reason: unknown = error instanceof AggregateError ? error.errors[0] : error;
+    const text = reason instanceof Error ? reason.message : String(reason);
+    throw new CommandFailure(
+      EXIT_FAILURE,
+      `no agent answers at ${url}: ${text}; is it running? --url or WALNUT_FORWARD_LISTEN says where`,
+      { cause: error },
+    );
+  }
+  const { status, bytes } = answer;
+  if (status >= 200 && status < 300) return bytes;
+  const advice = status === 401 ? "; give its listen_token as WALNUT_FORWARD_LISTEN_TOKEN" : "";
   throw new CommandFailure(
-    exitCode,
-    `the agent at ${url} answered ${response.status}: ${said(bytes)}`,
+    status >= 500 ? EXIT_FAILURE : EXIT_USAGE,
+    `the agent at ${url} answered ${status}: ${said(bytes)}${advice}`,
   );
+}
+
+/** Not `fetch`, which gives up after five minutes without an answer: a drain may take an hour. */
+async function exchange(
+  { url, token }: AgentPlace,
+  { method, path, limitMs = DEFAULT_LIMIT_MS }: AgentQuestion,
+): Promise<{ readonly status: number; readonly bytes: Uint8Array }> {
+  const send = /^https:/i.test(url) ? httpsRequest : httpRequest;
+  const request = send(url + BASE + path, {
+    method,
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    ...(limitMs > 0 && { signal: AbortSignal.timeout(limitMs) }),
+  });
+  const answered = once(request, "response") as Promise<[IncomingMessage]>;
+  request.end();
+  const [response] = await answered;
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return { status: response.statusCode ?? 0, bytes: Buffer.concat(chunks) };
 }
 
 function said(bytes: Uint8Array): string {
@@ -94,8 +130,17 @@ function said(bytes: Uint8Array): string {
       readonly error?: unknown;
       readonly code?: unknown;
     };
-    return `${String(error)} [${String(code)}]`;
+    if (typeof error === "string" && typeof code === "string") return `${error} [${code}]`;
   } catch {
-    return text.slice(0, 200); // Something else than an agent answers there.
+    // Something else than an agent answers there.
   }
+  return oneLine(text);
+}
+
+/** What others say cannot move a cursor. */
+export function oneLine(text: string): string {
+  return text
+    .replace(/[\p{Cc}\s]+/gu, " ")
+    .trim()
+    .slice(0, 200);
 }

@@ -2,15 +2,18 @@
  * `walnut forward status|pause|resume|drain|dead-letters`: a look at a running agent, and the hand on its switch.
  */
 import type { CommandContext } from "./command-context.ts";
-import { EXIT_FAILURE, EXIT_OK } from "./exit-code.ts";
+import { CommandFailure } from "./command-failure.ts";
+import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./exit-code.ts";
 import {
   agentBytes,
   askAgent,
+  oneLine,
   type AgentPlace,
   type ShownCategory,
   type ShownForwarder,
   type ShownLetter,
 } from "./forward-client.ts";
+import { plural } from "./quantity-text.ts";
 import { formatBytes } from "./serve-text.ts";
 import { definitionLines, tableLines, type TableColumn } from "./text-table.ts";
 
@@ -23,12 +26,10 @@ export interface DrainFlags extends ControlFlags {
   readonly timeout: string;
 }
 
-export interface LetterFlags extends ControlFlags {
-  readonly all?: boolean;
-}
-
 const DEFAULT_URL = "http://127.0.0.1:9529";
 const MS_PER_SECOND = 1_000;
+const MAX_DRAIN_SECONDS = 3_600;
+const ANSWER_AFTER_DRAIN_MS = 30_000;
 const CATEGORY_COLUMNS: readonly TableColumn[] = [
   { title: "category", align: "left" },
   { title: "state", align: "left" },
@@ -51,6 +52,15 @@ const LETTER_COLUMNS: readonly TableColumn[] = [
   { title: "answer", align: "left" },
 ];
 
+function drainTimeoutMs(text: string): number {
+  const seconds = text.trim() === "" ? Number.NaN : Number(text);
+  if (seconds >= 0 && seconds <= MAX_DRAIN_SECONDS) return Math.round(seconds * MS_PER_SECOND);
+  throw new CommandFailure(
+    EXIT_USAGE,
+    `--timeout must be a number of seconds from 0 to ${MAX_DRAIN_SECONDS}, found "${text}"`,
+  );
+}
+
 /** Where the agent listens: a flag, the variable that the agent has as well, or where it listens by itself. */
 export function agentPlace(
   { url }: ControlFlags,
@@ -69,7 +79,7 @@ export async function forwardStatusCommand(
   const { output, terminal } = context;
   const place = agentPlace(flags, context.environment.variables);
   // The shape is that of docs/forward.md.
-  const status = (await askAgent(place, "GET", "/status")) as ShownForwarder;
+  const status = (await askAgent(place, { method: "GET", path: "/status" })) as ShownForwarder;
   if (flags.json === true) output.json(status, terminal.isTerminal);
   else {
     output.line(
@@ -82,7 +92,7 @@ export async function forwardStatusCommand(
           ],
           ["survives", status.survives],
           ...status.warnings.map((warning) => ["warning", warning] as const),
-          ["waiting", `${status.depth} items`],
+          ["waiting", plural(status.depth, "item")],
           ["dead letters", String(status.dead_letters)],
         ],
         terminal,
@@ -104,7 +114,9 @@ export async function forwardSwitchCommand(
   wanted: "pause" | "resume",
 ): Promise<number> {
   const place = agentPlace(flags, context.environment.variables);
-  const { state } = (await askAgent(place, "POST", `/${wanted}`)) as { readonly state: string };
+  const { state } = (await askAgent(place, { method: "POST", path: `/${wanted}` })) as {
+    readonly state: string;
+  };
   if (flags.json === true) context.output.json({ state }, context.terminal.isTerminal);
   else context.output.line(state);
   await context.output.flush();
@@ -116,13 +128,16 @@ export async function forwardDrainCommand(
   context: CommandContext,
 ): Promise<number> {
   const place = agentPlace(flags, context.environment.variables);
-  const timeoutMs = Math.round(Number(flags.timeout) * MS_PER_SECOND);
-  const answer = (await askAgent(place, "POST", `/drain?timeout_ms=${timeoutMs}`)) as {
-    readonly left: number;
-  };
+  const timeoutMs = drainTimeoutMs(flags.timeout);
+  const question = { method: "POST", path: `/drain?timeout_ms=${timeoutMs}` };
+  const answer = (await askAgent(place, {
+    ...question,
+    limitMs: timeoutMs + ANSWER_AFTER_DRAIN_MS,
+  })) as { readonly left: number };
   if (flags.json === true) context.output.json(answer, context.terminal.isTerminal);
   else if (answer.left === 0) context.output.line("everything is shipped");
-  else context.output.line(`${answer.left} items are left`);
+  else
+    context.output.line(`${plural(answer.left, "item")} ${answer.left === 1 ? "is" : "are"} left`);
   await context.output.flush();
   return answer.left === 0 ? EXIT_OK : EXIT_FAILURE;
 }
@@ -133,7 +148,7 @@ export async function listLettersCommand(
 ): Promise<number> {
   const { output, terminal } = context;
   const place = agentPlace(flags, context.environment.variables);
-  const answer = (await askAgent(place, "GET", "/dead-letters")) as {
+  const answer = (await askAgent(place, { method: "GET", path: "/dead-letters" })) as {
     readonly dead_letters: readonly ShownLetter[];
   };
   if (flags.json === true) output.json(answer, terminal.isTerminal);
@@ -143,27 +158,45 @@ export async function listLettersCommand(
   return EXIT_OK;
 }
 
-/** The body of a letter, as it was sent. */
+/** The body of a letter, as it was sent; as JSON with everything else about it. */
 export async function showLetterCommand(
   id: string,
   flags: ControlFlags,
   context: CommandContext,
 ): Promise<number> {
+  const { output, terminal } = context;
   const place = agentPlace(flags, context.environment.variables);
   const path = `/dead-letters/${encodeURIComponent(id)}`;
-  await context.output.bytes(await agentBytes(place, "GET", path));
+  const body = await agentBytes(place, { method: "GET", path });
+  if (flags.json !== true) {
+    await output.bytes(body);
+    return EXIT_OK;
+  }
+  const { dead_letters } = (await askAgent(place, { method: "GET", path: "/dead-letters" })) as {
+    readonly dead_letters: readonly ShownLetter[];
+  };
+  const letter = dead_letters.find((each) => String(each.id) === id);
+  output.json(
+    { ...letter, body_base64: Buffer.from(body).toString("base64") },
+    terminal.isTerminal,
+  );
+  await output.flush();
   return EXIT_OK;
 }
 
 export async function redriveLettersCommand(
   id: string | undefined,
-  flags: LetterFlags,
+  flags: ControlFlags,
   context: CommandContext,
 ): Promise<number> {
   const { output, terminal } = context;
   const place = agentPlace(flags, context.environment.variables);
   const which = id === undefined ? "" : `/${encodeURIComponent(id)}`;
-  const { results } = (await askAgent(place, "POST", `/dead-letters${which}/redrive`)) as {
+  const { results } = (await askAgent(place, {
+    method: "POST",
+    path: `/dead-letters${which}/redrive`,
+    limitMs: 0,
+  })) as {
     readonly results: readonly {
       readonly id: number;
       readonly is_stored: boolean;
@@ -171,6 +204,7 @@ export async function redriveLettersCommand(
     }[];
   };
   if (flags.json === true) output.json({ results }, terminal.isTerminal);
+  else if (results.length === 0) output.line("none");
   else {
     for (const each of results) {
       output.line(
@@ -188,8 +222,9 @@ export async function discardLetterCommand(
   context: CommandContext,
 ): Promise<number> {
   const place = agentPlace(flags, context.environment.variables);
-  await askAgent(place, "DELETE", `/dead-letters/${encodeURIComponent(id)}`);
-  context.output.line(`${id}: gone`);
+  await askAgent(place, { method: "DELETE", path: `/dead-letters/${encodeURIComponent(id)}` });
+  if (flags.json === true) context.output.json({ id: Number(id) }, context.terminal.isTerminal);
+  else context.output.line(`${id}: gone`);
   await context.output.flush();
   return EXIT_OK;
 }
@@ -220,12 +255,4 @@ function letterRow(letter: ShownLetter): readonly string[] {
     String(letter.status),
     oneLine(letter.answer),
   ];
-}
-
-/** What an upstream says cannot move a cursor. */
-function oneLine(text: string): string {
-  return text
-    .replace(/[\p{Cc}\s]+/gu, " ")
-    .trim()
-    .slice(0, 200);
 }

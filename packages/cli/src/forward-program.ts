@@ -14,7 +14,6 @@ import {
   showLetterCommand,
   type ControlFlags,
   type DrainFlags,
-  type LetterFlags,
 } from "./forward-control-commands.ts";
 import type { ForwardFlags } from "./forward-configuration.ts";
 import { FORWARD_OPTION_TABLE, type ForwardOptionName } from "./forward-options.ts";
@@ -89,7 +88,7 @@ function addLetterCommands(forward: Command, run: RunCommand): void {
   }).action((flags: ControlFlags) => run((context) => listLettersCommand(flags, context)));
   control(letters, {
     name: "show",
-    description: "print the body of one, as it was sent",
+    description: "print the body of one, as it was sent; --json: and what is known of it",
     examples: "  walnut forward dead-letters show 7",
   })
     .argument("<id>", "as the list shows it")
@@ -102,7 +101,7 @@ function addLetterCommands(forward: Command, run: RunCommand): void {
     examples: "  walnut forward dead-letters redrive",
   })
     .argument("[id]", "as the list shows it; without it all")
-    .action((id: string | undefined, flags: LetterFlags) =>
+    .action((id: string | undefined, flags: ControlFlags) =>
       run((context) => redriveLettersCommand(id, flags, context)),
     );
   control(letters, {
