@@ -103,7 +103,7 @@ const PACKAGE_USES: Readonly<Record<string, readonly string[]>> = {
   series: ["wal"],
   spool: ["wal"],
   console: [],
-  // Of the console only the path of its built files.
+  // Of the console only the path of its built files, and the types of what it is answered.
   server: ["wal", "console"],
   cli: ["wal", "raft-log", "series", "spool", "server"],
 };
@@ -135,7 +135,11 @@ export function importComplaint(
     if (folder !== "src") return undefined;
     const targetPath = target.slice(`packages/${packageName}/src/`.length);
     if (!target.startsWith(`packages/${packageName}/src/`)) return "sources import only sources";
-    if (isBrowserSource(target) !== isBrowserSource(file)) return "browser and server are apart";
+    if (isBrowserSource(target) !== isBrowserSource(file)) {
+      // Types of what the server answers are the same on both sides, and gone when the page is built.
+      const isAnswer = isBrowserSource(file) && kind === "type";
+      return isAnswer ? undefined : "browser and server are apart";
+    }
     return packageName === "wal" ? layerComplaint(path, targetPath, kind) : undefined;
   }
   const packageComplaint = ourPackageComplaint(packageName, folder, specifier);

@@ -101,6 +101,11 @@ suite("import rules", () => {
       complaint: "browsers have no Node",
     },
     {
+      file: "packages/console/src/app/x.tsx",
+      specifier: "../x.ts",
+      complaint: "browser and server are apart",
+    },
+    {
       file: "packages/console/src/index.ts",
       specifier: "./app/x.ts",
       complaint: "browser and server are apart",
@@ -116,6 +121,15 @@ suite("import rules", () => {
     assert.equal(
       importComplaint("packages/wal/src/segment/x.ts", "../commit/x.ts", "type"),
       undefined,
+    );
+  });
+
+  test("allow the console's page the types of what it is answered, and only those", () => {
+    const page = "packages/console/src/app/x.tsx";
+    assert.equal(importComplaint(page, "../overview.ts", "type"), undefined);
+    assert.equal(
+      importComplaint("packages/console/src/index.ts", "./app/x.ts", "type"),
+      "browser and server are apart",
     );
   });
 

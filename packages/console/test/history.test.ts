@@ -10,7 +10,7 @@ import {
   windowOf,
   type History,
 } from "../src/app/history.ts";
-import type { Overview } from "../src/app/overview.ts";
+import type { Overview } from "../src/overview.ts";
 import { NO_NUMBERS, overview, worker } from "./overview-sample.ts";
 
 const START_MS = 1_000_000;
@@ -22,7 +22,9 @@ function after(seconds: number, changes: Partial<Overview> = {}): Overview {
   return overview({
     nowMs: START_MS + seconds * 1_000,
     workers: [worker({ requests: { ...requests, rows, byStatus: { "204": seconds * 4 } } })],
-    tables: [{ ...NO_NUMBERS, database: "db", measurement: "m", rows, bytes: rows * 10 }],
+    tables: [
+      { ...NO_NUMBERS, database: "db", measurement: "m", rows, bytes: rows * 10, recentRows: 0 },
+    ],
     ...changes,
   });
 }

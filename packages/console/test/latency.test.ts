@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { addHistograms, latencyBetween } from "../src/app/latency.ts";
-import type { Histogram } from "../src/app/overview.ts";
+import type { Histogram } from "../src/overview.ts";
 
 const BOUNDS = [1, 2, 4];
 

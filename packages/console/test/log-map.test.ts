@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { mapLog } from "../src/app/log-map.ts";
-import type { SegmentOverview } from "../src/app/overview.ts";
+import type { SegmentOverview } from "../src/overview.ts";
 
 function segment(changes: Partial<SegmentOverview>): SegmentOverview {
   return {

@@ -1,5 +1,5 @@
 /** An overview to change: a server with one worker that is ready and has nothing in it. */
-import type { Overview, WorkerOverview } from "../src/app/overview.ts";
+import type { Overview, WorkerOverview } from "../src/overview.ts";
 
 /** A worker with some members changed. */
 export function worker(changes: Partial<WorkerOverview> = {}): WorkerOverview {

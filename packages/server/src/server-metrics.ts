@@ -5,11 +5,11 @@
  * prom-client reads the counters when `/metrics` is asked for, and only then. Names, units and meanings
  * are documented in docs/metrics.md, which a test compares with this file.
  */
+import type { RequestOverview } from "@walnut/console";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { exposedHistogram, type HistogramSource } from "./histogram-source.ts";
 import type { RequestObserver } from "./http/request-handler.ts";
 import type { WriteObserver, WriteProtocol } from "./http/ingest-service.ts";
-import type { RequestOverview } from "./overview/overview.ts";
 import { sumHistograms } from "./overview/summed-histogram.ts";
 
 /** One number, or one number per value of a label, that is read when metrics are asked for. */

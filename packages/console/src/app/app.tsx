@@ -7,7 +7,7 @@ import { LiveView } from "./live-view.tsx";
 import { LoginView } from "./login-view.tsx";
 import { NoticeList } from "./notice-list.tsx";
 import { findNotices, unreachableNotice } from "./notices.ts";
-import type { Overview } from "./overview.ts";
+import type { Overview } from "../overview.ts";
 import { formatDuration } from "./quantity.ts";
 import { newestRowsSql } from "./sql-history.ts";
 import { SqlView, type QueryWish } from "./sql-view.tsx";

@@ -1,7 +1,7 @@
 /**
  * The last minutes, kept in the browser: the server needs no memory for them. Pure; immutable values.
  */
-import type { Overview } from "./overview.ts";
+import type { Overview } from "../overview.ts";
 import { sampleBetween, type Sample } from "./rates.ts";
 
 /** A moment without numbers: charts leave a gap there. */

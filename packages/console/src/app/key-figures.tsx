@@ -1,7 +1,7 @@
 /** The numbers that an operator looks at first. */
 import type { VNode } from "preact";
 import { newestSample, type History } from "./history.ts";
-import type { Overview } from "./overview.ts";
+import type { Overview } from "../overview.ts";
 import { formatBytes, formatCount, formatDuration, formatMilliseconds } from "./quantity.ts";
 
 interface Figure {

@@ -1,7 +1,7 @@
 /**
  * Latencies of an interval, from two readings of a histogram that only ever grows. Pure.
  */
-import type { Histogram } from "./overview.ts";
+import type { Histogram } from "../overview.ts";
 
 /** What happened between two readings. */
 export interface Latency {

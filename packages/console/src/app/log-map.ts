@@ -1,7 +1,7 @@
 /**
  * A log as a line from 0 to 1: where each segment begins and ends by bytes, and where an LSN is on it. Pure.
  */
-import type { LogOverview, SegmentOverview } from "./overview.ts";
+import type { LogOverview, SegmentOverview } from "../overview.ts";
 
 /** A segment on the line. */
 export interface PlacedSegment {

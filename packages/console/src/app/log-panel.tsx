@@ -5,7 +5,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { mapLog, type PlacedSegment } from "./log-map.ts";
-import type { LogOverview, Overview } from "./overview.ts";
+import type { LogOverview, Overview } from "../overview.ts";
 import { Empty, Facts, Panel } from "./panel.tsx";
 import { formatBytes, formatDuration, formatWhole, plural } from "./quantity.ts";
 

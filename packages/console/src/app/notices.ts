@@ -4,7 +4,7 @@
  * The server finds most of it; the console adds what is only seen from outside: refused requests, and a server that
  * does not answer.
  */
-import type { Overview } from "./overview.ts";
+import type { Overview } from "../overview.ts";
 import { formatBytes, formatCount, formatDuration } from "./quantity.ts";
 import type { Sample } from "./rates.ts";
 

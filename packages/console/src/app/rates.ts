@@ -4,7 +4,7 @@
  * Counters of the server only grow while a process lives; one that shrank belongs to a new process and counts from 0.
  */
 import { addHistograms, latencyBetween, type Latency } from "./latency.ts";
-import type { LogOverview, Overview, TableOverview } from "./overview.ts";
+import type { LogOverview, Overview, TableOverview } from "../overview.ts";
 
 /** Rates of one table. */
 export interface TableRate {

@@ -1,7 +1,7 @@
 /** The starts of the workers: how far the present one is, or what the last one found and how long it took. */
 import type { VNode } from "preact";
 import type { History } from "./history.ts";
-import type { Overview, Progress, WorkerOverview } from "./overview.ts";
+import type { Overview, RecoveryProgressOverview, WorkerOverview } from "../overview.ts";
 import { Facts, Panel } from "./panel.tsx";
 import {
   formatBytes,
@@ -73,7 +73,7 @@ function WorkerStart(props: {
   );
 }
 
-function RecoveryProgress({ progress }: { readonly progress: Progress }): VNode {
+function RecoveryProgress({ progress }: { readonly progress: RecoveryProgressOverview }): VNode {
   const { phase, segmentsDone, segmentsTotal, bytesDone, bytesTotal } = progress;
   const { records, rows, bytesPerSecond, etaSeconds } = progress;
   return (

@@ -3,7 +3,7 @@
  *
  * The token travels in a header, never in an address, so that it is in no history and no log.
  */
-import type { Overview } from "./overview.ts";
+import type { Overview } from "../overview.ts";
 import type { QueryAnswer } from "./result-series.ts";
 
 /** How a question ended. */

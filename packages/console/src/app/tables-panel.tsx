@@ -1,7 +1,7 @@
 /** Every measurement: what comes in, what is in memory, what is in Parquet. */
 import type { ComponentChildren, VNode } from "preact";
 import { isServing, newestSample, type History } from "./history.ts";
-import type { Overview, TableNumbers } from "./overview.ts";
+import type { Overview, TableNumbers } from "../overview.ts";
 import { Empty, Panel } from "./panel.tsx";
 import { formatBytes, formatCount, formatDuration } from "./quantity.ts";
 import { tableTitle, type Sample, type TableRate } from "./rates.ts";

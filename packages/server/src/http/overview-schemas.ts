@@ -1,4 +1,5 @@
 /** Parameters and answer of `/api/v1/overview` as schemas: checked where they come in, and in the API's document. */
+import type { Overview } from "@walnut/console";
 import * as z from "zod";
 
 const DEFAULT_TABLES = 50;
@@ -23,7 +24,6 @@ const histogram = z.strictObject({
   counts: z.array(count).meta({ description: "per bucket, and one above all bounds" }),
   count,
   sum: z.number(),
-  max: z.number().optional(),
 });
 
 const TABLE_NUMBERS = {
@@ -81,7 +81,7 @@ const log = z.strictObject({
     rotations: count,
     releasedSegments: count,
   }),
-  syncMs: histogram,
+  syncMs: histogram.extend({ max: z.number() }),
 });
 
 const worker = z.strictObject({
@@ -101,8 +101,28 @@ const worker = z.strictObject({
     errors: z.record(z.string(), count),
     writeMs: histogram,
   }),
-  progress: z.object({ phase: z.enum(["scan", "replay"]), bytesDone: count, bytesTotal: count }),
-  recovery: z.object({ durationMs: milliseconds, rows: count, tornTailBytes: count }).nullable(),
+  progress: z.strictObject({
+    phase: z.enum(["scan", "replay"]),
+    segmentsDone: count,
+    segmentsTotal: count,
+    bytesDone: count,
+    bytesTotal: count,
+    records: count,
+    rows: count,
+    bytesPerSecond: z.number().min(0).optional(),
+    etaSeconds: z.number().min(0).optional(),
+    elapsedMs: milliseconds,
+  }),
+  recovery: z
+    .strictObject({
+      segments: count,
+      records: count,
+      rows: count,
+      bytes: count,
+      durationMs: milliseconds,
+      tornTailBytes: count,
+    })
+    .nullable(),
   logs: z.array(log),
   store: z
     .strictObject({
@@ -127,7 +147,7 @@ const worker = z.strictObject({
 });
 
 /** The answer. */
-export const OVERVIEW_ANSWER: z.ZodType = z.strictObject({
+export const OVERVIEW_ANSWER: z.ZodType<Overview> = z.strictObject({
   version: z.string(),
   nowMs: milliseconds,
   durability: z.string(),

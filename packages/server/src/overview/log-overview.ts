@@ -1,47 +1,8 @@
 /**
  * One log as the overview draws it: segments to scale, positions, cursors, who holds space. Pure.
  */
+import type { LogOverview, SegmentOverview } from "@walnut/console";
 import type { SegmentStatus, WalMetrics, WalStatus } from "@walnut/wal";
-
-/** One segment, or several old ones drawn as one. */
-export interface SegmentOverview {
-  readonly firstLsn: number;
-  /** `firstLsn - 1` when there is no record in it. */
-  readonly lastLsn: number;
-  readonly sizeBytes: number;
-  readonly createdAtMs: number;
-  readonly isSealed: boolean;
-  /** Files that this entry stands for: 1 but for the oldest entry of a very long log. */
-  readonly files: number;
-}
-
-/** A log as one moment shows it. */
-export interface LogOverview {
-  readonly shard: number;
-  readonly directory: string;
-  readonly state: WalStatus["state"];
-  readonly failure: string | null;
-  readonly sizeBytes: number;
-  /** Bytes free on the log's device for this user; `null` when the system did not say. */
-  readonly freeBytes: number | null;
-  readonly segmentCount: number;
-  readonly segments: readonly SegmentOverview[];
-  readonly positions: WalStatus["positions"] & { readonly flushedLsn: number };
-  readonly cursors: WalStatus["cursors"];
-  readonly spaceHolder: NonNullable<WalMetrics["spaceHolder"]> | null;
-  readonly pendingBytes: number;
-  readonly totals: {
-    readonly records: number;
-    readonly bytes: number;
-    readonly writtenBytes: number;
-    readonly syncs: number;
-    readonly groups: number;
-    readonly rotations: number;
-    readonly releasedSegments: number;
-  };
-  /** Milliseconds per synced write and sync since the start; counts are per bucket, the last one open. */
-  readonly syncMs: WalMetrics["syncMs"];
-}
 
 /** Segments that are listed one by one; what is older becomes one entry. */
 export const MAX_LISTED_SEGMENTS = 200;

@@ -2,7 +2,7 @@
  * Histograms of several routes as prom-client keeps them (cumulative, in seconds), as one in the engine's form: counts
  * per bucket, in milliseconds. Pure.
  */
-import type { RequestOverview } from "./overview.ts";
+import type { RequestOverview } from "@walnut/console";
 
 const MS_PER_SECOND = 1_000;
 

@@ -3,33 +3,10 @@
  *
  * A server may have thousands of tables; an answer that is asked for every second must not grow with them. Pure.
  */
+import type { TableNumbers, TableOverview, TablesOverview } from "@walnut/console";
 import type { TableStats } from "../store/store-stats.ts";
-import { tableKey, type TableName } from "../store/table-name.ts";
+import { tableKey } from "../store/table-name.ts";
 import type { TableCount } from "./table-counters.ts";
-
-/** Numbers of one table, or of several together. */
-export interface TableNumbers {
-  /** Accepted since the start of the process. */
-  readonly rows: number;
-  readonly bytes: number;
-  /** Rows that are not in Parquet yet, and their bytes. */
-  readonly rowsInMemory: number;
-  readonly bytesInMemory: number;
-  readonly files: number;
-  readonly rowsOnDisk: number;
-  readonly bytesOnDisk: number;
-}
-
-/** One table; `recentRows` is for comparing how busy tables are. */
-export interface TableOverview extends TableName, TableNumbers {
-  readonly recentRows: number;
-}
-
-/** The busiest tables, and the sum of the others. */
-export interface TablesOverview {
-  readonly tables: readonly TableOverview[];
-  readonly others: TableNumbers & { readonly tables: number };
-}
 
 const NOTHING: TableNumbers = {
   rows: 0,

@@ -1,7 +1,8 @@
 /**
- * The server's answer to `GET /api/v1/overview`, as far as the console reads it. Described in docs/http-api.md.
+ * The answer of `GET /api/v1/overview`, as the server gives it and the console reads it. Described in docs/http-api.md.
  *
- * Types only: the console trusts the server that it was loaded from.
+ * Types only, of plain values that JSON can carry: the server's compiler checks what it answers, the console's what it
+ * reads, and nothing of one is loaded by the other.
  */
 
 /** Counted values per bucket; the last bucket has no upper bound. */
@@ -14,9 +15,12 @@ export interface Histogram {
   readonly sum: number;
 }
 
+/** Numbers of one table, or of several together. */
 export interface TableNumbers {
+  /** Accepted since the start of the process. */
   readonly rows: number;
   readonly bytes: number;
+  /** Rows that are not in Parquet yet, and their bytes. */
   readonly rowsInMemory: number;
   readonly bytesInMemory: number;
   readonly files: number;
@@ -24,26 +28,40 @@ export interface TableNumbers {
   readonly bytesOnDisk: number;
 }
 
+/** One table. */
 export interface TableOverview extends TableNumbers {
   readonly database: string;
   readonly measurement: string;
+  /** Rows of late, older ones counting less: for comparing how busy tables are, not for showing. */
+  readonly recentRows: number;
 }
 
+/** The busiest tables, and the sum of the others. */
+export interface TablesOverview {
+  readonly tables: readonly TableOverview[];
+  readonly others: TableNumbers & { readonly tables: number };
+}
+
+/** One segment, or several old ones drawn as one. */
 export interface SegmentOverview {
   readonly firstLsn: number;
+  /** `firstLsn - 1` when there is no record in it. */
   readonly lastLsn: number;
   readonly sizeBytes: number;
   readonly createdAtMs: number;
   readonly isSealed: boolean;
+  /** Files that this entry stands for: 1 but for the oldest entry of a very long log. */
   readonly files: number;
 }
 
+/** A log as one moment shows it. */
 export interface LogOverview {
   readonly shard: number;
   readonly directory: string;
   readonly state: "open" | "closing" | "closed" | "poisoned";
   readonly failure: string | null;
   readonly sizeBytes: number;
+  /** Bytes free on the log's device for the server's user; `null` when the system did not say. */
   readonly freeBytes: number | null;
   readonly segmentCount: number;
   readonly segments: readonly SegmentOverview[];
@@ -57,31 +75,42 @@ export interface LogOverview {
   readonly cursors: readonly { readonly name: string; readonly lsn: number }[];
   readonly spaceHolder: {
     readonly cursor: string;
+    readonly lsn: number;
     readonly lagRecords: number;
     readonly lagBytes: number;
     readonly lagMs: number;
   } | null;
+  readonly pendingBytes: number;
   readonly totals: {
     readonly records: number;
+    readonly bytes: number;
     readonly writtenBytes: number;
     readonly syncs: number;
+    readonly groups: number;
     readonly rotations: number;
     readonly releasedSegments: number;
   };
+  /** Milliseconds per synced write and sync since the start. */
   readonly syncMs: Histogram & { readonly max: number };
 }
 
+/** Requests of one worker, counted since its start. */
 export interface RequestOverview {
   readonly inFlight: number;
   readonly inFlightBytes: number;
+  /** Accepted writes, their rows, and the bytes of their bodies after decompression. */
   readonly writes: number;
   readonly rows: number;
   readonly bytes: number;
+  /** Answers by HTTP status. */
   readonly byStatus: Readonly<Record<string, number>>;
+  /** Refusals by error code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Milliseconds of write requests, refused ones included. */
   readonly writeMs: Histogram;
 }
 
+/** Rows on their way to Parquet, and in it. */
 export interface StoreOverview {
   readonly tables: number;
   readonly rowsInMemory: number;
@@ -93,21 +122,26 @@ export interface StoreOverview {
   readonly flushes: {
     readonly flushes: number;
     readonly flushedRows: number;
+    readonly flushedFiles: number;
+    readonly flushedBytes: number;
     readonly failures: number;
     readonly lastError: string | null;
   };
 }
 
-export interface Recovery {
+/** What the last start found and did. */
+export interface RecoveryOverview {
   readonly segments: number;
   readonly records: number;
   readonly rows: number;
   readonly bytes: number;
   readonly durationMs: number;
+  /** Bytes of an unfinished last write that were cut off. */
   readonly tornTailBytes: number;
 }
 
-export interface Progress {
+/** How far a start has come. */
+export interface RecoveryProgressOverview {
   readonly phase: "scan" | "replay";
   readonly segmentsDone: number;
   readonly segmentsTotal: number;
@@ -115,12 +149,15 @@ export interface Progress {
   readonly bytesTotal: number;
   readonly records: number;
   readonly rows: number;
-  readonly bytesPerSecond?: number;
-  readonly etaSeconds?: number;
+  /** Left out while it is too early to say. */
+  readonly bytesPerSecond?: number | undefined;
+  readonly etaSeconds?: number | undefined;
 }
 
+/** Where a worker is in its life. */
 export type Phase = "recovering" | "ready" | "stopping" | "failed" | "closed";
 
+/** One worker at one moment. */
 export interface WorkerOverview {
   readonly worker: number;
   readonly processId: number;
@@ -129,17 +166,22 @@ export interface WorkerOverview {
   readonly residentBytes: number;
   readonly cpuSeconds: number;
   readonly requests: RequestOverview;
-  readonly progress: Progress;
-  readonly recovery: Recovery | null;
+  readonly progress: RecoveryProgressOverview;
+  /** `null` until the start is done. */
+  readonly recovery: RecoveryOverview | null;
+  /** Its own log first, then those that it has adopted; none until recovery has opened them. */
   readonly logs: readonly LogOverview[];
+  /** `null` until recovery has opened it. */
   readonly store: StoreOverview | null;
   readonly findings: readonly { readonly issue: string; readonly recommendation: string }[];
 }
 
-export interface Overview {
+/** The whole answer. */
+export interface Overview extends TablesOverview {
   readonly version: string;
   readonly nowMs: number;
   readonly durability: string;
+  /** What the level survives, in words; `null` while it is not known. */
   readonly survives: string | null;
   readonly limits: {
     readonly memoryBytes: number;
@@ -147,9 +189,9 @@ export interface Overview {
     readonly segmentBytes: number;
     readonly flushAgeMs: number;
   };
+  /** "ready" when all workers are and nothing is wrong with them. */
   readonly status: "degraded" | Phase;
-  readonly tables: readonly TableOverview[];
-  readonly others: TableNumbers & { readonly tables: number };
   readonly workers: readonly WorkerOverview[];
+  /** Workers that did not answer, and why. */
   readonly silent: readonly { readonly worker: number; readonly reason: string }[];
 }
