@@ -1,5 +1,6 @@
 /**
- * `walnut config`: the configuration that `walnut serve` would run with, and where each value comes from.
+ * `walnut config`: the configuration that `walnut serve` would run with, and where each value comes from. How a configuration is shown is
+ * the same for `walnut forward config`.
  *
  * Reads and prints; starts nothing, makes no directory. Secrets are never shown.
  */
@@ -7,16 +8,13 @@ import {
   configurationExample,
   originText,
   SERVER_OPTION_TABLE,
+  type ConfigurationProblem,
   type Setting,
 } from "@walnut/server";
 import type { CommandContext } from "./command-context.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-code.ts";
-import {
-  loadServeConfiguration,
-  problemsText,
-  type ServeConfiguration,
-  type ServeFlags,
-} from "./serve-configuration.ts";
+import { loadForwardSettings } from "./forward-configuration.ts";
+import { loadServeConfiguration, problemsText, type ServeFlags } from "./serve-configuration.ts";
 import type { Terminal } from "./terminal.ts";
 import { fit, tableLines, type TableCell, type TableColumn } from "./text-table.ts";
 
@@ -29,13 +27,24 @@ export interface ConfigFlags {
   readonly json: boolean;
 }
 
+/** Everything that a program was told, right or wrong. */
+export interface ShownConfiguration {
+  /** The file that was read. */
+  readonly path: string | undefined;
+  readonly settings: readonly Setting[];
+  readonly problems: readonly ConfigurationProblem[];
+  readonly warnings: readonly string[];
+}
+
 /** Comment at the top of the example file. */
 const EXAMPLE_HEADING = `walnut.toml: every option of \`walnut serve\`, with its default.
 
 walnut serve reads the file named by --config or WALNUT_CONFIG, otherwise ./walnut.toml if it is there.
 A flag wins over an environment variable, a variable over this file, this file over the default.
 Relative paths start at the working directory. Unknown keys and wrong values stop the start.
-See what applies, and why: walnut config. Made by: walnut config --example`;
+See what applies, and why: walnut config. Made by: walnut config --example
+
+The sections [forward] and [forward.wal] of walnut forward may stand in this file as well: walnut forward config --example`;
 
 const GAP_WIDTH = 2;
 const MIN_VALUE_WIDTH = 12;
@@ -46,27 +55,50 @@ const COLUMNS: readonly TableColumn[] = [
   { title: "from", align: "left" },
 ];
 
-/** @returns the exit code: 0, or that of wrong usage when the server would not start */
+/**
+ * What `walnut serve` would run with; and, of the sections that `walnut forward` has in the same file, what is set there or by its variables.
+ *
+ * @returns the exit code: 0, or that of wrong usage when the server would not start
+ */
 export async function configCommand(
   flags: ServeFlags,
-  { check, example, json }: ConfigFlags,
-  { environment, output, terminal, note }: CommandContext,
+  own: ConfigFlags,
+  context: CommandContext,
 ): Promise<number> {
-  if (example) {
-    output.line(exampleConfiguration().trimEnd());
-    await output.flush();
-    return EXIT_OK;
-  }
-  const configuration = await loadServeConfiguration(flags, environment.variables);
+  if (own.example) return await printExample(exampleConfiguration(), context);
+  const { variables } = context.environment;
+  const serve = await loadServeConfiguration(flags, variables);
+  const forward = await loadForwardSettings({ config: flags.config, options: {} }, variables);
+  const given = forward.settings.filter(({ origin }) => origin.kind !== "default");
+  return await showConfiguration({ ...serve, settings: [...serve.settings, ...given] }, own, {
+    context,
+    exampleCommand: "walnut config --example",
+  });
+}
+
+/** Prints an example file. @returns the exit code */
+export async function printExample(example: string, { output }: CommandContext): Promise<number> {
+  output.line(example.trimEnd());
+  await output.flush();
+  return EXIT_OK;
+}
+
+/** Prints a configuration and what is wrong with it. @returns the exit code */
+export async function showConfiguration(
+  configuration: ShownConfiguration,
+  { check, json }: ConfigFlags,
+  {
+    context,
+    exampleCommand,
+  }: { readonly context: CommandContext; readonly exampleCommand: string },
+): Promise<number> {
+  const { output, terminal, note } = context;
   const { problems, settings, path, warnings } = configuration;
   for (const warning of warnings) note(`walnut: ${warning}`);
   if (problems.length > 0) note(`walnut: ${problemsText(problems)}`);
   if (json) output.json(jsonOf(configuration), terminal.isTerminal);
   if (problems.length === 0 && !check && !json) {
-    output.line(
-      path === undefined ? "no walnut.toml here; see: walnut config --example" : path,
-      "",
-    );
+    output.line(path ?? `no walnut.toml here; see: ${exampleCommand}`, "");
     output.line(...settingLines(settings, terminal));
   }
   await output.flush();
@@ -106,7 +138,7 @@ function valueText({ spec, value }: Setting): string {
   return `${value.toLocaleString("en-US")} ${spec.unit}`;
 }
 
-function jsonOf({ path, settings, problems, warnings }: ServeConfiguration): unknown {
+function jsonOf({ path, settings, problems, warnings }: ShownConfiguration): unknown {
   return {
     file: path ?? null,
     settings: settings.map(({ spec, value, origin }) => ({

@@ -10,8 +10,8 @@ import { isWalError } from "@walnut/wal";
 const ADVICE: Readonly<Record<string, string>> = {
   SERVER_FLUSH_FAILED: "look at the disk, then start again",
   SERVER_LISTEN_FAILED: "choose another port with --port, or another address with --host",
-  SERVER_INVALID_OPTION: "see: walnut config, walnut serve --help, walnut forward --help",
-  SPOOL_INVALID_OPTION: "see: walnut forward --help",
+  SERVER_INVALID_OPTION: "see: walnut config, walnut forward config, and --help of the command",
+  SPOOL_INVALID_OPTION: "see: walnut forward config",
   EADDRINUSE: "another process listens there; choose another address",
   WAL_NO_SPACE: "free some space on this disk and start again; nothing acknowledged is lost",
   WAL_CORRUPT: "keep a copy of the data directory before anything else; see docs/recovery.md",

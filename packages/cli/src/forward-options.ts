@@ -263,7 +263,7 @@ const ROWS: Readonly<Record<ForwardOptionName, OptionRow>> = {
     unit: "bytes",
     min: 8 * 1_024,
     max: GIB,
-    defaultText: "1/256 of the volume, 64 KiB to 16 MiB",
+    defaultText: "1/256 of the volume or 1/8 of the smallest limit, 64 KiB to 16 MiB",
     summary: "size at which a segment is closed: released, and dropped, at a time",
   },
   whenFull: {
@@ -301,7 +301,7 @@ const ROWS: Readonly<Record<ForwardOptionName, OptionRow>> = {
     flag: "max-dead-letter-bytes",
     variable: "WALNUT_FORWARD_WAL_MAX_DEAD_LETTER_BYTES",
     unit: "bytes",
-    min: 8 * 1_024,
+    min: 64 * 1_024,
     max: MAX_BYTES,
     defaultText: "256 MiB, or 1/16 of the budget",
     summary: "bytes of refused requests that are kept; more hold their category",

@@ -4,6 +4,7 @@
  * The flags of the agent itself are those of its table, added once the server's loader is loaded ({@link defineForward}).
  */
 import type { Command, Option } from "commander";
+import type { ConfigFlags } from "./config-command.ts";
 import {
   discardLetterCommand,
   forwardDrainCommand,
@@ -25,6 +26,7 @@ const FORWARD_EXAMPLES = `  walnut forward --to http://127.0.0.1:8000
   walnut forward status
   walnut forward drain --timeout 60
   walnut forward dead-letters redrive
+  walnut forward config
 
 Producers write to http://127.0.0.1:9529/v1/write/logging, /write or
 /api/v2/write, and are answered when their item is on disk.
@@ -69,6 +71,7 @@ export function addForwardCommands(program: Command, run: RunCommand): void {
     .option("--timeout <seconds>", "how long to wait for it", "30")
     .action((flags: DrainFlags) => run((context) => forwardDrainCommand(flags, context)));
   addLetterCommands(forward, run);
+  addConfigCommand(forward);
 }
 
 function addLetterCommands(forward: Command, run: RunCommand): void {
@@ -121,11 +124,17 @@ function control(parent: Command, text: Parameters<typeof subcommand>[1]): Comma
     .option(...JSON_FLAG);
 }
 
-/** Fills in the flags of the agent and what it does. */
+/** What `walnut forward` and `walnut forward config` do. */
+export interface ForwardActions {
+  readonly run: (flags: ForwardFlags) => Promise<void>;
+  readonly config: (flags: ForwardFlags, own: ConfigFlags) => Promise<void>;
+}
+
+/** Fills in the flags of the agent and what it does. The flags stand with `forward`, and are taken behind `config` as well. */
 export function defineForward(
   forward: Command,
   optionOf: (spec: (typeof FORWARD_OPTION_TABLE)[number]) => Option,
-  action: (flags: ForwardFlags) => Promise<void>,
+  actions: ForwardActions,
 ): void {
   forward.option(
     "--config <file>",
@@ -133,7 +142,7 @@ export function defineForward(
   );
   const options = FORWARD_OPTION_TABLE.map((spec) => ({ spec, option: optionOf(spec) }));
   for (const { option } of options) forward.addOption(option);
-  forward.action(async () => {
+  const flagsOf = (): ForwardFlags => {
     const values: Readonly<Record<string, unknown>> = forward.opts();
     const given: Partial<Record<ForwardOptionName, string>> = {};
     for (const { spec, option } of options) {
@@ -141,6 +150,29 @@ export function defineForward(
       if (typeof value === "string") given[spec.name] = value;
     }
     const { config } = values;
-    await action({ config: typeof config === "string" ? config : undefined, options: given });
+    return { config: typeof config === "string" ? config : undefined, options: given };
+  };
+  forward.action(async () => await actions.run(flagsOf()));
+  const config = forward.commands.find((command) => command.name() === "config");
+  config?.action(async () => {
+    const { check, example, json } = config.opts<Partial<ConfigFlags>>();
+    const own = { check: check === true, example: example === true, json: json === true };
+    await actions.config(flagsOf(), own);
   });
+}
+
+/** `walnut forward config`, but for what it does: that is known once the server's loader is loaded. */
+function addConfigCommand(forward: Command): void {
+  subcommand(forward, {
+    name: "config",
+    description: "show the configuration of the agent and where each value comes from",
+    examples: `  walnut forward config --to http://127.0.0.1:8000
+  walnut forward config --check          exit code 2: walnut forward would not start
+  walnut forward config --example > walnut.toml
+
+Takes the flags of walnut forward as well, to see what they would change.`,
+  })
+    .option("--check", "print only what is wrong")
+    .option("--example", "print a walnut.toml with every key, its meaning and its default")
+    .option(...JSON_FLAG);
 }

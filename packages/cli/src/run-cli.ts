@@ -64,10 +64,15 @@ async function addServerCommands(
   });
   const { loadForwardConfiguration } = await import("./forward-configuration.ts");
   const { runForward } = await import("./forward-command.ts");
-  defineForward(commandOf(program, "forward"), optionOf, async (flags) => {
-    done(
-      await runForward(await loadForwardConfiguration(flags, environment.variables), environment),
-    );
+  const { forwardConfigCommand } = await import("./forward-config-command.ts");
+  defineForward(commandOf(program, "forward"), optionOf, {
+    run: async (flags) => {
+      const configuration = await loadForwardConfiguration(flags, environment.variables);
+      done(await runForward(configuration, environment));
+    },
+    config: async (flags, own) => {
+      done(await forwardConfigCommand(flags, own, commandContext(environment)));
+    },
   });
   defineConfig(commandOf(program, "config"), async (flags, own) => {
     done(await configCommand(flags, own, commandContext(environment)));

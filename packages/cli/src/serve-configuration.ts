@@ -170,7 +170,8 @@ function withKeys(message: string): string {
   );
 }
 
-function exposedSecrets(
+/** A warning for each secret in a file that others can read. */
+export function exposedSecrets(
   file: ConfigurationFile | undefined,
   settings: readonly Setting[],
 ): readonly string[] {

@@ -1,13 +1,15 @@
 /** The configuration of `walnut forward`: one loader and one file with `walnut serve`, names of other agents, what is wrong. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { ServerError } from "@walnut/server";
-import { loadForwardConfiguration } from "../src/forward-configuration.ts";
+import { loadForwardConfiguration, loadForwardSettings } from "../src/forward-configuration.ts";
 import { FORWARD_OPTION_TABLE } from "../src/forward-options.ts";
+import { EXIT_OK, EXIT_USAGE } from "../src/exit-code.ts";
 import { loadServeConfiguration } from "../src/serve-configuration.ts";
+import { run, type CommandResult } from "./log-fixture.ts";
 
 const NO_FLAGS = { config: undefined, options: {} };
 const TO = { WALNUT_FORWARD_TO: "http://db:8000" };
@@ -67,6 +69,17 @@ suite("configuration of walnut forward", () => {
     ["forward.wal.when_full", { ...TO, WALNUT_FORWARD_WAL_WHEN_FULL: "explode" }],
     ["forward.ca_file", { ...TO, WALNUT_FORWARD_CA_FILE: "/nowhere/ca.pem" }],
     ["forward.wal.no_drop_categories", { ...TO, WALNUT_FORWARD_WAL_NO_DROP_CATEGORIES: "loging" }],
+    ["forward.to", { WALNUT_FORWARD_TO: "db:8000" }],
+    ["forward.listen", { ...TO, WALNUT_FORWARD_LISTEN: "9529" }],
+    ["forward.wal.categories", { ...TO, WALNUT_FORWARD_CATEGORIES: "a,.b" }],
+    [
+      "forward.wal.guaranteed_bytes",
+      {
+        ...TO,
+        WALNUT_FORWARD_WAL_GUARANTEED_BYTES: "100000",
+        WALNUT_FORWARD_WAL_MAX_TOTAL_BYTES: "100000",
+      },
+    ],
   ];
   for (const [option, variables] of wrong) {
     test(`names ${option} when it is wrong`, async () => {
@@ -91,11 +104,102 @@ suite("configuration of walnut forward", () => {
     assert.equal(warnings.length, 1);
   });
 
+  test("takes small limits, of which segments are a part", async () => {
+    const { problems } = await loadForwardSettings(NO_FLAGS, {
+      ...TO,
+      WALNUT_FORWARD_WAL_MAX_BYTES_PER_CATEGORY: "65536",
+      WALNUT_FORWARD_WAL_MAX_TOTAL_BYTES: "1048576",
+      WALNUT_FORWARD_WAL_MAX_DEAD_LETTER_BYTES: "65536",
+    });
+    assert.deepEqual(problems, []);
+  });
+
   test("has one name for one thing", () => {
     for (const key of ["toml", "flag", "variable"] as const) {
       const names = FORWARD_OPTION_TABLE.map((row) => row[key]);
       assert.equal(new Set(names).size, names.length);
     }
     assert.ok(FORWARD_OPTION_TABLE.every((row) => row.variable?.startsWith("WALNUT_FORWARD_")));
+  });
+});
+
+suite("walnut forward config", () => {
+  async function config(
+    words: readonly string[],
+    variables: Record<string, string> = {},
+  ): Promise<CommandResult> {
+    return await run(["forward", "config", ...words], { variables });
+  }
+
+  test("prints every option with its value and where it comes from", async (context) => {
+    const text = '[forward]\ntoken = "hush"\n[forward.wal]\npath = "/mnt/wal-ramdisk"\n';
+    const path = await fileWith(context, text);
+    const variables = { WALNUT_CONFIG: path, ENV_DATAWAY_WAL_WORKERS: "7" };
+    const { code, environment } = await config(["--to", "http://db:8000"], variables);
+    assert.equal(code, EXIT_OK, environment.err);
+    const rows = environment.out.split("\n").map((row) => row.replaceAll(/ {2,}/g, "|"));
+    for (const { toml } of FORWARD_OPTION_TABLE) {
+      assert.equal(rows.filter((row) => row.startsWith(`${toml}|`)).length, 1, toml);
+    }
+    for (const row of [
+      "forward.to|http://db:8000|--to",
+      `forward.token|(hidden)|${path}:2`,
+      `forward.wal.path|/mnt/wal-ramdisk|${path}:4`,
+      "forward.workers|7|ENV_DATAWAY_WAL_WORKERS",
+      "forward.listen|127.0.0.1:9529|default",
+    ]) {
+      assert.ok(rows.includes(row), row);
+    }
+    assert.doesNotMatch(environment.out + environment.err, /hush/);
+  });
+
+  test("--check names what keeps the agent from starting, by file and line", async (context) => {
+    const good = await config(["--check", "--to", "http://db:8000"]);
+    assert.deepEqual([good.code, good.environment.out, good.environment.err], [EXIT_OK, "", ""]);
+    const path = await fileWith(context, '[forward]\nto = "http://db"\nlisten = "here"\n');
+    const bad = await config(["--check", "--config", path]);
+    assert.equal(bad.code, EXIT_USAGE);
+    assert.ok(bad.environment.err.startsWith(`walnut: ${path}:3: forward.listen must be`));
+    const started = await run(["forward", "--config", path]);
+    assert.equal(started.code, EXIT_USAGE);
+    assert.match(started.environment.err, /:3: forward\.listen[^]*SERVER_INVALID_OPTION/);
+    const missing = await config(["--json"]);
+    assert.equal(missing.code, EXIT_USAGE);
+    assert.equal(missing.environment.json.problems[0].key, "forward.to");
+  });
+
+  test("--example is deploy/walnut-forward.toml (UPDATE=1 rewrites it), and gives the defaults", async (context) => {
+    const url = new URL("../../../deploy/walnut-forward.toml", import.meta.url);
+    const { code, environment } = await config(["--example"]);
+    assert.equal(code, EXIT_OK);
+    if (process.env["UPDATE"] === "1") await writeFile(url, environment.out);
+    assert.equal(await readFile(url, "utf8"), environment.out);
+    const inForce = environment.out.replaceAll(
+      /^(# (?!without it:).*\n)#([a-z0-9_]+ = )/gm,
+      "$1$2",
+    );
+    for (const [text, kind] of [
+      [environment.out, "default"],
+      [inForce, "file"],
+    ] as const) {
+      const { settings } = await loadForwardSettings(
+        { config: await fileWith(context, text), options: {} },
+        TO,
+      );
+      for (const { spec, value, origin } of settings) {
+        if (spec.name === "to") continue;
+        assert.equal(origin.kind, spec.default === undefined ? "default" : kind, spec.toml);
+        assert.equal(value, spec.default, spec.toml);
+      }
+    }
+  });
+
+  test("is a part of walnut config where the sections are in its file", async (context) => {
+    const path = await fileWith(context, '[forward.wal]\npath = "/mnt/wal-ramdisk"\n');
+    const { code, environment } = await run(["config", "--config", path]);
+    assert.equal(code, EXIT_OK);
+    const rows = environment.out.split("\n").filter((row) => row.startsWith("forward."));
+    assert.equal(rows.length, 1);
+    assert.match(rows[0] ?? "", /^forward\.wal\.path +\/mnt\/wal-ramdisk +.*:2$/);
   });
 });

@@ -1,5 +1,6 @@
 /** Public surface of @walnut/spool. What is not named here is private. */
 export {
+  checkForwardAgentOptions,
   openForwardAgent,
   type ForwardAgent,
   type ForwardAgentOptions,

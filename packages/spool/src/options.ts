@@ -49,7 +49,10 @@ export interface SpoolOptions {
   readonly blockTimeoutMs?: number | undefined;
   /** Free bytes of the volume that the spool leaves alone. Default: a thirty-second of it, 256 KiB to 64 MiB. */
   readonly reserveFreeBytes?: number | undefined;
-  /** Size at which a segment is closed: what is released, and dropped, at a time. Default: 1/256 of the volume, 64 KiB to 16 MiB. */
+  /**
+   * Size at which a segment is closed: what is released, and dropped, at a time. Default: 1/256 of the volume, or an eighth of the smallest
+   * limit that is given where that is less; 64 KiB to 16 MiB.
+   */
   readonly segmentSizeBytes?: number | undefined;
   /** Largest item in bytes. Default 32 MiB. */
   readonly maxItemBytes?: number | undefined;
@@ -74,6 +77,9 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const DEFAULT_MAX_BYTES = 2 * GIB;
+const SEGMENTS_OF_VOLUME = 256;
+/** A limit that holds fewer segments would be met in large steps. */
+const SEGMENTS_OF_LIMIT = 8;
 const DEFAULT_BLOCK_TIMEOUT_MS = 30_000;
 const MAX_TIMEOUT_MS = 3_600_000;
 const DEFAULT_MAX_ITEM_BYTES = 32 * MIB;
@@ -98,8 +104,17 @@ export function resolveSpoolOptions(
   const given = categories.map((one) => (typeof one === "string" ? { name: one } : one));
   checkNames(given.map(({ name }) => name));
   const volume = volumeBytes > 0 ? volumeBytes : Number.MAX_SAFE_INTEGER;
+  const limits = given.map((one) => one.maxBytes ?? options.maxBytesPerCategory);
+  const smallestLimit = Math.min(
+    ...[...limits, options.maxTotalBytes].map((limit) => limit ?? Infinity),
+  );
   const segmentSizeBytes = bytes("segmentSizeBytes", options.segmentSizeBytes, {
-    fallback: clamp(Math.floor(volume / 256), 64 * KIB, 16 * MIB),
+    fallback: clamp(
+      // What is no number as a limit is told below, by its own name.
+      Math.floor(Math.min(volume / SEGMENTS_OF_VOLUME, smallestLimit / SEGMENTS_OF_LIMIT)) || 0,
+      64 * KIB,
+      16 * MIB,
+    ),
     min: 8 * KIB,
     max: GIB,
   });

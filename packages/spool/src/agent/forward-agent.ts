@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { isWalError } from "@walnut/wal";
 import { isSpoolError, SpoolError, type SpoolErrorCode } from "../errors.ts";
-import { openForwarder, type Forwarder } from "../forward/forwarder.ts";
+import { checkForwarderOptions, openForwarder, type Forwarder } from "../forward/forwarder.ts";
 import type { ForwarderOptions } from "../forward/forwarder-options.ts";
 import { AgentRequest } from "./agent-request.ts";
 import { agentRoutes, type AgentRoute } from "./agent-routes.ts";
@@ -53,6 +53,16 @@ export async function openForwardAgent(options: ForwardAgentOptions): Promise<Fo
     await agent.close();
     throw error;
   }
+}
+
+/**
+ * Refuses options that {@link openForwardAgent} would refuse, and makes nothing.
+ *
+ * @throws {SpoolError} `SPOOL_INVALID_OPTION`
+ */
+export function checkForwardAgentOptions(options: ForwardAgentOptions): void {
+  parseListen(options.listen);
+  checkForwarderOptions(options);
 }
 
 /** An agent that is listening. */

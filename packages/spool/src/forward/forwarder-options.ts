@@ -66,6 +66,7 @@ export const DEFAULT_FORWARDER_OPTIONS: Omit<ResolvedForwarderOptions, "maxDeadL
 };
 
 const MAX_DEAD_LETTER_BYTES = 256 * 1024 * 1024;
+const MIN_DEAD_LETTER_BYTES = 64 * 1024;
 const MAX_MS = 3_600_000;
 
 const RANGES = {
@@ -87,7 +88,7 @@ type NumberOption = keyof typeof RANGES;
  */
 export function resolveForwarderOptions(
   options: ForwarderOptions,
-  budget: { readonly maxTotalBytes: number; readonly segmentSizeBytes: number },
+  budget: { readonly maxTotalBytes: number },
 ): ResolvedForwarderOptions {
   const { protocol = DEFAULT_FORWARDER_OPTIONS.protocol } = options;
   const { encoding = DEFAULT_FORWARDER_OPTIONS.encoding } = options;
@@ -101,10 +102,13 @@ export function resolveForwarderOptions(
   const names = Object.keys(RANGES) as NumberOption[];
   const numbers = Object.fromEntries(names.map((name) => [name, inRange(name, options[name])]));
   const resolved = numbers as Record<NumberOption, number>;
-  const share = Math.max(Math.floor(budget.maxTotalBytes / 16), budget.segmentSizeBytes);
+  const share = Math.max(Math.floor(budget.maxTotalBytes / 16), MIN_DEAD_LETTER_BYTES);
   const maxDeadLetterBytes = options.maxDeadLetterBytes ?? Math.min(MAX_DEAD_LETTER_BYTES, share);
-  if (!Number.isSafeInteger(maxDeadLetterBytes) || maxDeadLetterBytes < budget.segmentSizeBytes) {
-    throw invalid("maxDeadLetterBytes", `must be at least a segment, ${budget.segmentSizeBytes}`);
+  if (!Number.isSafeInteger(maxDeadLetterBytes) || maxDeadLetterBytes < MIN_DEAD_LETTER_BYTES) {
+    throw invalid(
+      "maxDeadLetterBytes",
+      `is ${maxDeadLetterBytes}; must be at least ${MIN_DEAD_LETTER_BYTES}`,
+    );
   }
   // A request that is refused must fit among the dead letters.
   const maxBatchBytes = Math.min(resolved.maxBatchBytes, Math.floor(maxDeadLetterBytes / 2));

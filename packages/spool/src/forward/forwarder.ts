@@ -3,6 +3,7 @@
  */
 import { joinPath, nodeEnvironment, type WalEnvironment } from "@walnut/wal";
 import { openSpoolWith } from "../open-spool.ts";
+import { resolveSpoolOptions } from "../options.ts";
 import type { PutOptions, PutResult } from "../spool-category.ts";
 import type { Spool } from "../spool.ts";
 import { verdictOf } from "./answer-verdict.ts";
@@ -15,12 +16,14 @@ import {
   type ResolvedForwarderOptions,
 } from "./forwarder-options.ts";
 import { openShipJournal, type ShipJournal } from "./ship-journal.ts";
-import { assertUpstreamUrl, Upstream, type UpstreamRequest } from "./upstream.ts";
+import { assertEncoding, assertUpstreamUrl, Upstream, type UpstreamRequest } from "./upstream.ts";
 import { Wakeup } from "./wakeup.ts";
 import { WorkerSlots } from "./worker-slots.ts";
 
 /** Directory inside the spool's, beside those of the categories, whose names begin with no dot. */
 const OWN_DIRECTORY = ".forward";
+/** At least: what is released at a time is a part of what dead letters may take. */
+const SEGMENTS_OF_LETTERS = 4;
 
 /** How sending a dead letter again ended. */
 export interface RedriveResult {
@@ -36,7 +39,7 @@ export interface RedriveResult {
  * @throws {SpoolError} `SPOOL_INVALID_OPTION`, `SPOOL_CORRUPT`; {@link WalError} as `openSpool`
  */
 export async function openForwarder(options: ForwarderOptions): Promise<Forwarder> {
-  assertUpstreamUrl(options.to); // Before anything is made.
+  checkForwarderOptions(options); // Before anything is made.
   const environment = nodeEnvironment();
   const spool = await openSpoolWith(environment, options.spool);
   const opened: { close(): Promise<void> }[] = [spool];
@@ -61,7 +64,10 @@ export async function openForwarder(options: ForwarderOptions): Promise<Forwarde
     const deadLetters = await openDeadLetters(environment, {
       directory: joinPath(own, "dead-letters"),
       maxBytes: resolved.maxDeadLetterBytes,
-      segmentSizeBytes: spool.options.segmentSizeBytes,
+      segmentSizeBytes: Math.min(
+        spool.options.segmentSizeBytes,
+        Math.floor(resolved.maxDeadLetterBytes / SEGMENTS_OF_LETTERS),
+      ),
       group: spool.group,
     });
     const parts = { environment, spool, journal, deadLetters, upstream };
@@ -70,6 +76,17 @@ export async function openForwarder(options: ForwarderOptions): Promise<Forwarde
     await Promise.allSettled(opened.map((one) => one.close()));
     throw error;
   }
+}
+
+/**
+ * Refuses options that {@link openForwarder} would refuse, and makes nothing.
+ *
+ * @throws {SpoolError} `SPOOL_INVALID_OPTION`
+ */
+export function checkForwarderOptions(options: ForwarderOptions): void {
+  assertUpstreamUrl(options.to);
+  const { encoding } = resolveForwarderOptions(options, resolveSpoolOptions(options.spool, 0));
+  assertEncoding(encoding);
 }
 
 interface ForwarderParts {

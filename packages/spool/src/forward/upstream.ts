@@ -183,6 +183,15 @@ export function assertUpstreamUrl(url: string): void {
   );
 }
 
+/**
+ * Refuses a compression that this Node does not have.
+ *
+ * @throws {SpoolError} `SPOOL_INVALID_OPTION`
+ */
+export function assertEncoding(encoding: BodyEncoding): void {
+  compressionOf(encoding);
+}
+
 function isSecure(url: string): boolean {
   return /^https:/i.test(url);
 }
