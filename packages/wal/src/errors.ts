@@ -23,6 +23,7 @@ export type WalErrorCode =
   | "WAL_KEY_WRONG"
   | "WAL_RECORD_TOO_LARGE"
   | "WAL_LSN_TRUNCATED"
+  | "WAL_CURSOR_REMOVED"
   | "WAL_ABORTED";
 
 /** Where and what: file path, segment id, offsets in bytes, LSN, system call, errno name. */

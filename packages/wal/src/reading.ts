@@ -74,6 +74,7 @@ export class Reading {
     return new LogReader({
       storage,
       state: () => log.state,
+      beforeGroup: () => log.beforeGroup,
       codecs,
       keyring,
       fromLsn,

@@ -384,7 +384,7 @@ export class Wal {
   async #ack(name: string, lsn: number): Promise<void> {
     this.#assertOpen();
     assertLsn("ack", lsn, 0, this.positions.appendedLsn);
-    await this.#retention.ack(name, lsn);
+    await this.#retention.ack(this.#parts.commit, name, lsn);
   }
 
   async #removeCursor(name: string): Promise<void> {

@@ -73,6 +73,7 @@ export class GroupCommit {
   readonly #appended = { records: 0, bytes: 0 };
   #nextLsn: number;
   #pendingBytes = 0;
+  #rewinds = 0;
   #isScheduled = false;
   #isBusy = false;
   /** The group that is being written. */
@@ -186,9 +187,16 @@ export class GroupCommit {
    * As {@link exclusive}, for a task that drops records at the back: appends after this call get LSNs from `nextLsn` on.
    */
   rewind(nextLsn: number, run: () => Promise<void>): Promise<void> {
-    const settled = this.exclusive(run);
-    if (this.#failure === undefined) this.#nextLsn = nextLsn;
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#rewinds++;
+    const settled = this.exclusive(run).finally(() => this.#rewinds--);
+    this.#nextLsn = nextLsn;
     return settled;
+  }
+
+  /** A rewind waits or runs: LSNs from its own on may stand for two records. */
+  get isRewinding(): boolean {
+    return this.#rewinds > 0;
   }
 
   /** Resolves when nothing is waiting and nothing is under way. Never rejects. */

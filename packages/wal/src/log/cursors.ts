@@ -101,10 +101,14 @@ export class CursorSet {
     });
   }
 
-  /** Moves a cursor forward; resolves when a restart would find it at `lsn` or further. Never moves it back. */
+  /**
+   * Moves a cursor forward; resolves when a restart would find it at `lsn` or further. Never moves it back.
+   *
+   * @throws {WalError} `WAL_CURSOR_REMOVED`
+   */
   async ack(name: string, lsn: number): Promise<void> {
     const cursor = this.#cursors.get(name);
-    if (cursor === undefined) throw new RangeError(`no cursor ${name}`);
+    if (cursor === undefined) throw removedError(name);
     if (lsn > cursor.ackedLsn) {
       cursor.ackedLsn = lsn;
       cursor.movedAtMs = this.#nowMs();
@@ -249,6 +253,14 @@ export class CursorSet {
       writing: undefined,
     });
   }
+}
+
+function removedError(name: string): WalError {
+  return new WalError(
+    "WAL_CURSOR_REMOVED",
+    `the cursor ${name} has been removed; ask the log for cursor("${name}") again if it is still needed: it then holds every record`,
+    { details: { cursor: name } },
+  );
 }
 
 function positionOf(name: string, cursor: CursorState): CursorPosition {

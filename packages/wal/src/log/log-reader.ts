@@ -2,7 +2,8 @@
  * Reads records of a live log from an LSN on, frame by frame, across segments.
  *
  * Memory is one chunk of a segment. Checks every frame's checksum, its place in the chain and its LSN, so a gap or a foreign
- * frame is never delivered; damage ends the read with `WAL_CORRUPT`. Sees only what the visibility allows.
+ * frame is never delivered; damage ends the read with `WAL_CORRUPT`. Sees only what the visibility allows, and nothing of a group that
+ * is still being written.
  */
 import type { CodecRegistry } from "../codec/codecs.ts";
 import type { Keyring } from "../encryption/keyring.ts";
@@ -13,7 +14,7 @@ import type { ClosedSegment, SegmentInfo } from "../segment/segment-info.ts";
 import { asWalError, isErrno } from "../storage/system-error.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 import { frameBody } from "./frame-body.ts";
-import type { LogState } from "./log-state.ts";
+import type { BetweenGroups, LogState } from "./log-state.ts";
 
 /** How far a reader may see: what survives a power loss, or what the operating system has. */
 export type Visibility = "durable" | "written";
@@ -29,6 +30,8 @@ export interface FrameRecords {
 export interface LogReaderOptions {
   readonly storage: Storage;
   readonly state: () => LogState;
+  /** The log before the group that is being written, if one is. */
+  readonly beforeGroup?: () => BetweenGroups | undefined;
   readonly codecs: CodecRegistry;
   /** Keys of encrypted frames. */
   readonly keyring?: Keyring | undefined;
@@ -79,7 +82,7 @@ export class LogReader {
       this.#open ??= await this.#openAt(this.#options.state());
       if (this.#open === undefined) return undefined;
       const { info, scanner } = this.#open;
-      const end = extentOf(this.#options.state(), info, this.#options.visibility);
+      const end = this.#extentOf(info);
       scanner.setLimit(end.offset);
       const frame = scanner.nextBuffered() ?? (await scanner.next());
       if (frame !== undefined) {
@@ -97,7 +100,7 @@ export class LogReader {
       if (!scanner.isInvalid && !end.isFinal) return undefined;
       // What was cut off or rolled back while it was read is not missing: the log as it is now decides.
       const { offset } = scanner.position;
-      const now = extentOf(this.#options.state(), info, this.#options.visibility);
+      const now = this.#extentOf(info);
       if (scanner.isInvalid && now.offset > offset) {
         throw this.#corrupt(info, offset, "no valid frame");
       }
@@ -115,6 +118,13 @@ export class LogReader {
     } catch (error) {
       throw asWalError(error, `cannot close ${open?.info.path ?? "the log"}`);
     }
+  }
+
+  #extentOf(info: SegmentInfo): Extent {
+    const { state, visibility, beforeGroup } = this.#options;
+    const extent = extentOf(state(), info, visibility);
+    const before = beforeGroup?.();
+    return before === undefined ? extent : settledExtent(extent, info, before);
   }
 
   async #openAt(state: LogState): Promise<OpenSegment | undefined> {
@@ -219,14 +229,25 @@ interface Extent {
 /** How far a segment may be read. One that has left the state, or another of its number: nothing more of it is delivered. */
 function extentOf(state: LogState, info: SegmentInfo, visibility: Visibility): Extent {
   const { active, closed } = state;
-  const isSame = (other: SegmentInfo | undefined): boolean =>
-    other?.segmentId === info.segmentId && other.saltSeed === info.saltSeed;
-  if (active !== undefined && isSame(active.info)) {
+  if (active !== undefined && isSame(active.info, info)) {
     return { ...(visibility === "durable" ? active.durable : active.written), isFinal: false };
   }
   const segment = firstOf(closed, (candidate) => candidate.segmentId >= info.segmentId);
-  if (segment !== undefined && isSame(segment)) {
+  if (segment !== undefined && isSame(segment, info)) {
     return { offset: segment.endOffset, lastLsn: segment.lastLsn, isFinal: true };
   }
   return { offset: 0, lastLsn: 0, isFinal: true };
+}
+
+/** A group that runs out of space is taken back, and its LSNs are given to other records: nothing of it is shown before its end. */
+function settledExtent(extent: Extent, info: SegmentInfo, before: BetweenGroups): Extent {
+  const lastLsn = before.nextLsn - 1;
+  if (extent.lastLsn <= lastLsn) return extent;
+  const { state, written } = before;
+  const isBegunBefore = state.active !== undefined && isSame(state.active.info, info);
+  return { offset: isBegunBefore ? (written?.offset ?? 0) : 0, lastLsn, isFinal: false };
+}
+
+function isSame(one: SegmentInfo, other: SegmentInfo): boolean {
+  return one.segmentId === other.segmentId && one.saltSeed === other.saltSeed;
 }

@@ -62,13 +62,15 @@ export interface BackupSource {
 /** A log between two groups: what it was when the group that is now being written began. */
 export interface BetweenGroups {
   readonly state: LogState;
-  /** How far the active segment was durable. */
+  /** How far the active segment was written, and durable. */
+  readonly written: SegmentExtent | undefined;
   readonly durable: SegmentExtent | undefined;
   readonly nextLsn: number;
 }
 
 export function betweenGroups(state: LogState): BetweenGroups {
-  return { state, durable: state.active?.durable, nextLsn: nextLsnOf(state) };
+  const { active } = state;
+  return { state, written: active?.written, durable: active?.durable, nextLsn: nextLsnOf(state) };
 }
 
 /**

@@ -49,7 +49,7 @@ export class Retention {
       const present = oldestToDrop(this.#log.state);
       if (present === undefined) await commit.exclusive(() => this.#log.rotate());
       // What may yet be taken back cannot be dropped: wait for the end of its group.
-      else if (this.#log.isUnsettled(present.lastLsn)) await commit.exclusive(async () => {});
+      else if (present.lastLsn > this.#log.writtenLsn) await commit.exclusive(async () => {});
       const oldest = oldestToDrop(this.#log.state);
       if (oldest === undefined) return;
       const { firstLsn } = this.#log.state;
@@ -86,9 +86,18 @@ export class Retention {
     });
   }
 
-  /** Moves a cursor forward; resolves when that is durable and what it alone was holding has been released. */
-  ack(name: string, lsn: number): Promise<void> {
+  /**
+   * Moves a cursor forward; resolves when that is durable and what it alone was holding has been released. Waits for the record first:
+   * until it is written it may be taken back, and its LSN given to another one, which the cursor would then skip.
+   */
+  ack(
+    commit: Pick<GroupCommit, "exclusive" | "isRewinding">,
+    name: string,
+    lsn: number,
+  ): Promise<void> {
     return this.#track(async () => {
+      const isSettled = lsn <= this.#log.writtenLsn && !commit.isRewinding;
+      if (!isSettled) await commit.exclusive(async () => {});
       await this.#cursors.ack(name, lsn);
       await this.#release();
     });

@@ -22,8 +22,9 @@ import {
   betweenGroups,
   nextLsnOf,
   withLastClosed,
-  type LogState,
   type BackupSource,
+  type BetweenGroups,
+  type LogState,
 } from "./log-state.ts";
 import { headerAfter, sealPredecessor, sealSegment } from "./next-segment.ts";
 import type { SegmentedLogOptions } from "./segmented-log-options.ts";
@@ -106,19 +107,20 @@ export class SegmentedLog {
     return nextLsnOf(this.#cell.state);
   }
 
-  /** Highest LSN that the operating system has. */
+  /** The log before the group that is being written, which may yet be taken back. */
+  get beforeGroup(): BetweenGroups | undefined {
+    return this.#cell.group;
+  }
+
+  /** Highest LSN that the operating system has and that will not be taken back. */
   get writtenLsn(): number {
-    return this.nextLsn - 1;
+    return (this.#cell.group?.nextLsn ?? this.nextLsn) - 1;
   }
 
-  /** True for records of the group that is being written: they may yet be taken back. */
-  isUnsettled(lsn: number): boolean {
-    return this.#cell.group !== undefined && lsn >= this.#cell.group.nextLsn;
-  }
-
-  /** Highest LSN that is on the device. */
+  /** Highest LSN that is on the device and will not be taken back. */
   get durableLsn(): number {
-    return this.#cell.state.active?.durable.lastLsn ?? this.nextLsn - 1;
+    const { durable } = this.#cell.group ?? betweenGroups(this.#cell.state);
+    return durable?.lastLsn ?? this.writtenLsn;
   }
 
   /** Bytes of headers and frames of all segments. */
@@ -161,6 +163,8 @@ export class SegmentedLog {
     } finally {
       this.#cell.group = undefined;
     }
+    // Not before: until then readers see nothing of the group.
+    this.notify();
   }
 
   /** The group's appends are rejected as a whole: what was written of it goes, and nothing more into those files. */
@@ -201,9 +205,8 @@ export class SegmentedLog {
         this.#factory.prepareIfDue(writer.written.offset, buffer.lengthBytes);
       }
     }
-    this.notify();
     this.#observer.groupWritten(
-      { firstLsn, lastLsn: this.writtenLsn, frames, writtenBytes, isSynced: durable },
+      { firstLsn, lastLsn: this.nextLsn - 1, frames, writtenBytes, isSynced: durable },
       startedMs,
     );
   }
@@ -220,8 +223,8 @@ export class SegmentedLog {
   /** Writes a frame that vouches for the last group, unless one is there or something is not durable yet. */
   async attest(): Promise<void> {
     const active = this.#cell.state.active;
-    if (active === undefined || active.isAttested || !active.isFullyDurable) return;
-    if (active.recordCount === 0) return;
+    if (active === undefined || active.recordCount === 0) return;
+    if (active.isAttested || !active.isFullyDurable) return;
     // Without room for the mark the log is as complete; nothing more goes into a file that ran out of space.
     const isDone = await ifThereIsSpace(() => active.attest(this.#options.nowMs()));
     if (!isDone) await this.#closeActive();
@@ -229,8 +232,7 @@ export class SegmentedLog {
 
   /** Closes the active segment and starts the next one, if the active one holds records. */
   async rotate(): Promise<void> {
-    if (this.#cell.state.active === undefined || this.#cell.state.active.recordCount === 0) return;
-    await this.#startSegment(undefined);
+    if ((this.#cell.state.active?.recordCount ?? 0) > 0) await this.#startSegment(undefined);
   }
 
   /**
@@ -371,9 +373,7 @@ export class SegmentedLog {
     // open makes up for them. Until the seal is there nothing is active, so that the predecessor is not released under our hands.
     if (previous !== undefined) await sealPredecessor(storage, previous, created, nowMs());
     this.#cell.state = { ...this.#cell.state, active };
-    if (!this.#hasCheckpoint) {
-      await ifThereIsSpace(() => this.#writeCheckpoint());
-    }
+    if (!this.#hasCheckpoint) await ifThereIsSpace(() => this.#writeCheckpoint());
     this.#observer.segmentStarted(header, startedMs);
     return active;
   }

@@ -1,6 +1,6 @@
 /**
- * Everything at once on a disk that runs full and gets room again: writers, a reader that acknowledges, truncations, rotation,
- * syncs and backups run beside each other, each as its own actor, on a simulated disk whose calls take effect in an order that
+ * Everything at once on a disk that runs full and gets room again: writers, a reader that acknowledges, one that follows, one that
+ * acknowledges what is only in memory, truncations, rotation, syncs and backups run beside each other, each as its own actor, on a simulated disk whose calls take effect in an order that
  * follows from the seed. What was answered and not cut since must be there: at the end, after closing, and after a crash at a
  * random moment.
  *
@@ -27,6 +27,8 @@ interface Answered {
   readonly level: Level;
   /** When it was appended, in calls: a cut drops what was appended before it. */
   readonly call: number;
+  /** How far a cursor had been moved by then. */
+  readonly ackedLsn: number;
 }
 
 /** What the actors were told. */
@@ -34,8 +36,12 @@ class Ledger {
   /** Answered records by LSN. */
   readonly records = new Map<number, Answered>();
   readonly #cuts: { readonly call: number; readonly lastLsn: number }[] = [];
+  /** What a reader was shown, by LSN. */
+  readonly shown = new Map<number, string>();
   /** Records below may be gone. */
   firstLsn = 1;
+  /** Up to here a cursor passes over everything. */
+  ackedLsn = 0;
   calls = 0;
   noSpace = 0;
   answers = 0;
@@ -44,13 +50,26 @@ class Ledger {
     // What a policy dropped has LSN 0.
     if (lsn === 0) return;
     this.answers++;
-    const isCut = this.#cuts.some((cut) => record.call < cut.call && lsn > cut.lastLsn);
-    if (!isCut) this.records.set(lsn, record);
+    const cuts = this.#cuts.filter((cut) => record.call < cut.call);
+    if (cuts.length === 0) assert.ok(lsn > record.ackedLsn, `a cursor skips LSN ${lsn}`);
+    if (!cuts.some((cut) => lsn > cut.lastLsn)) this.records.set(lsn, record);
+  }
+
+  /** A cursor has been moved to a record that was appended at `call`. */
+  acked(lsn: number, call: number): void {
+    if (this.#cuts.some((cut) => call < cut.call)) return;
+    this.ackedLsn = Math.max(this.ackedLsn, lsn);
+  }
+
+  /** A cut gives LSNs out again on purpose. */
+  get hasCuts(): boolean {
+    return this.#cuts.length > 0;
   }
 
   /** Whatever was appended before and lies behind `lastLsn` may be gone from now on. */
   cut(lastLsn: number): void {
     this.#cuts.push({ call: this.calls, lastLsn });
+    this.ackedLsn = Math.min(this.ackedLsn, lastLsn);
     for (const lsn of this.records.keys()) if (lsn > lastLsn) this.records.delete(lsn);
   }
 
@@ -84,8 +103,15 @@ function optionsOf(random: SeededRandom): WalOptions {
   };
 }
 
-/** Runs one history. Returns what happened, for a count. */
-export async function runOverlap(seed: number): Promise<{ answers: number; noSpace: number }> {
+/**
+ * Runs one history. Returns what happened, for a count.
+ *
+ * @param hasFollowers - whether a reader follows, and another acknowledges what is only in memory; by the seed if not said
+ */
+export async function runOverlap(
+  seed: number,
+  hasFollowers: boolean = new SeededRandom(combineSeeds(seed, "followers")).chance(0.5),
+): Promise<{ answers: number; noSpace: number }> {
   const random = new SeededRandom(combineSeeds(seed, "overlap"));
   const options = optionsOf(random);
   const ledger = new Ledger();
@@ -94,7 +120,8 @@ export async function runOverlap(seed: number): Promise<{ answers: number; noSpa
   const crashAt = random.chance(0.5) ? random.between(20, 900) : Number.POSITIVE_INFINITY;
   let events = 0;
   const end = await simulation.run(
-    (environment) => runActors(environment, simulation.disk, { options, random, ledger }),
+    (environment) =>
+      runActors(environment, simulation.disk, { options, random, ledger, hasFollowers }),
     () => ++events >= crashAt,
   );
   if (end.kind === "failed") throw end.error;
@@ -117,12 +144,13 @@ interface Stage {
   readonly options: WalOptions;
   readonly random: SeededRandom;
   readonly ledger: Ledger;
+  readonly hasFollowers: boolean;
 }
 
 async function runActors(
   environment: SimulatedEnvironment,
   disk: SimulatedDisk,
-  { options, random, ledger }: Stage,
+  { options, random, ledger, hasFollowers }: Stage,
 ): Promise<void> {
   const wal = await openWalWith(environment, options);
   const seedOf = (name: string): SeededRandom => new SeededRandom(random.uint32() ^ name.length);
@@ -151,6 +179,7 @@ async function runActors(
         `${name}-${round}-${item} `.padEnd(own.pick([20, 300, 1500, 3000]), "."),
       );
       const call = ledger.calls + 1;
+      const { ackedLsn } = ledger;
       const answer = await attempt(() =>
         wal.appendBatch(
           texts.map((text) => new TextEncoder().encode(text)),
@@ -159,7 +188,7 @@ async function runActors(
       );
       for (const [item, text] of texts.entries()) {
         const lsn = answer === undefined || answer.firstLsn === 0 ? 0 : answer.firstLsn + item;
-        ledger.answered(lsn, { text, level, call });
+        ledger.answered(lsn, { text, level, call, ackedLsn });
       }
       if (own.chance(0.3)) await pause(own.pick([1, 10]));
     }
@@ -175,6 +204,7 @@ async function runActors(
       await attempt(() => step(own));
     }
   };
+  const following = hasFollowers ? follow(wal, ledger) : undefined;
   await Promise.all([
     writer("a"),
     writer("bb"),
@@ -211,6 +241,13 @@ async function runActors(
         assert.ok(lsn > 0 && payload.byteLength > 0);
       }
     }),
+    repeat(hasFollowers ? 1 : 0, async () => {
+      const call = ledger.calls;
+      const lsn = await wal.append(new Uint8Array(700), { durability: "memory" });
+      ledger.firstLsn = Math.max(ledger.firstLsn, lsn + 1);
+      await wal.cursor("memory").ack(lsn);
+      ledger.acked(lsn, call);
+    }),
     repeat(isFull ? 1 : 0, async (own) => {
       disk.capacityBytes =
         disk.snapshot().reduce((sum, [, bytes]) => sum + bytes.byteLength, 0) + own.below(6000);
@@ -226,10 +263,23 @@ async function runActors(
     await wal.cursor("reader").ack(appendedLsn);
   }
   const call = ++ledger.calls;
+  const { ackedLsn } = ledger;
   const lsn = await wal.append(new TextEncoder().encode("last"), { durability: "fdatasync" });
-  ledger.answered(lsn, { text: "last", level: "fdatasync", call });
+  ledger.answered(lsn, { text: "last", level: "fdatasync", call, ackedLsn });
   await check(wal, ledger, LEVELS, options.whenFull === "drop-oldest");
   await wal.close();
+  await following;
+}
+
+/** Notes what a tail is shown, until the log is closed or has dropped what comes next. */
+async function follow(wal: Wal, ledger: Ledger): Promise<void> {
+  try {
+    for await (const { lsn, payload } of wal.tail({ visibility: "written" })) {
+      ledger.shown.set(lsn, new TextDecoder().decode(payload));
+    }
+  } catch (error) {
+    if (!isWalError(error, "WAL_LSN_TRUNCATED")) throw error;
+  }
 }
 
 /** Opens what is left and looks for all that must be there. */
@@ -265,6 +315,12 @@ async function check(
   for await (const { lsn, payload } of wal.read({ visibility: "written" })) {
     assert.equal(lsn, next++, "LSNs are dense");
     found.set(lsn, new TextDecoder().decode(payload));
+  }
+  // After a power loss, what was only written may be gone and its LSN another record's.
+  const isWhole = levels.includes("async") && !ledger.hasCuts;
+  for (const [lsn, text] of isWhole ? found : []) {
+    const shown = ledger.shown.get(lsn);
+    assert.ok(shown === undefined || shown === text, `LSN ${lsn} was shown as another record`);
   }
   const begin = dropsOldest ? wal.positions.firstLsn : ledger.firstLsn;
   for (const [lsn, { text, level }] of ledger.records) {

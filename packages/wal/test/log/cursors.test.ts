@@ -128,6 +128,18 @@ suite("CursorSet", () => {
     assert.deepEqual((await restarted(disk)).positions(), []);
   });
 
+  test("refuses an ack of a cursor that was removed, and says which", async () => {
+    const cursors = await loaded(await newDisk());
+    cursors.create("a", 0);
+    await cursors.remove("a");
+    await assert.rejects(cursors.ack("a", 1), (error) => {
+      assert.ok(isWalError(error, "WAL_CURSOR_REMOVED"));
+      assert.equal(error.details["cursor"], "a");
+      return true;
+    });
+    assert.deepEqual(cursors.positions(), []);
+  });
+
   test("removes unfinished replacements and looks past other files", async () => {
     const disk = await newDisk();
     disk.plant(`${FOLDER}/a.cursor`, encodeCursorFile({ name: "a", ackedLsn: 7, writtenAtMs: 0 }));

@@ -6,6 +6,7 @@ import { isWalError, type Wal } from "@walnut/wal";
 
 import {
   appendNumbered,
+  bytesText,
   Machine,
   numbered,
   readTexts,
@@ -165,6 +166,51 @@ suite("a release beside a group that runs out of space", () => {
     assert.deepEqual(await readTexts(restarted), live);
     await restarted.close();
   });
+});
+
+suite("what is seen of a group that runs out of space", () => {
+  for (const visibility of ["durable", "written"] as const) {
+    test(`is nothing, by readers up to what is ${visibility}, by positions and by cursors`, async () => {
+      const { machine, letGo } = machineWithFullSegment(3);
+      const wal = await machine.open();
+      const cursor = wal.cursor("reader");
+      await appendNumbered(wal, 3);
+      const followed: string[] = [];
+      const following = (async () => {
+        for await (const { lsn, payload: bytes } of wal.tail({ visibility })) {
+          followed.push(`${lsn}:${bytesText(bytes)}`);
+        }
+      })();
+      const outcomes = Array.from({ length: 40 }, (_, index) =>
+        assert.rejects(wal.append(payload(4 + index)), { code: "WAL_NO_SPACE" }),
+      );
+      await settle();
+
+      // Segments 1 and 2 are whole and on the device; segment 3 cannot be written.
+      assert.ok(machine.fileNames.includes("000000000003.wal"));
+      assert.deepEqual(await readTexts(wal, { visibility }), numbered(1, 3));
+      assert.deepEqual(await readTexts(wal, { visibility, from: 10 }), []);
+      const { writtenLsn, durableLsn, appendedLsn } = wal.positions;
+      assert.deepEqual([writtenLsn, durableLsn, appendedLsn], [3, 3, 43]);
+      await cursor.ack(2);
+      const refused = assert.rejects(cursor.ack(20), { code: "WAL_NO_SPACE" });
+      await settle();
+      assert.equal(cursor.lsn, 2);
+      letGo();
+      await Promise.all([...outcomes, refused]);
+
+      await appendNumbered(wal, 4);
+      await settle();
+      assert.equal(cursor.lsn, 2);
+      await wal.close();
+      await following;
+      assert.deepEqual(followed, numbered(1, 7));
+      const restarted = await machine.afterPowerLoss().open({ recovery: "strict" });
+      assert.equal(restarted.cursor("reader").lsn, 2);
+      assert.deepEqual(await readTexts(restarted), numbered(1, 7));
+      await restarted.close();
+    });
+  }
 });
 
 function byNumber(a: number, b: number): number {
