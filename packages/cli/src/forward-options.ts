@@ -114,7 +114,7 @@ const ROWS: Readonly<Record<ForwardOptionName, OptionRow>> = {
     variable: "WALNUT_FORWARD_ENCODING",
     choices: ["none", "gzip", "zstd"],
     default: "gzip",
-    summary: "compression of requests; zstd needs Node 22.15 and an upstream that takes it",
+    summary: "compression of requests; zstd needs Node 22.15, or the package @cloudpss/zstd",
   },
   workers: {
     kind: "integer",

@@ -16,7 +16,12 @@ import {
   type ResolvedForwarderOptions,
 } from "./forwarder-options.ts";
 import { openShipJournal, type ShipJournal } from "./ship-journal.ts";
-import { assertEncoding, assertUpstreamUrl, Upstream, type UpstreamRequest } from "./upstream.ts";
+import {
+  assertUpstreamUrl,
+  openUpstream,
+  type Upstream,
+  type UpstreamRequest,
+} from "./upstream.ts";
 import { Wakeup } from "./wakeup.ts";
 import { WorkerSlots } from "./worker-slots.ts";
 
@@ -47,7 +52,7 @@ export async function openForwarder(options: ForwarderOptions): Promise<Forwarde
     const resolved = resolveForwarderOptions(options, spool.options);
     const { protocol, encoding, requestTimeoutMs, workers } = resolved;
     const { to, bucket, org, token, ca } = options;
-    const upstream = new Upstream({
+    const upstream = await openUpstream({
       url: to,
       protocol,
       bucket,
@@ -85,8 +90,7 @@ export async function openForwarder(options: ForwarderOptions): Promise<Forwarde
  */
 export function checkForwarderOptions(options: ForwarderOptions): void {
   assertUpstreamUrl(options.to);
-  const { encoding } = resolveForwarderOptions(options, resolveSpoolOptions(options.spool, 0));
-  assertEncoding(encoding);
+  resolveForwarderOptions(options, resolveSpoolOptions(options.spool, 0));
 }
 
 interface ForwarderParts {

@@ -1,6 +1,8 @@
 /**
  * How long to wait before something is tried again: doubled with each failure up to a ceiling, half of it left to chance, so that many
  * who failed together do not come back together; and never sooner than the other side asks. Pure.
+ *
+ * The server's object storage has the same five lines of its own: the one package below both is the engine, which retries nothing.
  */
 
 export interface RetryLimits {

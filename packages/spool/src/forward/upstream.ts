@@ -16,7 +16,7 @@ import {
   type UpstreamProtocol,
 } from "./upstream-target.ts";
 
-/** Compression of request bodies. "zstd" needs a Node that has it, and an upstream that takes it. */
+/** Compression of request bodies. "zstd" needs a Node that has it or the package `@cloudpss/zstd`. */
 export const BODY_ENCODINGS = ["none", "gzip", "zstd"] as const;
 export type BodyEncoding = (typeof BODY_ENCODINGS)[number];
 
@@ -53,20 +53,34 @@ type Compress = (body: Uint8Array) => Promise<Uint8Array>;
 const MAX_ANSWER_BYTES = 16 * 1024;
 /** Smaller bodies gain nothing. */
 const MIN_COMPRESSED_BYTES = 256;
+const UNSUPPORTED_TYPE = 415;
+/** For Node before 22.15. */
+const ZSTD_PACKAGE: string = "@cloudpss/zstd";
+const FAST_LEVEL = 1;
 const DEFAULT_TYPE = "text/plain; charset=utf-8";
+
+/**
+ * An upstream; nothing is asked of it yet.
+ *
+ * @throws {SpoolError} `SPOOL_INVALID_OPTION` when the address is none, or bodies cannot be compressed so here
+ */
+export async function openUpstream(options: UpstreamOptions): Promise<Upstream> {
+  assertUpstreamUrl(options.url);
+  return new Upstream(options, await compressionOf(options.encoding));
+}
 
 /** The upstream. */
 export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #agent: HttpAgent | HttpsAgent;
-  readonly #compress: Compress | undefined;
+  /** `undefined` where nothing is compressed, or the upstream has refused what is. */
+  #compress: Compress | undefined;
   #protocol: SettledProtocol | undefined;
 
-  /** @throws {SpoolError} `SPOOL_INVALID_OPTION` when the address is none, or this Node cannot compress so */
-  constructor(options: UpstreamOptions) {
-    assertUpstreamUrl(options.url);
+  /** @internal use {@link openUpstream} */
+  constructor(options: UpstreamOptions, compress: Compress | undefined) {
     this.#options = options;
-    this.#compress = compressionOf(options.encoding);
+    this.#compress = compress;
     const agent = { keepAlive: true, maxSockets: options.maxConnections };
     this.#agent = isSecure(options.url)
       ? new HttpsAgent({ ...agent, ...(options.ca === undefined ? {} : { ca: options.ca }) })
@@ -76,14 +90,26 @@ export class Upstream {
   /** Sends; rejects when there is no whole answer: nobody knows then whether the items are stored. */
   async send(message: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
     this.#protocol ??= await this.#askProtocol(signal);
-    const protocol = this.#protocol;
+    const compress = message.body.byteLength >= MIN_COMPRESSED_BYTES ? this.#compress : undefined;
+    const answer = await this.#post(message, compress, signal);
+    if (answer.status !== UNSUPPORTED_TYPE || compress === undefined) return answer;
+    // Perhaps it is the compression: the same body as it is tells, and nothing was stored.
+    const again = await this.#post(message, undefined, signal);
+    if (again.status !== UNSUPPORTED_TYPE) this.#compress = undefined;
+    return again;
+  }
+
+  async #post(
+    message: UpstreamRequest,
+    compress: Compress | undefined,
+    signal: AbortSignal,
+  ): Promise<UpstreamAnswer> {
+    const protocol = this.#protocol ?? "category";
     const target = targetUrl({ ...this.#options, protocol }, message.category, message.attributes);
-    const isCompressed =
-      this.#compress !== undefined && message.body.byteLength >= MIN_COMPRESSED_BYTES;
-    const body = isCompressed ? await this.#compress(message.body) : message.body;
+    const body = compress === undefined ? message.body : await compress(message.body);
     const response = await this.#exchange(target, {
       method: "POST",
-      headers: this.#headers(message, body.byteLength, isCompressed),
+      headers: this.#headers(message, body.byteLength, compress !== undefined),
       body,
       signal,
     });
@@ -183,36 +209,37 @@ export function assertUpstreamUrl(url: string): void {
   );
 }
 
-/**
- * Refuses a compression that this Node does not have.
- *
- * @throws {SpoolError} `SPOOL_INVALID_OPTION`
- */
-export function assertEncoding(encoding: BodyEncoding): void {
-  compressionOf(encoding);
-}
-
 function isSecure(url: string): boolean {
   return /^https:/i.test(url);
 }
 
-function compressionOf(encoding: BodyEncoding): Compress | undefined {
+/** @throws {SpoolError} `SPOOL_INVALID_OPTION` when neither Node nor a package can do it */
+async function compressionOf(encoding: BodyEncoding): Promise<Compress | undefined> {
   switch (encoding) {
     case "none":
       return undefined;
     case "gzip":
       return promisify(zlib.gzip);
-    case "zstd": {
-      // Not in the types of the oldest Node that we run on.
-      const { zstdCompress } = zlib as { zstdCompress?: unknown };
-      if (typeof zstdCompress === "function") {
-        return promisify(zstdCompress as typeof zlib.gzip);
-      }
-      throw new SpoolError(
-        "SPOOL_INVALID_OPTION",
-        `this Node (${process.version}) has no zstd: use gzip, or Node 22.15 and later`,
-        { details: { option: "encoding" } },
-      );
-    }
+    case "zstd":
+      return await zstdCompression();
+  }
+}
+
+async function zstdCompression(): Promise<Compress> {
+  // Not in the types of the oldest Node that we run on.
+  const { zstdCompress } = zlib as { zstdCompress?: unknown };
+  if (typeof zstdCompress === "function") return promisify(zstdCompress as typeof zlib.gzip);
+  try {
+    // A name in a variable: the spool compiles without the package.
+    const loaded = (await import(ZSTD_PACKAGE)) as {
+      readonly compress: (body: Uint8Array, level: number) => Uint8Array;
+    };
+    return (body) => Promise.resolve(loaded.compress(body, FAST_LEVEL));
+  } catch (cause) {
+    throw new SpoolError(
+      "SPOOL_INVALID_OPTION",
+      `this Node (${process.version}) has no zstd: use gzip, Node 22.15 and later, or npm install ${ZSTD_PACKAGE}`,
+      { details: { option: "encoding" }, cause },
+    );
   }
 }

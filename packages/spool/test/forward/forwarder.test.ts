@@ -61,6 +61,31 @@ suite("a forwarder", { timeout: 60_000 }, () => {
     assert.equal(new Set(stored.map(({ key }) => key)).size, stored.length);
   });
 
+  test("sends bodies as zstd to who takes it, and as they are to who does not", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    const forwarder = await open(context, upstream.url, { encoding: "zstd" });
+    forwarder.pause();
+    await putLines(forwarder, "logging", numbered(300));
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    assert.deepEqual(upstream.lines("logging"), numbered(300));
+    assert.ok(upstream.stored.some(({ encoding }) => encoding === "zstd"));
+    upstream.misbehave = ({ encoding }, response) => {
+      if (encoding === undefined) return false;
+      response.writeHead(415).end("send it as it is");
+      return true;
+    };
+    for (const from of [301, 601]) {
+      forwarder.pause();
+      await putLines(forwarder, "logging", numbered(300, from));
+      assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    }
+    assert.deepEqual(upstream.lines("logging"), numbered(900));
+    assert.deepEqual(forwarder.deadLetters(), []);
+    // Told once is enough.
+    const refused = upstream.requests.filter((request) => !upstream.stored.includes(request));
+    assert.ok(refused.length <= 2, `${refused.length} refused`);
+  });
+
   test("makes full requests of what waits, in a drain too", async (context) => {
     const upstream = await PlainUpstream.start(context);
     const forwarder = await open(context, upstream.url);

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { gunzipSync } from "node:zlib";
+import { decompress as unzstd } from "@cloudpss/zstd";
 
 /** A request that came in whole. */
 export interface TakenRequest {
@@ -66,7 +67,7 @@ export class PlainUpstream {
     }
     const body = Buffer.concat(chunks);
     const encoding = request.headers["content-encoding"];
-    const text = (encoding === "gzip" ? gunzipSync(body) : body).toString();
+    const text = Buffer.from(decodedBody(body, encoding)).toString();
     const taken: TakenRequest = {
       path: request.url ?? "",
       key: String(request.headers["idempotency-key"]),
@@ -78,6 +79,11 @@ export class PlainUpstream {
     this.stored.push(taken);
     response.writeHead(204).end();
   }
+}
+
+function decodedBody(body: Uint8Array, encoding: string | undefined): Uint8Array {
+  if (encoding === "gzip") return gunzipSync(body);
+  return encoding === "zstd" ? unzstd(body) : body;
 }
 
 /** Waits until something is so; the test's own time limit ends it otherwise. */
