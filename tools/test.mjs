@@ -5,7 +5,8 @@
  *     npm test -- wal/test/format         only files whose path contains one of the words
  *     npm test -- --test-name-pattern=x   flags go to Node
  *
- * Tests run from the TypeScript sources. Fails when a test fails and also when none ran.
+ * Tests run from the TypeScript sources, compiled once for all of them; where coverage is counted (`NODE_V8_COVERAGE`) each
+ * process compiles what it loads, so that every source is a file of its own. Fails when a test fails and also when none ran.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,6 +14,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { findFiles, findInPackages } from "./find-files.mjs";
 import { ROOT, SOURCE_FLAGS, ensureBuilt, fail, runNode } from "./setup.mjs";
+import { PROGRAM_FLAGS, writeTestPrograms } from "./test-programs.mjs";
 
 /**
  * A hanging file becomes a failing file. Generous: the slowest honest file stays under a minute. Who asks for many kill cycles
@@ -35,15 +37,17 @@ const files = [
 if (files.length === 0) {
   fail(words.length === 0 ? "no test files found." : `no test file matches ${words.join(", ")}.`);
 }
-process.exitCode = runTests();
+process.exitCode = await runTests();
 
-function runTests() {
+async function runTests() {
   const startedMs = Date.now();
   const folder = mkdtempSync(join(tmpdir(), "walnut-test-"));
   const countsFile = join(folder, "counts.json");
+  const isCounted = process.env["NODE_V8_COVERAGE"] !== undefined;
   try {
+    const programs = isCounted ? files : await writeTestPrograms(files, folder);
     const exitCode = runNode([
-      ...SOURCE_FLAGS,
+      ...(isCounted ? SOURCE_FLAGS : PROGRAM_FLAGS),
       "--test",
       `--test-concurrency=${FILES_AT_ONCE}`,
       `--test-timeout=${FILE_TIMEOUT_MS}`,
@@ -52,7 +56,7 @@ function runTests() {
       `--test-reporter=${pathToFileURL(join(ROOT, "tools", "count-reporter.mjs")).href}`,
       `--test-reporter-destination=${countsFile}`,
       ...nodeFlags,
-      ...files,
+      ...programs,
     ]);
     const counts = existsSync(countsFile) ? JSON.parse(readFileSync(countsFile, "utf8")) : {};
     return report(exitCode, counts, Math.round((Date.now() - startedMs) / 1000));

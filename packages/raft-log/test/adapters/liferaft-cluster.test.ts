@@ -57,7 +57,7 @@ class Cluster {
   /** Starts a node, and judges what it found. */
   async start(node: Node): Promise<void> {
     const child = fork(PROGRAM, [node.directory, node.name, MEMBERS.join(",")], {
-      execArgv: process.execArgv.filter((flag) => !flag.startsWith("--test")),
+      execArgv: ["--conditions=@walnut/source", "--import", "tsx"],
     });
     node.process = child;
     const isUp = new Promise<void>((resolve) => {

@@ -32,7 +32,9 @@ suite("the backend level without its package", () => {
       const { stdout, stderr } = spawnSync(
         process.execPath,
         [
-          ...process.execArgv.filter((flag) => !flag.startsWith("--test")),
+          "--conditions=@walnut/source",
+          "--import",
+          "tsx",
           "--import",
           dataUrl(REGISTER),
           "--input-type=module",

@@ -68,7 +68,7 @@ suite("openThreadedParquetWriter", () => {
   test("keeps the process alive while it works, and only then", async (t) => {
     const directory = await temporaryDirectory(t);
     const program = `
-      import { openThreadedParquetWriter } from ${JSON.stringify(import.meta.resolve("../../dist/store/parquet-thread.js"))};
+      import { openThreadedParquetWriter } from ${JSON.stringify(new URL("../../dist/store/parquet-thread.js", import.meta.url))};
       const writer = await openThreadedParquetWriter({ minThreadRows: 0 });
       const staged = await writer.stage({ rowCount: 1, timestamps: BigInt64Array.of(1n), columns: [] });
       await staged.write(0, ${JSON.stringify(path.join(directory, "x.parquet"))});
