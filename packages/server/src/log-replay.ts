@@ -13,7 +13,10 @@ import { decodeWriteRecord, readRecordIdentity, type WriteRecord } from "./inges
 
 /** What replay needs. */
 export interface ReplayOptions {
-  /** Records of the log in LSN order, from the first whose identity or rows may be nowhere else. */
+  /**
+   * Records of the log in LSN order, from the first whose identity or rows may be nowhere else. A payload needs to be
+   * good only until the next record is asked for.
+   */
   readonly records: AsyncIterable<{ readonly lsn: number; readonly payload: Uint8Array }>;
   readonly store: ReplayStore;
   /** First LSN whose rows may be missing in Parquet; of records before it only the identity counts. */
@@ -79,7 +82,7 @@ export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
       if (identity !== undefined) options.onIdentity(lsn, identity);
       continue;
     }
-    const { batch, identity } = decodeRecord(lsn, payload, decodeWriteRecord);
+    const { batch, identity } = decodeRecord(lsn, payload, decodeLent);
     store.insert(lsn, batch);
     if (identity !== undefined) options.onIdentity(lsn, identity);
     records++;
@@ -94,6 +97,11 @@ export async function replayLog(options: ReplayOptions): Promise<ReplayCounts> {
   }
   tellIdentitiesKnown();
   return { records, rows, bytes };
+}
+
+/** The log reads into the same memory again; what is kept is copied out of it, and nothing else is. */
+function decodeLent(payload: Uint8Array): WriteRecord {
+  return decodeWriteRecord(payload, { isLent: true });
 }
 
 function decodeRecord<T extends WriteRecord | WriteIdentity | undefined>(

@@ -227,6 +227,7 @@ async function replay(
   return await replayLog({
     records: wal.read({
       from: readFrom,
+      reuseMemory: true,
       // Only a repair that somebody asked for leaves gaps: what is lost is known, and what is left must be served.
       onGap: (gap) => logGap(options, gap),
     }),

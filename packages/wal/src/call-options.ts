@@ -28,6 +28,11 @@ export interface ReadOptions {
    * read with `WAL_GAP`.
    */
   readonly onGap?: ((gap: Gap) => void) | undefined;
+  /**
+   * A payload is only good until the next record (or batch of records) is asked for: its memory is read into again. For readers
+   * that look at a record once or copy it; a long read then needs no new memory. Default false: payloads stay as they are.
+   */
+  readonly reuseMemory?: boolean | undefined;
 }
 
 export interface TailOptions extends Omit<ReadOptions, "to"> {

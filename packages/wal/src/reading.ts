@@ -80,6 +80,7 @@ export class Reading {
       fromLsn,
       visibility: options.visibility ?? "durable",
       onGap: options.onGap,
+      reuseMemory: options.reuseMemory ?? false,
     });
   }
 }

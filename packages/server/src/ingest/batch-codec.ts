@@ -12,6 +12,13 @@
  * docs/ingest-record-format.md. Pure: no I/O, no clock.
  */
 import { ServerError } from "../errors.ts";
+import {
+  HAS_VALIDITY,
+  INGEST_HEADER_BYTES,
+  TYPE_CODES,
+  TYPES_BY_CODE,
+  validityBytes,
+} from "./batch-format.ts";
 import { RecordReader } from "./record-reader.ts";
 import { RecordWriter } from "./record-writer.ts";
 import type { ReusedMemory } from "./reused-memory.ts";
@@ -22,30 +29,10 @@ import type {
   IngestBatch,
   TableBatch,
 } from "./table-batch.ts";
+import { passTable } from "./table-extent.ts";
 
 /** First byte of every record written by this version. */
 export const INGEST_RECORD_VERSION = 1;
-
-/** Bytes of the headers of a record, a table and a column. */
-export const INGEST_HEADER_BYTES = 16;
-
-const TYPE_CODES: Readonly<Record<ColumnType, number>> = {
-  tag: 1,
-  string: 2,
-  float: 3,
-  integer: 4,
-  unsigned: 5,
-  boolean: 6,
-};
-const TYPES_BY_CODE: ReadonlyMap<number, ColumnType> = new Map([
-  [1, "tag"],
-  [2, "string"],
-  [3, "float"],
-  [4, "integer"],
-  [5, "unsigned"],
-  [6, "boolean"],
-]);
-const HAS_VALIDITY = 1;
 
 /** Bytes of one dictionary code in the record: the fewest that can hold every code. */
 type CodeBytes = 1 | 2 | 4;
@@ -81,16 +68,23 @@ export function encodeIngestBatch(
   return writer.bytes;
 }
 
+/** How a record is decoded. */
+export interface DecodeOptions {
+  /** The first byte that is expected, see write-record.ts. */
+  readonly version?: number;
+  /** True when somebody else will write into the memory of the record: each table gets memory of its own. */
+  readonly isLent?: boolean;
+}
+
 /**
- * Decodes a record. Arrays of the result are views of `bytes` where they are aligned, so `bytes` must not change
- * while the batch is in use; otherwise they are copies.
+ * Decodes a record. Arrays of the result are views of `bytes` when those are aligned and not lent, so `bytes` must not
+ * change while the batch is in use; otherwise every table is copied, as one piece that holds nothing else.
  *
- * @param version - the first byte that is expected, see write-record.ts
  * @throws {ServerError} `SERVER_STORAGE_CORRUPT`, and nothing else, whatever the bytes are
  */
 export function decodeIngestBatch(
   bytes: Uint8Array,
-  version: number = INGEST_RECORD_VERSION,
+  { version = INGEST_RECORD_VERSION, isLent = false }: DecodeOptions = {},
 ): IngestBatch {
   const reader = new RecordReader(bytes);
   const foundVersion = reader.u8();
@@ -105,7 +99,7 @@ export function decodeIngestBatch(
   const tables: TableBatch[] = [];
   let rowsSeen = 0;
   for (let index = 0; index < tableCount; index++) {
-    const table = readTable(reader);
+    const table = isLent || !reader.isAligned ? readCopiedTable(reader) : readTable(reader);
     rowsSeen += table.rowCount;
     tables.push(table);
   }
@@ -222,6 +216,16 @@ function writeCodes(
   else writer.array(column.codes);
 }
 
+/** One allocation for a table, not one for each of its arrays: that is what replay spends its time on. */
+function readCopiedTable(reader: RecordReader): TableBatch {
+  const start = reader.at;
+  passTable(reader);
+  const copy = reader.copySince(start);
+  const table = readTable(copy);
+  copy.assertEnd();
+  return table;
+}
+
 function readTable(reader: RecordReader): TableBatch {
   const rowCount = reader.u32();
   const columnCount = reader.u32();
@@ -286,7 +290,9 @@ function readValues(
       return { name, type, validity, values: reader.array(BigUint64Array, rowCount) };
     case "boolean": {
       const values = reader.array(Uint8Array, rowCount);
-      for (const value of values) if (value > 1) reader.fail(`boolean ${value} is neither 0 nor 1`);
+      let union = 0;
+      for (let row = 0; row < rowCount; row++) union |= values[row] ?? 0;
+      if (union > 1) reader.fail("a boolean is neither 0 nor 1");
       return { name, type, validity, values };
     }
   }
@@ -340,10 +346,6 @@ function readEntries(reader: RecordReader, entryCount: number, totalBytes: numbe
 
 function isDictionaryColumn(column: Column): column is DictionaryColumn {
   return column.type === "tag" || column.type === "string";
-}
-
-function validityBytes(rowCount: number): number {
-  return (rowCount + 7) >>> 3;
 }
 
 function padded(bytes: number): number {

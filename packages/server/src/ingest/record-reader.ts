@@ -13,15 +13,28 @@ interface RecordArrayType<T extends RecordArray> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T;
 }
 
+/** Where the bytes of a reader lie in their record, for what is said about damage. */
+interface RecordPart {
+  readonly offsetBytes: number;
+  readonly recordBytes: number;
+}
+
 export class RecordReader {
   readonly #bytes: Uint8Array;
   readonly #buffer: Buffer;
+  readonly #part: RecordPart;
   #at = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, part: RecordPart = { offsetBytes: 0, recordBytes: bytes.length }) {
     // Never a Buffer, whose `slice` would be a view.
     this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#buffer = asBuffer(bytes);
+    this.#part = part;
+  }
+
+  /** The next byte, from the start of what is read. */
+  get at(): number {
+    return this.#at;
   }
 
   u8(): number {
@@ -57,15 +70,32 @@ export class RecordReader {
     return texts;
   }
 
-  /** An array of `length` elements: a view where the memory is aligned for it, else a copy. */
+  /** An array of `length` elements: a view. The memory must be aligned for it, see {@link copySince}. */
   array<T extends RecordArray>(type: RecordArrayType<T>, length: number): T {
     const byteLength = length * type.BYTES_PER_ELEMENT;
     this.#need(byteLength);
     const offset = this.#bytes.byteOffset + this.#at;
-    const start = this.#at;
     this.#at += byteLength;
-    if (offset % type.BYTES_PER_ELEMENT === 0) return new type(this.#bytes.buffer, offset, length);
-    return new type(this.#bytes.slice(start, start + byteLength).buffer, 0, length);
+    return new type(this.#bytes.buffer, offset, length);
+  }
+
+  /** True when every part is at an address that its arrays can be read at. */
+  get isAligned(): boolean {
+    return this.#bytes.byteOffset % 8 === 0;
+  }
+
+  /** Passes bytes and the padding behind them, whatever they are. */
+  skipPadded(byteLength: number): void {
+    const paddedBytes = Math.ceil(byteLength / 8) * 8;
+    this.#need(paddedBytes);
+    this.#at += paddedBytes;
+  }
+
+  /** Another reader of everything from `start` to here, on a copy: aligned, and nobody else's. */
+  copySince(start: number): RecordReader {
+    const { offsetBytes, recordBytes } = this.#part;
+    const copy = this.#bytes.slice(start, this.#at);
+    return new RecordReader(copy, { offsetBytes: offsetBytes + start, recordBytes });
   }
 
   /** Skips zeros to the next multiple of 8. */
@@ -87,10 +117,12 @@ export class RecordReader {
   }
 
   fail(reason: string): never {
+    const { recordBytes } = this.#part;
+    const offsetBytes = this.#part.offsetBytes + this.#at;
     throw new ServerError(
       "SERVER_STORAGE_CORRUPT",
-      `ingest record is damaged at byte ${this.#at} of ${this.#bytes.length}: ${reason}`,
-      { details: { offsetBytes: this.#at, recordBytes: this.#bytes.length, reason } },
+      `ingest record is damaged at byte ${offsetBytes} of ${recordBytes}: ${reason}`,
+      { details: { offsetBytes, recordBytes, reason } },
     );
   }
 

@@ -11,7 +11,8 @@ import {
   writeIdentity,
   type WriteIdentity,
 } from "../idempotency/write-identity.ts";
-import { decodeIngestBatch, encodeIngestBatch, INGEST_HEADER_BYTES } from "./batch-codec.ts";
+import { decodeIngestBatch, encodeIngestBatch, type DecodeOptions } from "./batch-codec.ts";
+import { INGEST_HEADER_BYTES } from "./batch-format.ts";
 import type { ReusedMemory } from "./reused-memory.ts";
 import type { IngestBatch } from "./table-batch.ts";
 
@@ -50,14 +51,19 @@ export function encodeWriteRecord(
 }
 
 /**
- * Decodes a record. Arrays of the batch are views of `bytes` where they are aligned, so `bytes` must not change
- * while the batch is in use.
+ * Decodes a record. Arrays of the batch are views of `bytes` when those are aligned and not lent, so `bytes` must not
+ * change while the batch is in use.
+ *
+ * @param options - whether the bytes are lent, see {@link DecodeOptions}
  *
  * @throws {ServerError} `SERVER_STORAGE_CORRUPT`, and nothing else, whatever the bytes are
  */
-export function decodeWriteRecord(bytes: Uint8Array): WriteRecord {
+export function decodeWriteRecord(
+  bytes: Uint8Array,
+  options: Pick<DecodeOptions, "isLent"> = {},
+): WriteRecord {
   if (bytes[0] !== IDENTIFIED_RECORD_VERSION) {
-    return { batch: decodeIngestBatch(bytes), identity: undefined };
+    return { batch: decodeIngestBatch(bytes, options), identity: undefined };
   }
   const batchBytes = lengthOfBatch(bytes);
   const identity = readIdentity(bytes, batchBytes);
@@ -66,7 +72,10 @@ export function decodeWriteRecord(bytes: Uint8Array): WriteRecord {
       details: { recordBytes: bytes.length },
     });
   }
-  const batch = decodeIngestBatch(bytes.subarray(0, batchBytes), IDENTIFIED_RECORD_VERSION);
+  const batch = decodeIngestBatch(bytes.subarray(0, batchBytes), {
+    ...options,
+    version: IDENTIFIED_RECORD_VERSION,
+  });
   return { batch, identity };
 }
 

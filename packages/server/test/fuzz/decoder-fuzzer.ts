@@ -291,7 +291,8 @@ export const RECORD_TARGET: FuzzTarget = {
   decode: (bytes) => decodeWriteRecord(bytes).batch,
   check: (bytes, outcome) => {
     if (outcome instanceof ServerError) return;
-    const { identity } = decodeWriteRecord(bytes);
+    const { batch, identity } = decodeWriteRecord(bytes, { isLent: true });
+    assert.deepEqual(batch, outcome);
     const again = encodeWriteRecord({ batch: outcome, identity }, new ReusedMemory());
     assert.ok(Buffer.from(again).equals(bytes), "not the one encoding");
   },

@@ -6,9 +6,9 @@ import { ServerError } from "../../src/errors.ts";
 import {
   decodeIngestBatch,
   encodeIngestBatch,
-  INGEST_HEADER_BYTES,
   INGEST_RECORD_VERSION,
 } from "../../src/ingest/batch-codec.ts";
+import { INGEST_HEADER_BYTES } from "../../src/ingest/batch-format.ts";
 import type { Column, IngestBatch, TableBatch } from "../../src/ingest/table-batch.ts";
 
 function batchOf(...tables: TableBatch[]): IngestBatch {
@@ -27,10 +27,12 @@ function copyAt(bytes: Uint8Array, misalignment: number): Uint8Array {
 }
 
 function assertCorrupt(bytes: Uint8Array): void {
-  assert.throws(
-    () => decodeIngestBatch(bytes),
-    (error) => error instanceof ServerError && error.code === "SERVER_STORAGE_CORRUPT",
-  );
+  for (const isLent of [false, true]) {
+    assert.throws(
+      () => decodeIngestBatch(bytes, { isLent }),
+      (error) => error instanceof ServerError && error.code === "SERVER_STORAGE_CORRUPT",
+    );
+  }
 }
 
 const EXOTIC: IngestBatch = batchOf(
@@ -100,6 +102,10 @@ suite("encodeIngestBatch and decodeIngestBatch", () => {
     const bytes = encodeIngestBatch(EXOTIC);
     for (let misalignment = 0; misalignment < 9; misalignment++) {
       assert.deepStrictEqual(decodeIngestBatch(copyAt(bytes, misalignment)), EXOTIC);
+      const lent = copyAt(bytes, misalignment);
+      const batch = decodeIngestBatch(lent, { isLent: true });
+      lent.fill(0xff);
+      assert.deepStrictEqual(batch, EXOTIC);
       assert.deepStrictEqual(decodeIngestBatch(Buffer.from(copyAt(bytes, misalignment))), EXOTIC);
     }
   });
@@ -207,6 +213,31 @@ suite("encodeIngestBatch and decodeIngestBatch", () => {
     const unaligned = copyAt(bytes, 3);
     assert.notEqual(decodeIngestBatch(unaligned).tables[0]?.timestamps.buffer, unaligned.buffer);
   });
+
+  test("copy a table of a lent record as one piece that holds nothing of other tables", () => {
+    const float: Column = {
+      name: "f",
+      type: "float",
+      validity: undefined,
+      values: new Float64Array(1_000),
+    };
+    const boolean: Column = {
+      name: "b",
+      type: "boolean",
+      validity: Uint8Array.of(1),
+      values: Uint8Array.of(1),
+    };
+    const batch = batchOf(tableOf(1_000, [float]), tableOf(1, [boolean], { measurement: "small" }));
+    const { tables } = decodeIngestBatch(encodeIngestBatch(batch), { isLent: true });
+    const [large, small] = tables.map(({ timestamps, columns }) => {
+      const [column] = columns;
+      assert.ok(column !== undefined && "values" in column);
+      assert.equal(column.values.buffer, timestamps.buffer);
+      return timestamps.buffer.byteLength;
+    });
+    assert.ok(large !== undefined && large >= 16_000 && large < 16_200, `${large} bytes`);
+    assert.ok(small !== undefined && small < 200, `${small} bytes`);
+  });
 });
 
 suite("decodeIngestBatch on damaged records", () => {
@@ -221,13 +252,16 @@ suite("decodeIngestBatch on damaged records", () => {
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const damaged = Uint8Array.from(bytes);
       damaged[bit >>> 3] = (damaged[bit >>> 3] ?? 0) ^ (1 << (bit & 7));
-      try {
-        assert.notDeepStrictEqual(decodeIngestBatch(damaged), EXOTIC, `bit ${bit} has no meaning`);
-      } catch (error) {
-        assert.ok(
-          error instanceof ServerError && error.code === "SERVER_STORAGE_CORRUPT",
-          String(error),
-        );
+      for (const isLent of [false, true]) {
+        try {
+          const batch = decodeIngestBatch(damaged, { isLent });
+          assert.notDeepStrictEqual(batch, EXOTIC, `bit ${bit} has no meaning`);
+        } catch (error) {
+          assert.ok(
+            error instanceof ServerError && error.code === "SERVER_STORAGE_CORRUPT",
+            String(error),
+          );
+        }
       }
     }
   });

@@ -39,6 +39,8 @@ export interface LogReaderOptions {
   readonly visibility: Visibility;
   /** Told of lost records that are passed over; without it they end the read with `WAL_GAP`. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
+  /** What was delivered is overwritten by what is asked for next. Default false. */
+  readonly reuseMemory?: boolean;
 }
 
 /** LSNs of records that were lost to damage; both ends inclusive. */
@@ -147,7 +149,7 @@ export class LogReader {
       saltSeed: info.saltSeed,
       start: info.index.seek(this.#nextLsn),
       limitOffset: 0,
-      keepsChunks: true,
+      keepsChunks: this.#options.reuseMemory !== true,
     });
     return { info, file, scanner };
   }

@@ -6,7 +6,7 @@
 import { RECORD_HEAD_BYTES, recordKind, recordLengthBytes } from "../format/record.ts";
 import type { FrameRecords } from "./log-reader.ts";
 
-/** One record. `payload` is a view on memory that nobody will overwrite. */
+/** One record. `payload` is a view on memory that nobody will overwrite, unless the read was asked to reuse it. */
 export interface WalRecord {
   readonly lsn: number;
   /** The record's kind, 0 unless the writer chose one. */
