@@ -3,6 +3,7 @@
  *
  * Etcd only appends, and removes whole files at the front. So what was read is a beginning of what there is; the record that was
  * being written may look torn or wrong for a moment, and a file may go away before it is opened: then it is read anew, a few times.
+ * Files that were read stay open, so that what etcd removes later is there until the source is closed.
  */
 import { joinPath, type Storage, type WalEnvironment } from "@walnut/wal";
 import { readEntries } from "../etcd/entry-reader.ts";
@@ -27,7 +28,7 @@ export async function openEtcdSource(
   onProgress?: RaftProgress,
 ): Promise<RaftSource> {
   const { storage } = environment;
-  const { replayed, mismatches } = await readCalmly(environment, directory, onProgress);
+  const { replayed, mismatches, files } = await readCalmly(environment, directory, onProgress);
   const { replay } = replayed;
   const damage: RaftDamage[] = [
     ...mismatches,
@@ -53,7 +54,6 @@ export async function openEtcdSource(
       reason: error instanceof Error ? error.message : String(error),
     });
   }
-  const files = new SegmentFiles(storage, replayed.segments);
   const owner = await ownerOf(storage, directory, replayed);
   return {
     backend: "etcd",
@@ -70,6 +70,8 @@ export async function openEtcdSource(
 interface CalmReading {
   readonly replayed: ReplayedWal;
   readonly mismatches: readonly WalDamage[];
+  /** All that was read, open. */
+  readonly files: SegmentFiles;
 }
 
 async function readCalmly(
@@ -83,6 +85,7 @@ async function readCalmly(
     if (outcome !== undefined) {
       const isQuiet = outcome.replayed.damage === undefined && outcome.mismatches.length === 0;
       if (isQuiet || isLast) return outcome;
+      await outcome.files.close();
     } else if (isLast) {
       throw new Error(`${directory}: files of the log go away faster than they can be read`);
     }
@@ -99,15 +102,19 @@ async function readOnce(
   onProgress: RaftProgress | undefined,
 ): Promise<CalmReading | undefined> {
   const mismatches: WalDamage[] = [];
+  let files: SegmentFiles | undefined;
   try {
     const segments = await listSegments(storage, joinPath(directory, "wal"));
+    files = new SegmentFiles(storage, segments);
+    await files.openAll();
     const replayed = await replayWal(storage, segments, {
       noted: await readStart(storage, directory),
       onMismatch: (damage) => mismatches.push(damage),
       onProgress,
     });
-    return { replayed, mismatches };
+    return { replayed, mismatches, files };
   } catch (error) {
+    await files?.close();
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }

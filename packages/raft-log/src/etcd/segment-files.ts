@@ -35,6 +35,14 @@ export class SegmentFiles {
     return this.#segments.get(sequence)?.path ?? `segment ${sequence}`;
   }
 
+  /** Opens all of them: what another process removes from now on can still be read. */
+  async openAll(): Promise<void> {
+    for (const sequence of this.#segments.keys()) {
+      const open = this.#take(sequence);
+      await open.file.finally(() => open.readers--);
+    }
+  }
+
   /** Reads up to `lengthBytes` from `offsetBytes` on. @returns fewer bytes at the end of the file */
   async read(
     sequence: number,

@@ -78,11 +78,12 @@ export class SnapDirectory {
     const problems: string[] = [];
     for (const id of named) {
       const name = snapName(id);
-      if (!names.has(name)) {
+      const bytes = names.has(name) ? await this.#read(joinPath(directory, name)) : undefined;
+      if (bytes === undefined) {
         problems.push(`${name}: it is not there`);
         continue;
       }
-      const result = decodeSnapFile(await this.#read(joinPath(directory, name)));
+      const result = decodeSnapFile(bytes);
       if (result.kind === "invalid") {
         problems.push(`${name}: ${result.reason}`);
         continue;
@@ -109,7 +110,9 @@ export class SnapDirectory {
     for (const name of (await namesIn(storage, directory)).toSorted()) {
       if (parseSnapName(name) === undefined) continue;
       const path = joinPath(directory, name);
-      const result = decodeSnapFile(await this.#read(path));
+      const bytes = await this.#read(path);
+      if (bytes === undefined) continue;
+      const result = decodeSnapFile(bytes);
       if (result.kind === "invalid") found.push({ path, reason: result.reason });
     }
     return found;
@@ -133,8 +136,14 @@ export class SnapDirectory {
     await storage.syncDirectory(directory);
   }
 
-  async #read(path: string): Promise<Uint8Array> {
-    const file = await this.#options.storage.openFile(path, "read");
+  /** `undefined` when etcd has removed the file since the directory was listed. */
+  async #read(path: string): Promise<Uint8Array | undefined> {
+    const { storage } = this.#options;
+    const file = await storage.openFile(path, "read").catch((error: unknown) => {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    });
+    if (file === undefined) return undefined;
     try {
       const bytes = new Uint8Array(await file.size());
       return bytes.subarray(0, await file.read(bytes, 0, bytes.byteLength, 0));

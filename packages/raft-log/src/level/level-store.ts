@@ -32,7 +32,12 @@ export interface LevelIterator {
 
 /** What is used of an abstract-level store. Written down here, so that nobody needs its types who does not use it. */
 export interface LevelStore {
-  readonly supports: { readonly implicitSnapshots: boolean; readonly permanence?: boolean };
+  /** What abstract-level 3 calls `implicitSnapshots` was `snapshots` before. */
+  readonly supports: {
+    readonly implicitSnapshots?: boolean;
+    readonly snapshots?: boolean;
+    readonly permanence?: boolean;
+  };
   open(): Promise<void>;
   close(): Promise<void>;
   batch(
@@ -63,7 +68,8 @@ export async function useLevel(
   store: LevelStore,
   onWarning: (message: string) => void,
 ): Promise<OpenLevel> {
-  if (!store.supports.implicitSnapshots) {
+  const { implicitSnapshots, snapshots } = store.supports;
+  if (implicitSnapshots !== true && snapshots !== true) {
     throw new RaftLogError(
       "RAFT_INVALID_OPTION",
       "option level is a store whose iterators do not read from a snapshot: a read beside a save could mix old and new entries; " +

@@ -1,14 +1,24 @@
-/** A real etcd for tests: started on ports of its own, asked by its JSON interface, stopped. */
+/**
+ * A real etcd for tests: started on ports of its own, asked by its JSON interface, stopped.
+ *
+ * The one that is installed, or that of the variable `WALNUT_TEST_ETCD`; `build-etcd.ts` makes others.
+ */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { TestContext } from "node:test";
 
-/** Why tests with a real etcd are skipped; `false` where it is installed. */
+const NAMED = process.env["WALNUT_TEST_ETCD"];
+const PROGRAM = NAMED ?? "etcd";
+
+/** What `etcd --version` says, such as `3.4.23`; `undefined` where there is none. */
+export const ETCD_VERSION: string | undefined = versionOf(PROGRAM);
+
+/** Why tests with a real etcd are skipped; `false` where there is one. One that was named must run. */
 export const NO_ETCD: string | false =
-  spawnSync("etcd", ["--version"]).status === 0
-    ? false
-    : "etcd is not installed (apt-get install etcd-server)";
+  ETCD_VERSION === undefined && NAMED === undefined
+    ? "etcd is not installed (apt-get install etcd-server)"
+    : false;
 
 const START_LIMIT_MS = 60_000;
 
@@ -31,13 +41,13 @@ export class EtcdProcess {
     }
   }
 
-  /** Starts etcd and waits until it answers. It is stopped with the test at the latest. */
-  static async start(context: TestContext, options: EtcdOptions): Promise<EtcdProcess> {
+  /** Starts etcd and waits until it answers. It is stopped with the test, if it is of one, at the latest. */
+  static async start(context: TestContext | undefined, options: EtcdOptions): Promise<EtcdProcess> {
     const [client, peer] = await Promise.all([freePort(), freePort()]);
     const url = `http://127.0.0.1:${client}`;
     const peerUrl = `http://127.0.0.1:${peer}`;
     const child = spawn(
-      "etcd",
+      PROGRAM,
       [
         "--name=one",
         `--data-dir=${options.dataDirectory}`,
@@ -51,7 +61,7 @@ export class EtcdProcess {
       { stdio: ["ignore", "pipe", "pipe"] },
     );
     const etcd = new EtcdProcess(child, url);
-    context.after(() => etcd.stop());
+    context?.after(() => etcd.stop());
     await etcd.#ready();
     return etcd;
   }
@@ -100,6 +110,11 @@ export class EtcdProcess {
     if (!response.ok) throw new Error(`etcd: ${response.status} ${await response.text()}`);
     return await response.json();
   }
+}
+
+function versionOf(program: string): string | undefined {
+  const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
+  return status === 0 ? /^etcd Version: (\S+)/m.exec(stdout)?.[1] : undefined;
 }
 
 function base64(value: string): string {

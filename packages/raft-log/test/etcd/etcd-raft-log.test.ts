@@ -8,6 +8,7 @@ import {
   openRaftGroups,
   openRaftLog,
   openRaftLogWith,
+  openRaftSource,
   type RaftLog,
   type RaftLogOptions,
 } from "@walnut/raft-log";
@@ -154,6 +155,20 @@ suite("backend etcd", () => {
     assert.equal(again.term(30), 1);
     assert.equal((await again.entries(31, 41)).length, 10);
     await again.close();
+  });
+
+  test("a source that is looked at keeps what it saw, whatever its node removes meanwhile", async (context) => {
+    const directory = await temporaryDirectory(context);
+    await using log = await open(directory, { segmentSizeBytes: 64 * 1024 });
+    const entries = entriesOf(1, 40, 1).map(({ index }) => entry(index, 1, "x".repeat(10_000)));
+    for (const each of entries) await log.save(hardState(1, 1), [each]);
+    const source = await openRaftSource({ directory });
+    const files = await readdir(join(directory, "wal"));
+    await log.saveSnapshot(snapshotAt(39, 1));
+    await log.compact(39);
+    assert.ok((await readdir(join(directory, "wal"))).length < files.length);
+    assert.deepEqual(await source.groups.get(0)?.entries(1, 41), entries);
+    await source.close();
   });
 
   test("a compaction of entries that were not synced survives with them", async () => {

@@ -12,35 +12,10 @@ import {
   type Entry,
   type RaftSourceGroup,
 } from "@walnut/raft-log";
-import { bytesOf, readFields } from "../../src/etcd/proto-fields.ts";
 import { isLockedByOthers } from "../../src/etcd/segment-lock.ts";
-import { EtcdProcess, NO_ETCD } from "./etcd-process.ts";
+import { ETCD_VERSION, EtcdProcess, NO_ETCD } from "./etcd-process.ts";
+import { putsIn } from "./etcd-requests.ts";
 import { temporaryDirectory } from "./wal-fixture.ts";
-
-/** Field of `InternalRaftRequest` that holds a put. */
-const PUT_FIELD = 4;
-/** Field of a request of the second version that holds its path. */
-const PATH_FIELD = 3;
-
-/** Puts in the entries of a log, as `key=value`. */
-function putsIn(entries: readonly Entry[]): string[] {
-  return (
-    entries
-      .filter(({ type, data }) => type === 0 && data.byteLength > 0)
-      .map(({ data }) => [...readFields(data)])
-      // What the node publishes about itself is a request of the second version, and has a path.
-      .filter((fields) => !fields.some(({ number }) => number === PATH_FIELD))
-      .flat()
-      .filter(({ number, value }) => number === PUT_FIELD && value instanceof Uint8Array)
-      .map(({ value }) => {
-        const [key, text] = [1, 2].map((field) => {
-          const found = [...readFields(bytesOf(value))].find(({ number }) => number === field);
-          return found === undefined ? "" : Buffer.from(bytesOf(found.value)).toString();
-        });
-        return `${key}=${text}`;
-      })
-  );
-}
 
 async function allOf(group: RaftSourceGroup | undefined): Promise<readonly Entry[]> {
   assert.ok(group !== undefined);
@@ -57,7 +32,7 @@ async function putMany(etcd: EtcdProcess, first: number, last: number): Promise<
   return puts;
 }
 
-suite("a real etcd", { skip: NO_ETCD }, () => {
+suite(`a real etcd ${ETCD_VERSION ?? ""}`, { skip: NO_ETCD }, () => {
   test("writes a data directory that is read entry by entry: puts, snapshots, restarts", async (context) => {
     const dataDirectory = await temporaryDirectory(context);
     const options = { dataDirectory, snapshotCount: 40 };
@@ -87,6 +62,51 @@ suite("a real etcd", { skip: NO_ETCD }, () => {
     const snapshot = await group?.snapshot();
     assert.equal(snapshot?.metadata.index, group?.snapshotIndex);
     await source.close();
+  });
+
+  test("is copied while it takes writes: each copy is a beginning of what it was sent, with all it had answered", async (context) => {
+    const root = await temporaryDirectory(context);
+    const from = join(root, "etcd");
+    const etcd = await EtcdProcess.start(context, { dataDirectory: from, snapshotCount: 50 });
+    const sent: string[] = [];
+    let answered = 0;
+    let isDone = false;
+    const write = async (): Promise<void> => {
+      while (!isDone) {
+        sent.push(...(await putMany(etcd, sent.length + 1, sent.length + 1)));
+        answered = sent.length;
+      }
+    };
+    const writing = write();
+    const copy = async (backend: "walnut" | "etcd", round: number): Promise<void> => {
+      const before = answered;
+      const to = join(root, `${backend}-${round}`);
+      const report = await convertRaftLog({ from, to, backend });
+      const source = await openRaftSource({ directory: to });
+      assert.deepEqual(source.damage, []);
+      const group = source.groups.get(0);
+      const puts = putsIn(await allOf(group));
+      assert.ok(puts.length >= before, `${puts.length} puts of ${before} that were answered`);
+      assert.deepEqual(puts.slice(0, sent.length), sent.slice(0, puts.length));
+      // The one that was under way may be in the copy; nothing behind it can be.
+      assert.ok(puts.length <= sent.length + 1);
+      assert.equal(report.groups[0]?.lastIndex, group?.lastIndex);
+      assert.ok(
+        (group?.initialState().hardState.commit ?? 0) >= (report.groups[0]?.snapshotIndex ?? 0),
+      );
+      await source.close();
+    };
+    try {
+      for (let round = 1; round <= 2; round++) {
+        await copy("walnut", round);
+        await copy("etcd", round);
+      }
+    } finally {
+      isDone = true;
+      await writing;
+      await etcd.stop();
+    }
+    assert.ok(answered > 4);
   });
 
   test("serves a log that went to the backend walnut and back", async (context) => {

@@ -10,6 +10,7 @@ import {
   encodeHardState,
   encodeWalSnapshot,
   writeEntryHead,
+  type WalSnapshot,
 } from "../../src/etcd/raft-messages.ts";
 import { listSegments, replayWal, type ReplayedWal } from "../../src/etcd/wal-directory.ts";
 import { RECORD_TYPE } from "../../src/etcd/wal-record.ts";
@@ -26,7 +27,7 @@ export async function temporaryDirectory(context: TestContext): Promise<string> 
 export interface WrittenWal {
   /** As etcd's `Save`: entries, then the hard state. */
   save(hardState: HardState | undefined, entries: readonly Entry[]): Promise<void>;
-  saveSnapshot(snapshot: { readonly index: number; readonly term: number }): Promise<void>;
+  saveSnapshot(snapshot: WalSnapshot): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -76,7 +77,7 @@ export async function createWal(
         [
           {
             type: RECORD_TYPE.snapshot,
-            data: [encodeWalSnapshot({ ...snapshot, confState: undefined })],
+            data: [encodeWalSnapshot(snapshot)],
           },
         ],
         undefined,
