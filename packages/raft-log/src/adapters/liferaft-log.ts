@@ -227,8 +227,9 @@ export class LiferaftLog {
     };
   }
 
+  /** Before the first entry the term is 0. With the node's own, as liferaft says it, an empty log wins votes against committed entries. */
   #infoOf(index: number): LiferaftLogInfo {
-    const term = index === 0 ? this.#node.term : this.#log.term(index);
+    const term = index === 0 ? 0 : this.#log.term(index);
     return { index, term, committedIndex: this.#committedIndex };
   }
 

@@ -61,6 +61,15 @@ suite("the log of liferaft on this storage", () => {
     await assert.rejects(log.getLastInfo(), (error) => isRaftLogError(error, "RAFT_OUT_OF_ORDER"));
   });
 
+  test("an empty log says term 0: with that of its node, as in liferaft, it would win votes against entries", async () => {
+    const node = nodeNamed("a");
+    const log = await open(new Machine(), node);
+    node.term = 9;
+    assert.deepEqual(await log.getLastInfo(), { index: 0, term: 0, committedIndex: 0 });
+    await log.saveCommand({ n: 1 }, 9);
+    assert.equal((await log.getEntryInfoBefore({ index: 1 })).term, 0);
+  });
+
   test("keeps commands, and gives them back by every question liferaft has", async () => {
     const machine = new Machine();
     const node = nodeNamed("a");

@@ -218,6 +218,9 @@ suite("a Raft log in a store of keys", () => {
     const without = new RecordedStore();
     Object.assign(without, { supports: { implicitSnapshots: false } });
     await assert.rejects(open(without), (error) => isRaftLogError(error, "RAFT_INVALID_OPTION"));
+    // By the name that stores of abstract-level 1 and 2 have for it.
+    Object.assign(without, { supports: { snapshots: true } });
+    assert.equal((await open(without)).lastIndex, 0);
   });
 
   test("a store for another backend is RAFT_INVALID_OPTION", async () => {

@@ -13,7 +13,7 @@ type RocksLevel = new (directory: string) => LevelStore;
 
 const rocksdb = findRocksdb();
 
-/** The package as it is installed, or in the `node_modules` that the variable names. */
+/** The package as it is installed, here or in the directory that the variable names. */
 function findRocksdb(): RocksLevel | undefined {
   const place = process.env["WALNUT_TEST_ROCKSDB"];
   try {
@@ -50,7 +50,7 @@ async function onDisk(Rocks: RocksLevel): Promise<RaftLogPlace> {
   };
 }
 
-const skip = rocksdb === undefined && "@nxtedition/rocksdb is not installed (docs/testing.md)";
+const skip = rocksdb === undefined && "RocksDB is not installed (docs/testing.md, longer runs)";
 suite("the contract of Raft storage: level on RocksDB", { skip }, () => {
   if (rocksdb === undefined) return;
   for (const { title, run } of raftLogContract(() => onDisk(rocksdb))) test(title, run);
