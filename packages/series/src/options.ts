@@ -1,7 +1,12 @@
 /**
  * Options of a series log: what each means, its unit, default and range, and the one place that checks them.
  */
-import { CODEC_NAMES, type CodecName } from "@walnut/wal";
+import {
+  CODEC_NAMES,
+  type CodecName,
+  type EncryptionOptions,
+  type RecoveryMode,
+} from "@walnut/wal";
 import { SeriesError } from "./errors.ts";
 import { SERIES_LAYOUTS, type SeriesLayout } from "./log/log-record.ts";
 import { ListMemtable, type Memtable, type MemtableInfo } from "./memtable.ts";
@@ -63,6 +68,18 @@ export interface SeriesLogOptions {
   readonly maxHeldFiles?: number | undefined;
   /** Regions with more bytes of values than this are not carried forward. Default 1 MiB. Range 0 to 33,554,432. */
   readonly maxCarriedBytes?: number | undefined;
+  /**
+   * Most bytes that the log may hold on disk; 0 for no limit. Beyond it points are refused with `WAL_NO_SPACE` until memtables are
+   * released; releases are not. Default 0. Range twice `fileSizeBytes` and more.
+   */
+  readonly maxLogBytes?: number | undefined;
+  /** Encryption of each frame with AES-256-GCM; see docs/encryption.md. Default none. */
+  readonly encryption?: EncryptionOptions | undefined;
+  /**
+   * What the opening accepts, as in docs/recovery.md. "salvage" sets damage aside and goes on with what can be told apart; see
+   * docs/series.md, "Damage". Default "default".
+   */
+  readonly recovery?: RecoveryMode | undefined;
   /** Asks for the flush of a region that holds more than `maxHeldFiles` files; once per file that is begun. */
   readonly onFlushWanted?: ((request: FlushRequest) => void) | undefined;
 }
@@ -74,7 +91,8 @@ type NumberOption =
   | "flushThreshold"
   | "forceWalPeriodMs"
   | "maxHeldFiles"
-  | "maxCarriedBytes";
+  | "maxCarriedBytes"
+  | "maxLogBytes";
 
 /** Options with every default filled in. */
 export type ResolvedSeriesLogOptions = Readonly<Record<NumberOption, number>> & {
@@ -85,6 +103,8 @@ export type ResolvedSeriesLogOptions = Readonly<Record<NumberOption, number>> & 
   readonly persistent: boolean;
   readonly layout: SeriesLayout;
   readonly compression: CodecName;
+  readonly encryption: EncryptionOptions | undefined;
+  readonly recovery: RecoveryMode;
   readonly onFlushWanted: (request: FlushRequest) => void;
 };
 
@@ -98,7 +118,10 @@ const NUMBERS: Readonly<
   forceWalPeriodMs: [100, 4, 3_600_000],
   maxHeldFiles: [8, 1, Number.MAX_SAFE_INTEGER],
   maxCarriedBytes: [1024 * 1024, 0, 32 * 1024 * 1024], // 1 MiB
+  maxLogBytes: [0, 0, Number.MAX_SAFE_INTEGER],
 };
+
+const RECOVERY_MODES: readonly RecoveryMode[] = ["default", "strict", "salvage"];
 
 const KNOWN_KEYS: ReadonlySet<string> = new Set([
   "directory",
@@ -108,6 +131,8 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set([
   "persistent",
   "layout",
   "compression",
+  "encryption",
+  "recovery",
   "onFlushWanted",
   ...Object.keys(NUMBERS),
 ]);
@@ -124,6 +149,15 @@ export function resolveSeriesLogOptions(options: SeriesLogOptions): ResolvedSeri
   if (wal && (typeof directory !== "string" || directory === "")) {
     throw invalid("directory", "must be a path, unless wal is false");
   }
+  const numbers = numbersOf(options);
+  const { maxLogBytes, fileSizeBytes } = numbers;
+  if (maxLogBytes > 0 && maxLogBytes < 2 * fileSizeBytes) {
+    // Only whole files are released, and the newest one stays.
+    throw invalid(
+      "maxLogBytes",
+      `is ${maxLogBytes}; must be at least twice fileSizeBytes (${fileSizeBytes})`,
+    );
+  }
   return Object.freeze({
     directory,
     memtable: options.memtable ?? (() => new ListMemtable()),
@@ -132,8 +166,10 @@ export function resolveSeriesLogOptions(options: SeriesLogOptions): ResolvedSeri
     persistent: onOrOff("persistent", options.persistent),
     layout: oneOf("layout", options.layout ?? "v2", SERIES_LAYOUTS),
     compression: oneOf("compression", options.compression ?? "snappy", CODEC_NAMES),
+    encryption: options.encryption, // Checked by the log underneath.
+    recovery: oneOf("recovery", options.recovery ?? "default", RECOVERY_MODES),
     onFlushWanted: options.onFlushWanted ?? ((): void => undefined),
-    ...numbersOf(options),
+    ...numbers,
   });
 }
 

@@ -4,6 +4,7 @@
  * Delegates: the way of a point to `log/write-queue.ts`, bytes to `log/file-writer.ts`, space to `log/file-pins.ts` and
  * `log/slow-regions.ts`. Made by `openSeriesLog`.
  */
+import type { WalMetrics } from "@walnut/wal";
 import { SeriesError } from "./errors.ts";
 import type { FrozenMemtable } from "./frozen-memtable.ts";
 import { assertValueFitsV1 } from "./layout/layout-v1.ts";
@@ -102,14 +103,13 @@ export class SeriesLog<M extends Memtable = Memtable> {
    * Reads what happened to regions, in the order of the log: to rebuild memtables elsewhere, at once or live. Memory is bounded by
    * one frame.
    *
-   * @throws {WalError} while iterating: `WAL_LSN_TRUNCATED` when `from` was released, `WAL_ABORTED`, `WAL_CORRUPT`, `WAL_IO`
+   * @throws {WalError} while iterating: `WAL_LSN_TRUNCATED` when `from` was released, `WAL_ABORTED`, `WAL_CORRUPT`, `WAL_GAP`, `WAL_IO`
    * @throws {SeriesError} while iterating: `SERIES_CORRUPT`
    */
   async *read(options: SeriesReadOptions = {}): AsyncGenerator<SeriesRecord, undefined> {
     this.#assertOpen();
     if (this.#parts === undefined) return undefined;
-    const { wal, pins } = this.#parts;
-    yield* readSeries(wal, pins, options);
+    yield* readSeries(this.#parts, this.#options.recovery, options);
     return undefined;
   }
 
@@ -131,7 +131,7 @@ export class SeriesLog<M extends Memtable = Memtable> {
   }
 
   status(): SeriesStatus {
-    const { queue, slow, pins, wal, replayedPoints = 0 } = this.#parts ?? {};
+    const { queue, slow, pins, wal, replayedPoints = 0, lostRecords = 0 } = this.#parts ?? {};
     const walStatus = wal?.status();
     const isFailed = queue?.failure !== undefined || walStatus?.state === "poisoned";
     return {
@@ -142,11 +142,17 @@ export class SeriesLog<M extends Memtable = Memtable> {
       workingBytes: queue?.workingBytes ?? 0,
       flushingBytes: queue?.flushingBytes ?? 0,
       replayedPoints,
+      lostRecords,
       carriedPoints: slow?.carriedPoints ?? 0,
       regions: regionStatuses(this.#regions.all(), pins),
       releaseFailure: pins?.failure ?? walStatus?.releaseFailure,
       wal: walStatus,
     };
+  }
+
+  /** Numbers of the log underneath for whoever collects them; `undefined` with `wal: false`. See docs/metrics.md, "Engine". */
+  metrics(): WalMetrics | undefined {
+    return this.#parts?.wal.metrics();
   }
 
   /** Ends the log: what was written is on the device, whatever the level. Memtables stay as they are. Idempotent. */
@@ -273,7 +279,7 @@ export class SeriesLog<M extends Memtable = Memtable> {
     this.#assertOpen();
     region.state = "releasing";
     try {
-      if (region.points > 0) await this.#parts?.files.appendReleased(region);
+      if (region.points > 0) await this.#parts?.room.giveUp(region);
     } catch (error) {
       region.state = "frozen";
       throw error;

@@ -28,6 +28,8 @@ export interface SeriesStatus {
   /** Points that a restart found, and those that were carried forward since. */
   readonly replayedPoints: number;
   readonly carriedPoints: number;
+  /** Records of the log that a salvage has lost, or that cannot be read without those; see docs/series.md, "Damage". */
+  readonly lostRecords: number;
   /** Regions with points that were not released; who holds most files first. */
   readonly regions: readonly RegionStatus[];
   /** Why files could not be released at the last attempt. */

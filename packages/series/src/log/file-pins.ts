@@ -33,6 +33,15 @@ export class FilePins {
     return this.#fileLsns[0] ?? this.#cursor.lsn + 1;
   }
 
+  /** Makes the cursor's file now, while there is room for it and for what it needs to be moved on a full disk. */
+  async establish(): Promise<void> {
+    try {
+      await this.#cursor.ack(this.#cursor.lsn);
+    } catch (error) {
+      this.#note(error);
+    }
+  }
+
   /** Why files could not be released at the last attempt. */
   get failure(): string | undefined {
     return this.#failure;
@@ -85,7 +94,11 @@ export class FilePins {
       this.#fileLsns = this.#fileLsns.filter((lsn) => lsn >= fileLsn);
       this.#failure = undefined;
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#note(error);
     }
+  }
+
+  #note(error: unknown): void {
+    this.#failure = error instanceof Error ? error.message : String(error);
   }
 }

@@ -38,8 +38,9 @@ export interface FileWriterOptions {
   readonly fileSizeBytes: number;
   /** The number that the next region will get; it must never be given out twice. */
   readonly nextRegion: () => number;
-  /** Called when a file has begun. */
+  /** Called when a file is about to begin, and when its first records are in the log. */
   readonly onFile: (fileLsn: number) => void;
+  readonly onFileBegun: () => void;
 }
 
 export class FileWriter {
@@ -51,6 +52,8 @@ export class FileWriter {
   #fileLsn = 0;
   #fileBytes = 0;
   #isEnded = true;
+  /** Nothing of the present file has been handed to the log. */
+  #isNew = false;
   /** Last LSN of the log when this writer had appended last. */
   #lastLsn = 0;
 
@@ -109,6 +112,7 @@ export class FileWriter {
     this.#named.clear();
     this.#fileLsn = appendedLsn + 1;
     this.#fileBytes = 0;
+    this.#isNew = true;
     writeFileRecord(this.#writer, layout, nextRegion());
     this.#endRecord();
     onFile(this.#fileLsn);
@@ -150,14 +154,17 @@ export class FileWriter {
   }
 
   async #append(options?: AppendOptions): Promise<PointsPlace> {
-    const { wal } = this.#options;
+    const { wal, onFileBegun } = this.#options;
     const writer = this.#writer;
     const payloads = this.#ends.map((end, index) => writer.view(this.#ends[index - 1] ?? 0, end));
     const fileLsn = this.#fileLsn;
     this.#lastLsn = wal.positions.appendedLsn + payloads.length;
     this.#fileBytes += writer.length;
     // The log copies before it returns: the writer may be used again.
-    const appended = wal.appendBatch(payloads, options);
-    return { fileLsn, ...(await appended) };
+    const isFirst = this.#isNew;
+    this.#isNew = false;
+    const place = await wal.appendBatch(payloads, options);
+    if (isFirst) onFileBegun();
+    return { fileLsn, ...place };
   }
 }

@@ -7,8 +7,12 @@ import { FilePins } from "./file-pins.ts";
 import { FileWriter } from "./file-writer.ts";
 import type { Region } from "./region.ts";
 import type { RegionTable } from "./region-table.ts";
+import { LogRoom } from "./log-room.ts";
+import { Reserve } from "./reserve.ts";
 import { Replay } from "./replay.ts";
+import { passingOverGaps } from "./series-reader.ts";
 import { SlowRegions } from "./slow-regions.ts";
+import { StreamDecoder } from "./stream-decoder.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 const MIN_SEGMENT_BYTES = 8 * 1024 * 1024;
@@ -23,9 +27,12 @@ export interface LogParts {
   readonly pins: FilePins;
   readonly queue: WriteQueue;
   readonly slow: SlowRegions;
+  readonly room: LogRoom;
   /** Releases the files that nobody needs any more; never rejects. */
   readonly release: () => Promise<void>;
   readonly replayedPoints: number;
+  /** Records that a salvage has lost, and those that cannot be read without them. */
+  readonly lostRecords: number;
 }
 
 /** Opens the log in `DIRECTORY`, replays it into `regions`, and makes what writes to it. */
@@ -42,6 +49,8 @@ export async function openLogParts(
       ? options.forceWalPeriodMs
       : Math.floor(options.forceWalPeriodMs / 2),
     codec: options.compression,
+    encryption: options.encryption,
+    recovery: options.recovery,
     // Files are ended here, where their dictionaries begin; the log's own limits are out of the way.
     segmentSizeBytes: Math.min(
       MAX_SEGMENT_BYTES,
@@ -52,12 +61,24 @@ export async function openLogParts(
   });
   try {
     const pins = new FilePins(wal);
-    const replay = new Replay(options.memtable, environment.nowMs(), pins);
-    for await (const records of wal.readBatches({ from: pins.firstLsn, visibility: "written" })) {
+    const { firstLsn } = pins;
+    const decoder = new StreamDecoder(firstLsn, options.recovery === "salvage");
+    const replay = new Replay(options.memtable, environment.nowMs(), pins, decoder);
+    const reading = {
+      from: firstLsn,
+      visibility: "written",
+      ...passingOverGaps(options.recovery),
+    } as const;
+    for await (const records of wal.readBatches(reading)) {
       for (const record of records) replay.take(record);
     }
-    regions.restore(replay.finish());
-    return wired(environment, options, { wal, pins, regions, replayedPoints: replay.points });
+    const hasLosses = (wal.recovery.salvage?.places.length ?? 0) > 0;
+    const { lostRecords, ...replayed } = replay.finish(wal.positions.appendedLsn + 1, hasLosses);
+    regions.restore(replayed);
+    await pins.establish();
+    const reserve = await Reserve.open(environment, options.directory);
+    const opened = { wal, pins, regions, reserve, replayedPoints: replay.points, lostRecords };
+    return wired(environment, options, opened);
   } catch (error) {
     await wal.close().catch(() => undefined); // The first failure is the one to tell.
     throw error;
@@ -68,13 +89,16 @@ interface OpenedLog {
   readonly wal: Wal;
   readonly pins: FilePins;
   readonly regions: RegionTable;
+  readonly reserve: Reserve;
   readonly replayedPoints: number;
+  /** Records that a salvage has lost, and those that cannot be read without them. */
+  readonly lostRecords: number;
 }
 
 function wired(
   environment: WalEnvironment,
   options: ResolvedSeriesLogOptions,
-  { wal, pins, regions, replayedPoints }: OpenedLog,
+  { wal, pins, regions, reserve, replayedPoints, lostRecords }: OpenedLog,
 ): LogParts {
   const held = (): Iterable<Region> => regions.all();
   const files = new FileWriter({
@@ -82,13 +106,15 @@ function wired(
     layout: options.layout,
     fileSizeBytes: options.fileSizeBytes,
     nextRegion: () => regions.nextNumber,
-    onFile: (fileLsn) => {
-      pins.addFile(fileLsn);
-      environment.defer(() => void slow.relieve());
-    },
+    onFile: (fileLsn) => pins.addFile(fileLsn),
+    onFileBegun: () => environment.defer(() => void slow.relieve()),
   });
+  const { maxHeldFiles, maxCarriedBytes, maxLogBytes, onFlushWanted } = options;
+  const drained = (): Promise<void> => queue.drained();
+  const room = new LogRoom({ wal, files, reserve, maxLogBytes, drained });
   const queue = new WriteQueue({
     files,
+    room,
     isPersistent: options.persistent,
     bufferSizeBytes: options.bufferSizeBytes,
     flushThreshold: options.flushThreshold,
@@ -97,13 +123,14 @@ function wired(
     defer: (callback) => environment.defer(callback),
     setTimer: (delayMs, callback) => environment.setTimer(delayMs, callback, true),
   });
-  const release = (): Promise<void> =>
-    pins.release(held, () => {
+  const release = async (): Promise<void> => {
+    await pins.release(held, () => {
       const presentLsn = files.fileLsn === 0 ? Number.POSITIVE_INFINITY : files.fileLsn;
       return Math.min(queue.underWayLsn, presentLsn);
     });
-  const { maxHeldFiles, maxCarriedBytes, onFlushWanted } = options;
+    await room.regain();
+  };
   const limits = { maxHeldFiles, maxCarriedBytes, onFlushWanted };
-  const slow = new SlowRegions({ queue, files, pins, regions: held, release, ...limits });
-  return { wal, files, pins, queue, slow, release, replayedPoints };
+  const slow = new SlowRegions({ queue, files, pins, room, regions: held, release, ...limits });
+  return { wal, files, pins, queue, slow, room, release, replayedPoints, lostRecords };
 }

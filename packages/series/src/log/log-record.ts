@@ -107,6 +107,12 @@ export function decodeLogRecord(payload: Uint8Array, dictionary: SeriesDictionar
   }
 }
 
+/** True for records that mean the same whatever stood before them. */
+export function isReadableAlone(payload: Uint8Array): boolean {
+  const type = payload[0];
+  return type === RECORD_TYPE.file || type === RECORD_TYPE.region || type === RECORD_TYPE.released;
+}
+
 function readFileRecord(reader: ByteReader): LogRecord {
   const version = reader.u8();
   if (version !== FORMAT_VERSION) {

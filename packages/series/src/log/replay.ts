@@ -7,19 +7,20 @@
 import type { WalRecord } from "@walnut/wal";
 import type { Memtable, MemtableInfo } from "../memtable.ts";
 import { Region } from "./region.ts";
-import { StreamDecoder, type StreamEvent } from "./stream-decoder.ts";
+import type { StreamDecoder, StreamEvent } from "./stream-decoder.ts";
 
 export interface ReplayedLog {
   /** Regions with points that were not released. */
   readonly regions: Iterable<Region>;
   readonly nextRegion: number;
+  readonly lostRecords: number;
 }
 
 export class Replay {
   readonly #makeMemtable: (info: MemtableInfo) => Memtable;
   readonly #nowMs: number;
   readonly #files: { addFile(fileLsn: number): void };
-  readonly #decoder = new StreamDecoder();
+  readonly #decoder: StreamDecoder;
   readonly #regions = new Map<number, Region>();
   #nextRegion = 1;
   #points = 0;
@@ -29,10 +30,12 @@ export class Replay {
     makeMemtable: (info: MemtableInfo) => Memtable,
     nowMs: number,
     files: { addFile(fileLsn: number): void },
+    decoder: StreamDecoder,
   ) {
     this.#makeMemtable = makeMemtable;
     this.#nowMs = nowMs;
     this.#files = files;
+    this.#decoder = decoder;
   }
 
   /** Points that were applied. */
@@ -55,8 +58,16 @@ export class Replay {
     else this.#apply(event);
   }
 
-  finish(): ReplayedLog {
-    return { regions: this.#regions.values(), nextRegion: this.#nextRegion };
+  /**
+   * @param hasLosses - the end of the log may be missing, and nobody can say how much
+   */
+  finish(nextLsn: number, hasLosses: boolean): ReplayedLog {
+    this.#decoder.end(nextLsn);
+    const { lostRecords } = this.#decoder;
+    // What is lost may have known of higher numbers. Regions begin less often than once in a millisecond, so this one is new.
+    const isUnsure = hasLosses || lostRecords > 0;
+    const nextRegion = Math.max(this.#nextRegion, isUnsure ? Math.floor(this.#nowMs) : 0);
+    return { regions: this.#regions.values(), nextRegion, lostRecords };
   }
 
   #restart({ region, memtableId, originLsn }: StreamEvent & { readonly kind: "restart" }): void {

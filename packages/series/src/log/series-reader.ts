@@ -1,7 +1,7 @@
 /**
  * Reads a series log from a position on: for replication, live or later, and for looking at it.
  */
-import type { Visibility, Wal } from "@walnut/wal";
+import type { ReadOptions, RecoveryMode, Visibility, Wal } from "@walnut/wal";
 import type { SeriesEntry } from "../series-entry.ts";
 import type { FilePins } from "./file-pins.ts";
 import { StreamDecoder, type StreamEvent } from "./stream-decoder.ts";
@@ -36,16 +36,22 @@ export interface SeriesReadOptions {
   readonly visibility?: Visibility | undefined;
 }
 
+/** Lost records end a read, unless the log was opened by somebody who knows of them. */
+export function passingOverGaps(recovery: RecoveryMode): Pick<ReadOptions, "onGap"> {
+  return recovery === "salvage" ? { onGap: () => undefined } : {};
+}
+
 export async function* readSeries(
-  wal: Wal,
-  pins: FilePins,
+  { wal, pins }: { readonly wal: Wal; readonly pins: FilePins },
+  recovery: RecoveryMode,
   options: SeriesReadOptions,
 ): AsyncGenerator<SeriesRecord, undefined> {
   const { tail = false, signal, visibility } = options;
   const from = options.from ?? pins.firstLsn;
-  const start = { from: pins.fileOf(from), visibility };
+  const fileLsn = pins.fileOf(from);
+  const start = { from: fileLsn, visibility, ...passingOverGaps(recovery) };
   const records = tail ? wal.tail({ ...start, signal }) : wal.read(start);
-  const decoder = new StreamDecoder();
+  const decoder = new StreamDecoder(fileLsn, recovery === "salvage");
   const had: RegionsHad = { whole: new Set(), since: new Set() };
   for await (const record of records) {
     const event = decoder.take(record);

@@ -7,6 +7,7 @@
 import type { FlushRequest } from "../options.ts";
 import type { FilePins } from "./file-pins.ts";
 import type { FileWriter } from "./file-writer.ts";
+import type { LogRoom } from "./log-room.ts";
 import type { Region } from "./region.ts";
 import type { WriteQueue } from "./write-queue.ts";
 
@@ -14,6 +15,7 @@ export interface SlowRegionsParts {
   readonly queue: WriteQueue;
   readonly files: FileWriter;
   readonly pins: FilePins;
+  readonly room: LogRoom;
   readonly maxHeldFiles: number;
   readonly maxCarriedBytes: number;
   readonly onFlushWanted: (request: FlushRequest) => void;
@@ -49,14 +51,15 @@ export class SlowRegions {
   }
 
   async #relieve(): Promise<void> {
-    const { pins, regions, maxHeldFiles, maxCarriedBytes, onFlushWanted } = this.#parts;
+    const { pins, room, regions, maxHeldFiles, maxCarriedBytes, onFlushWanted } = this.#parts;
     let hasCarried = false;
     const isSlow = ({ pinLsn }: Region): boolean => pins.filesFrom(pinLsn) > maxHeldFiles;
     for (const region of Array.from(regions()).filter(isSlow)) {
       if (isLeaving(region)) continue;
       const heldFiles = pins.filesFrom(region.pinLsn);
       const { memtableId, number, bytes, memtable } = region;
-      if (bytes <= maxCarriedBytes && memtable.entries !== undefined) {
+      const isSmall = bytes <= maxCarriedBytes && room.refusal(bytes) === undefined;
+      if (isSmall && memtable.entries !== undefined) {
         await this.#carry(region);
         hasCarried = true;
       } else if (region.state === "active") {

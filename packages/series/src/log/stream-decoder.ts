@@ -1,12 +1,15 @@
 /**
  * Reads the records of a log one after the other and says what each means. Has the memory that records refer to: the series
  * dictionary and the regions of the present file. No I/O.
+ *
+ * Where records were lost (a salvaged log), what follows may refer to them, or belong to a file whose beginning is among them. So points
+ * count again from the next file on; what is left out is counted.
  */
 import type { WalRecord } from "@walnut/wal";
 import { isSeriesError, SeriesError } from "../errors.ts";
 import { SeriesDictionary } from "../layout/series-dictionary.ts";
 import type { SeriesEntry } from "../series-entry.ts";
-import { decodeLogRecord, type LogRecord } from "./log-record.ts";
+import { decodeLogRecord, isReadableAlone, type LogRecord } from "./log-record.ts";
 
 export type StreamEvent =
   | { readonly kind: "file"; readonly lsn: number; readonly nextRegion: number }
@@ -31,8 +34,30 @@ export class StreamDecoder {
   readonly #dictionary = new SeriesDictionary();
   readonly #memtableIds = new Map<number, string>();
   #isInFile = false;
+  #nextLsn: number;
+  readonly #mayHaveGaps: boolean;
+  #lostRecords = 0;
   /** LSN at which the present file begins. */
   fileLsn = 0;
+
+  /**
+   * @param firstLsn - LSN of the first record to come
+   * @param mayHaveGaps - records may be missing: the log was salvaged, and whoever reads it knows
+   */
+  constructor(firstLsn: number, mayHaveGaps: boolean) {
+    this.#nextLsn = firstLsn;
+    this.#mayHaveGaps = mayHaveGaps;
+  }
+
+  /** Records that are missing, and those that cannot be read without them. */
+  get lostRecords(): number {
+    return this.#lostRecords;
+  }
+
+  /** To be called behind the last record: those that are missing at the end count as well. */
+  end(nextLsn: number): void {
+    this.#skipTo(nextLsn);
+  }
 
   /**
    * What a record means; `undefined` for one that only prepares others.
@@ -40,6 +65,12 @@ export class StreamDecoder {
    * @throws {SeriesError} `SERIES_CORRUPT`, `SERIES_UNSUPPORTED_FORMAT`
    */
   take({ lsn, payload }: WalRecord): StreamEvent | undefined {
+    this.#skipTo(lsn);
+    this.#nextLsn = lsn + 1;
+    if (!this.#isInFile && this.#mayHaveGaps && !isReadableAlone(payload)) {
+      this.#lostRecords++;
+      return undefined;
+    }
     const record = this.#decode(lsn, payload);
     if (record.type === "file") {
       this.#isInFile = true;
@@ -48,7 +79,9 @@ export class StreamDecoder {
       this.#memtableIds.clear();
       return { kind: "file", lsn, nextRegion: record.nextRegion };
     }
-    if (!this.#isInFile) throw corrupt(lsn, "the log should begin with the record of a file");
+    if (!this.#isInFile && !this.#mayHaveGaps) {
+      throw corrupt(lsn, "the log should begin with the record of a file");
+    }
     const { region } = record;
     switch (record.type) {
       case "region":
@@ -66,6 +99,13 @@ export class StreamDecoder {
         return { kind: "restart", lsn, region, memtableId: this.#idOf(lsn, region), originLsn };
       }
     }
+  }
+
+  #skipTo(lsn: number): void {
+    if (lsn <= this.#nextLsn) return;
+    this.#lostRecords += lsn - this.#nextLsn;
+    this.#nextLsn = lsn;
+    this.#isInFile = false;
   }
 
   #decode(lsn: number, payload: Uint8Array): LogRecord {

@@ -13,10 +13,12 @@ import { SeriesError } from "../errors.ts";
 import type { SeriesPoint } from "../series-entry.ts";
 import type { FileWriter } from "./file-writer.ts";
 import { GroupingBuffer, POINT_OVERHEAD_BYTES } from "./grouping-buffer.ts";
+import type { LogRoom } from "./log-room.ts";
 import type { PointsPlace, Region } from "./region.ts";
 
 export interface WriteQueueOptions {
   readonly files: FileWriter;
+  readonly room: LogRoom;
   readonly isPersistent: boolean;
   readonly bufferSizeBytes: number;
   readonly flushThreshold: number;
@@ -135,7 +137,9 @@ export class WriteQueue {
     if (this.#failure !== undefined) return this.#failure;
     const untold = this.takeUntold();
     if (untold !== undefined) return untold;
-    const { halfBytes } = this.#options;
+    const { halfBytes, room } = this.#options;
+    const noRoom = room.refusal(this.#flushingBytes + this.#working.bytes + bytes);
+    if (noRoom !== undefined) return noRoom;
     const isFull = this.#flushingBytes >= halfBytes && this.#working.points > 0;
     if (!isFull || this.#working.bytes + bytes <= halfBytes) return undefined;
     const waitingBytes = this.#flushingBytes + this.#working.bytes;
@@ -191,6 +195,7 @@ export class WriteQueue {
     } finally {
       this.#flights.delete(flight);
       this.#flushingBytes -= flight.bytes;
+      this.#options.room.look();
       if (this.#working.points > 0) this.#added();
     }
   }

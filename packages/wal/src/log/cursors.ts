@@ -7,7 +7,13 @@
 import { WalError } from "../errors.ts";
 import { decodeCursorFile, encodeCursorFile } from "../format/cursor-file.ts";
 import { CURSOR_DIRECTORY, CURSOR_SUFFIX, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
-import { keepReserve, readSmallFile, removeIfThere, replaceFile } from "../storage/replace-file.ts";
+import {
+  keepReserve,
+  readSmallFile,
+  removeIfThere,
+  replaceFile,
+  RESERVE_NAME,
+} from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import { ifThereIsSpace } from "../storage/system-error.ts";
 
@@ -37,6 +43,7 @@ export class CursorSet {
   /** Cursors that had a file when the log was opened. */
   readonly #loaded = new Set<string>();
   #hasDirectory = false;
+  #hasReserve = false;
 
   constructor(storage: Storage, logDirectory: string, nowMs: () => number) {
     this.#storage = storage;
@@ -61,6 +68,7 @@ export class CursorSet {
     // A process that was killed may have renamed a cursor's file and not synced the name: what is read must stay.
     await this.#storage.syncDirectory(this.#directory);
     this.#hasDirectory = true;
+    this.#hasReserve = names.includes(RESERVE_NAME);
     for (const name of names) {
       const path = joinPath(this.#directory, name);
       if (name.endsWith(TEMPORARY_SUFFIX)) await removeIfThere(this.#storage, path);
@@ -206,11 +214,14 @@ export class CursorSet {
     const ackedLsn = cursor.ackedLsn;
     if (!this.#hasDirectory) {
       await this.#storage.ensureDirectory(this.#directory);
-      await keepReserve(this.#storage, this.#directory);
       this.#hasDirectory = true;
     }
+    // It may have found no room, or have given its own away, when the disk was full.
+    if (!this.#hasReserve) this.#hasReserve = await keepReserve(this.#storage, this.#directory);
     const bytes = encodeCursorFile({ name, ackedLsn, writtenAtMs: this.#nowMs() });
-    await replaceFile(this.#storage, this.#directory, name + CURSOR_SUFFIX, bytes);
+    const fileName = name + CURSOR_SUFFIX;
+    const isReserveKept = await replaceFile(this.#storage, this.#directory, fileName, bytes);
+    if (!isReserveKept) this.#hasReserve = false;
     cursor.durableLsn = ackedLsn;
     cursor.isOnDisk = true;
   }

@@ -31,6 +31,8 @@ export class SegmentFactory {
   #prepared: Promise<PreparedFile | undefined> | undefined;
   #checkpointing: Promise<void> = Promise.resolve();
   #hasReserve = false;
+  /** The last group found no room. */
+  #hasRunFull = false;
 
   constructor(options: SegmentFactoryOptions) {
     this.#options = options;
@@ -47,13 +49,24 @@ export class SegmentFactory {
     this.#prepared = prepareFile(storage, directory, zeroBytes).catch(() => undefined);
   }
 
+  /** To be called when a group has found no room: the next segment is filled without zeros, which would take what its records need. */
+  ranFull(): void {
+    this.#hasRunFull = true;
+  }
+
   /** Creates the segment's file; without space for it nothing has changed and the unfinished file is gone. */
-  async create(header: SegmentHeader, carry: CarryFrames | undefined): Promise<CreatedSegment> {
+  async create(
+    header: SegmentHeader,
+    carry: CarryFrames | undefined,
+  ): Promise<CreatedSegment & { readonly prewriteStepBytes: number }> {
     const { storage, directory } = this.#options;
     const prepared = await this.#prepared;
     this.#prepared = undefined;
     try {
-      return await createSegment(storage, directory, header, prepared, carry);
+      const created = await createSegment(storage, directory, header, prepared, carry);
+      const prewriteStepBytes = this.#hasRunFull ? 0 : this.#options.prewriteStepBytes;
+      this.#hasRunFull = false;
+      return { ...created, prewriteStepBytes };
     } catch (error) {
       if (error instanceof NoSpaceError) await this.removePrepared();
       throw error;

@@ -176,6 +176,7 @@ export class SegmentedLog {
       const plan = planRollBack(mark, state);
       // Before the files change: a reader must not look for what is about to go.
       this.#cell.state = plan.state;
+      this.#factory.ranFull();
       await rollBack(storage, directory, plan);
     });
   }
@@ -363,7 +364,6 @@ export class SegmentedLog {
     this.#lastSegmentId = header.segmentId;
     const active = new SegmentWriter({
       ...created,
-      prewriteStepBytes: this.#options.prewriteStepBytes,
       segmentSizeBytes: this.#options.segmentSizeBytes,
       codec: this.#options.codec,
       encryptor: this.#options.encryptor,

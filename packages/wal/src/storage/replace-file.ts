@@ -11,7 +11,7 @@ export const TEMPORARY_SUFFIX = ".tmp";
  * A small file full of zeros that gives its space to a replacement when the disk is full. Without it a full log could not be
  * emptied: moving a cursor needs a few bytes, and only then can segments go.
  */
-const RESERVE_NAME = "reserve";
+export const RESERVE_NAME = "reserve";
 const RESERVE_BYTES = 4096;
 
 /**
@@ -22,14 +22,14 @@ const RESERVE_BYTES = 4096;
  * 2. renamed: the old or the new file
  * 3. directory synced: the new file
  *
- * On a full disk the temporary file is made of the directory's reserve, if there is one.
+ * On a full disk the temporary file is made of the directory's reserve, if there is one. False when that could not be made again.
  */
 export async function replaceFile(
   storage: Storage,
   directory: string,
   name: string,
   bytes: Uint8Array,
-): Promise<void> {
+): Promise<boolean> {
   const path = joinPath(directory, name);
   const temporaryPath = path + TEMPORARY_SUFFIX;
   const reservePath = joinPath(directory, RESERVE_NAME);
@@ -51,18 +51,20 @@ export async function replaceFile(
   await storage.rename(temporaryPath, path);
   await storage.syncDirectory(directory);
   // What was replaced has left its space behind.
-  if (usedReserve) await keepReserve(storage, directory);
+  return usedReserve ? await keepReserve(storage, directory) : true;
 }
 
-/** Makes the reserve of a directory if it is missing and there is room for it. */
-export async function keepReserve(storage: Storage, directory: string): Promise<void> {
+/** Makes the reserve of a directory if it is missing and there is room for it; true when it is there. */
+export async function keepReserve(storage: Storage, directory: string): Promise<boolean> {
   const path = joinPath(directory, RESERVE_NAME);
   try {
     await writeNewFile(storage, path, new Uint8Array(RESERVE_BYTES));
+    return true;
   } catch (error) {
-    if (isErrno(error, "EEXIST")) return;
+    if (isErrno(error, "EEXIST")) return true;
     if (!isNoSpace(error)) throw error;
     await removeIfThere(storage, path);
+    return false;
   }
 }
 

@@ -181,4 +181,20 @@ suite("CursorSet", () => {
     await cursors.ack("a", 4);
     assert.equal((await restarted(disk)).durableLsn("a"), 4);
   });
+
+  test("makes its reserve as soon as there is room for it, so that a full disk does not stop it later", async () => {
+    const disk = await newDisk();
+    const reserve = `${FOLDER}/reserve`;
+    const cursors = await loaded(disk);
+    cursors.create("a", 0);
+    disk.capacityBytes = disk.usedBytes + 200; // For a cursor's file, and the one that takes its place.
+    await cursors.ack("a", 1);
+    assert.equal(disk.peek(reserve), undefined);
+    disk.capacityBytes = disk.usedBytes + 8192;
+    await cursors.ack("a", 2);
+    assert.equal(disk.peek(reserve)?.byteLength, 4096);
+    disk.capacityBytes = disk.usedBytes;
+    await cursors.ack("a", 4);
+    assert.equal((await restarted(disk)).durableLsn("a"), 4);
+  });
 });

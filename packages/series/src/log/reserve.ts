@@ -1,0 +1,126 @@
+/**
+ * Reserve: a small file of zeros that gives its room to releases when the disk is full.
+ *
+ * A release frees files, but only once a few bytes say durably that a region is gone, and perhaps a file has begun to hold them. While
+ * the reserve is lent, points are held back: they would take the room that the next release needs. It is made again as soon as it fits.
+ */
+import { joinPath, type WalEnvironment } from "@walnut/wal";
+
+const RESERVE_NAME = "reserve";
+const RESERVE_BYTES = 64 * 1024; // 64 KiB
+
+/** How long a disk that had no room for it is left alone, in milliseconds. */
+const RETRY_MS = 250;
+
+export class Reserve {
+  readonly #environment: Pick<WalEnvironment, "storage" | "monotonicMs">;
+  readonly #directory: string;
+  #isLent = true;
+  #making: Promise<void> | undefined;
+  #triedAtMs = Number.NEGATIVE_INFINITY;
+
+  private constructor(
+    environment: Pick<WalEnvironment, "storage" | "monotonicMs">,
+    directory: string,
+  ) {
+    this.#environment = environment;
+    this.#directory = directory;
+  }
+
+  /** Finds it, or makes it. A disk without room for it is no reason not to open. */
+  static async open(
+    environment: Pick<WalEnvironment, "storage" | "monotonicMs">,
+    directory: string,
+  ): Promise<Reserve> {
+    const reserve = new Reserve(environment, directory);
+    await reserve.keep();
+    return reserve;
+  }
+
+  /** There was no room for it when it was last tried: points have to wait. */
+  get isLent(): boolean {
+    return this.#isLent;
+  }
+
+  /** Points are held back from now on; see {@link lend}. */
+  hold(): void {
+    this.#isLent = true;
+  }
+
+  /**
+   * Gives its room away. A crash right after it leaves a log without a reserve, which the next open makes (CRASH: series-reserve-1).
+   * When it is gone already there is no more room to give.
+   */
+  async lend(): Promise<void> {
+    const { storage } = this.#environment;
+    await this.#making;
+    this.#isLent = true;
+    await removeIfThere(this.#environment, this.#path);
+    await storage.syncDirectory(this.#directory);
+  }
+
+  /** Makes it again if there is room. Never rejects: without it everything goes on but the writing of points. */
+  keep(): Promise<void> {
+    this.#making ??= this.#make()
+      .catch((error: unknown) => {
+        // Only a full disk is a reason to hold points back; of anything else the log itself will tell.
+        this.#isLent = isNoSpace(error);
+      })
+      .finally(() => (this.#making = undefined));
+    return this.#making;
+  }
+
+  /** As {@link keep}, but no more often than makes sense for those who are refused meanwhile. */
+  keepSoon(): void {
+    const nowMs = this.#environment.monotonicMs();
+    if (nowMs - this.#triedAtMs < RETRY_MS) return;
+    this.#triedAtMs = nowMs;
+    void this.keep();
+  }
+
+  get #path(): string {
+    return joinPath(this.#directory, RESERVE_NAME);
+  }
+
+  async #make(): Promise<void> {
+    const { storage } = this.#environment;
+    await storage.ensureDirectory(this.#directory);
+    let file;
+    try {
+      file = await storage.createFile(this.#path);
+    } catch (error) {
+      if (!hasCode(error, "EEXIST")) throw error;
+      this.#isLent = false;
+      return;
+    }
+    try {
+      await file.write([new Uint8Array(RESERVE_BYTES)], 0);
+      await file.syncAll();
+      this.#isLent = false;
+    } catch (error) {
+      await file.close();
+      await removeIfThere(this.#environment, this.#path);
+      throw error;
+    }
+    await file.close();
+  }
+}
+
+async function removeIfThere(
+  { storage }: Pick<WalEnvironment, "storage">,
+  path: string,
+): Promise<void> {
+  try {
+    await storage.remove(path);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+}
+
+function isNoSpace(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].some((code) => hasCode(error, code));
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
