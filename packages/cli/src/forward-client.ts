@@ -115,6 +115,8 @@ async function exchange(
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     ...(limitMs > 0 && { signal: AbortSignal.timeout(limitMs) }),
   });
+  // What goes wrong behind the beginning of an answer is told by the answer.
+  request.on("error", () => undefined);
   const answered = once(request, "response") as Promise<[IncomingMessage]>;
   request.end();
   const [response] = await answered;

@@ -5,8 +5,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { SpoolError } from "../errors.ts";
+import type { BodyLease } from "./body-budget.ts";
 
 const unzip = promisify(gunzip);
+/** Header and trailer of a gzip member. */
+const GZIP_MIN_BYTES = 18;
 
 /** One request. */
 export class AgentRequest {
@@ -35,19 +38,23 @@ export class AgentRequest {
   /**
    * The body, decompressed.
    *
-   * @throws {SpoolError} `SPOOL_ITEM_TOO_LARGE`, `SPOOL_INVALID_REQUEST`
+   * @param lease - of the memory that it takes; the caller releases it
+   * @throws {SpoolError} `SPOOL_ITEM_TOO_LARGE`, `SPOOL_OVERLOADED`, `SPOOL_INVALID_REQUEST`
    */
-  async body(maxBytes: number): Promise<Uint8Array> {
+  async body(maxBytes: number, lease: BodyLease): Promise<Uint8Array> {
     const chunks: Buffer[] = [];
     let bytes = Number(this.header("content-length") ?? 0);
     if (bytes > maxBytes) throw tooLarge(maxBytes);
     bytes = 0;
-    for await (const chunk of this.#request as AsyncIterable<Buffer>) {
+    // A refusal in the middle of a body is answered, so the stream must outlive the loop.
+    const stream = this.#request.iterator({ destroyOnReturn: false });
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) throw tooLarge(maxBytes);
+      lease.grow(chunk.byteLength);
       chunks.push(chunk);
     }
-    return await this.#decoded(Buffer.concat(chunks), maxBytes);
+    return await this.#decoded(Buffer.concat(chunks), maxBytes, lease);
   }
 
   json(status: number, value: unknown): void {
@@ -70,25 +77,39 @@ export class AgentRequest {
     this.#response.writeHead(status, headers).end(`${JSON.stringify({ error: message, code })}\n`);
   }
 
-  async #decoded(body: Buffer, maxBytes: number): Promise<Uint8Array> {
-    const encoding = this.header("content-encoding") ?? "identity";
+  async #decoded(body: Buffer, maxBytes: number, lease: BodyLease): Promise<Uint8Array> {
+    const encoding = (this.header("content-encoding") ?? "identity").trim().toLowerCase();
     if (encoding === "identity" || body.byteLength === 0) return body;
-    if (encoding !== "gzip") {
+    if (encoding !== "gzip" && encoding !== "x-gzip") {
       throw new SpoolError(
         "SPOOL_INVALID_REQUEST",
         `content-encoding "${encoding}" is not taken; gzip is`,
         { details: { encoding } },
       );
     }
-    try {
-      return await unzip(body, { maxOutputLength: maxBytes });
-    } catch (error) {
-      const isTooLarge = error instanceof RangeError;
-      if (isTooLarge) throw tooLarge(maxBytes);
-      throw new SpoolError("SPOOL_INVALID_REQUEST", "the body is no gzip, or it is cut", {
-        cause: error,
-      });
-    }
+    // The trailer claims the length. Who claims too little gets the memory of the largest body, if that is free.
+    const claimedBytes =
+      body.byteLength < GZIP_MIN_BYTES ? 0 : body.readUInt32LE(body.byteLength - 4);
+    const firstBytes = Math.min(Math.max(claimedBytes, 1), maxBytes);
+    lease.grow(firstBytes);
+    const decoded = await unzipped(body, firstBytes);
+    if (decoded !== undefined) return decoded;
+    lease.grow(maxBytes - firstBytes);
+    const longer = firstBytes === maxBytes ? undefined : await unzipped(body, maxBytes);
+    if (longer === undefined) throw tooLarge(maxBytes);
+    return longer;
+  }
+}
+
+/** `undefined` when it is longer. */
+async function unzipped(body: Buffer, maxOutputLength: number): Promise<Uint8Array | undefined> {
+  try {
+    return await unzip(body, { maxOutputLength });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw new SpoolError("SPOOL_INVALID_REQUEST", "the body is no gzip, or it is cut", {
+      cause: error,
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import { QUERY_ATTRIBUTE } from "../forward/upstream-target.ts";
 import type { ItemAttributes } from "../item-record.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentRequest } from "./agent-request.ts";
+import { BodyBudget } from "./body-budget.ts";
 
 /** What a route does with a request; `id` is the last part of its path where the path has one. */
 export interface AgentRoute {
@@ -21,6 +22,8 @@ export interface AgentRoute {
 
 /** Where line protocol goes that comes without a category. */
 const LINE_CATEGORY = "metric";
+/** Bodies in memory at one time, as multiples of the largest item. */
+const MAX_BODIES = 4;
 const DEFAULT_DRAIN_MS = 30_000;
 const MAX_DRAIN_MS = 3_600_000;
 /** Types that clients send without meaning them. */
@@ -33,6 +36,10 @@ const LINE_PARAMETERS = ["db", "rp", "bucket", "org", "precision"];
 export function agentRoutes(forwarder: Forwarder, durability: string): readonly AgentRoute[] {
   const names = forwarder.spool.categoryNames;
   const lineCategory = names.includes(LINE_CATEGORY) ? LINE_CATEGORY : (names[0] ?? LINE_CATEGORY);
+  const budget = new BodyBudget({
+    maxBytes: MAX_BODIES * forwarder.maxItemBytes,
+    categories: names.length,
+  });
 
   async function take(
     request: AgentRequest,
@@ -40,15 +47,22 @@ export function agentRoutes(forwarder: Forwarder, durability: string): readonly 
     wanted: readonly string[] | undefined,
   ): Promise<void> {
     forwarder.spool.category(category); // A wrong name is told before a body is read.
-    const body = await request.body(forwarder.maxItemBytes);
-    if (body.byteLength === 0) {
-      throw new SpoolError("SPOOL_INVALID_REQUEST", "the body is empty: there is nothing to spool");
+    const lease = budget.lease(category);
+    try {
+      const body = await request.body(forwarder.maxItemBytes, lease);
+      if (body.byteLength === 0) {
+        throw new SpoolError(
+          "SPOOL_INVALID_REQUEST",
+          "the body is empty: there is nothing to spool",
+        );
+      }
+      const attributes = attributesOf(request, wanted);
+      const { lsn } = await forwarder.put(category, body, { attributes });
+      const dropped = lsn === 0 ? { "x-walnut-spooled": "dropped" } : {};
+      request.noContent({ "x-walnut-durability": durability, ...dropped });
+    } finally {
+      lease.release();
     }
-    const { lsn } = await forwarder.put(category, body, {
-      attributes: attributesOf(request, wanted),
-    });
-    const dropped = lsn === 0 ? { "x-walnut-spooled": "dropped" } : {};
-    request.noContent({ "x-walnut-durability": durability, ...dropped });
   }
 
   const line = async (request: AgentRequest): Promise<void> => {

@@ -32,8 +32,8 @@ const STATUS: Readonly<Record<SpoolErrorCode, number>> = {
   SPOOL_INTERNAL: 500,
   SPOOL_ITEM_TOO_LARGE: 413,
 };
-/** Bodies in memory at one time, as multiples of the largest item. */
-const MAX_BODIES = 4;
+/** Longest time that a producer may take for one request, in milliseconds. */
+const MAX_RECEIVING_MS = 60_000;
 const LISTEN_PATTERN = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i;
 const OPEN_PATHS = ["/health", "/ping", "/v1/ping", "/metrics"];
 
@@ -71,7 +71,6 @@ export class ForwardAgent {
   readonly #options: ForwardAgentOptions;
   readonly #routes: readonly AgentRoute[];
   readonly #server: Server;
-  #bodyBytes = 0;
   #closing: Promise<void> | undefined;
 
   /** @internal use {@link openForwardAgent} */
@@ -80,6 +79,7 @@ export class ForwardAgent {
     this.#options = options;
     this.#routes = agentRoutes(forwarder, options.spool.durability ?? "fdatasync");
     this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.requestTimeout = MAX_RECEIVING_MS;
   }
 
   /** @internal */
@@ -117,25 +117,14 @@ export class ForwardAgent {
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = new AgentRequest(message, response);
-    const claimed = Math.min(
-      Number(request.header("content-length") ?? this.forwarder.maxItemBytes),
-      this.forwarder.maxItemBytes,
-    );
-    const bytes = request.method === "POST" && Number.isFinite(claimed) ? claimed : 0;
-    this.#bodyBytes += bytes;
     try {
       const { route, id } = this.#find(request);
       this.#authorize(request, route);
-      if (this.#bodyBytes > MAX_BODIES * this.forwarder.maxItemBytes) {
-        throw new SpoolError("SPOOL_OVERLOADED", "too many bodies at one time; try again");
-      }
       await route.handle(request, id);
     } catch (error) {
       if (message.destroyed && !message.complete) return; // The producer has gone: nobody to tell.
       if (!response.headersSent) this.#refuse(request, error);
       else response.destroy();
-    } finally {
-      this.#bodyBytes -= bytes;
     }
   }
 

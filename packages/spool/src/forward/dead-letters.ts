@@ -46,6 +46,7 @@ const REMOVAL = 1;
 const CURSOR = "kept";
 const BUFFER_BYTES = 64 * 1024;
 const HEAD_LENGTH_BYTES = 4;
+const MAX_LETTER_BYTES = 256 * 1024 * 1024 - 1;
 
 /** Opens the letters of a spool. */
 export async function openDeadLetters(
@@ -57,6 +58,7 @@ export async function openDeadLetters(
     segmentSizeBytes: options.segmentSizeBytes,
     prewriteBytes: 0,
     bufferSizeBytes: BUFFER_BYTES,
+    maxRecordBytes: Math.min(options.maxBytes, MAX_LETTER_BYTES),
     maxLogBytes: options.maxBytes,
     capacityGroup: options.group,
     guaranteedBytes: options.maxBytes,
@@ -80,12 +82,16 @@ export class DeadLetters {
   readonly #wal: Wal;
   readonly #cursor: Cursor;
   readonly #letters: Map<number, DeadLetter>;
+  readonly #keys: Set<string>;
+  readonly #counts = new Map<string, number>();
 
   /** @internal use {@link openDeadLetters} */
   constructor(wal: Wal, letters: Map<number, DeadLetter>) {
     this.#wal = wal;
     this.#cursor = wal.cursor(CURSOR);
     this.#letters = letters;
+    this.#keys = new Set([...letters.values()].map(({ key }) => key));
+    for (const { category } of letters.values()) this.#count(category, 1);
   }
 
   get size(): number {
@@ -94,9 +100,7 @@ export class DeadLetters {
 
   /** How many there are of a category. */
   countOf(category: string): number {
-    let count = 0;
-    for (const letter of this.#letters.values()) if (letter.category === category) count += 1;
-    return count;
+    return this.#counts.get(category) ?? 0;
   }
 
   /** All heads, oldest first. */
@@ -110,10 +114,12 @@ export class DeadLetters {
    * @throws {WalError} `WAL_NO_SPACE` when there are as many as may be: the request must not be given up then
    */
   async add(head: DeadLetterHead, body: Uint8Array): Promise<void> {
-    for (const letter of this.#letters.values()) if (letter.key === head.key) return;
+    if (this.#keys.has(head.key)) return;
     // CRASH: dead-1 leaves the letter, and its request not shipped: it is sent again, refused again, and found here.
     const id = await this.#wal.append(encodeLetter(head, body), { kind: LETTER });
     this.#letters.set(id, { id, ...head });
+    this.#keys.add(head.key);
+    this.#count(head.category, 1);
   }
 
   /**
@@ -136,20 +142,26 @@ export class DeadLetters {
    * @throws {SpoolError} `SPOOL_NOT_FOUND`
    */
   async remove(id: number): Promise<void> {
-    this.#find(id);
+    const { key, category } = this.#find(id);
     const isOldest = this.#letters.keys().next().value === id;
     // The oldest goes with the cursor, which also works when there is no room for a record.
     // CRASH: dead-2 leaves the letter or its removal; a letter that was sent again is sent once more at worst, with its key.
     if (!isOldest) {
       await this.#wal.append(new TextEncoder().encode(String(id)), { kind: REMOVAL });
     }
-    this.#letters.delete(id);
+    if (!this.#letters.delete(id)) return; // Removed by somebody else meanwhile.
+    this.#keys.delete(key);
+    this.#count(category, -1);
     const [oldest] = this.#letters.keys();
     await this.#cursor.ack((oldest ?? this.#wal.positions.appendedLsn + 1) - 1);
   }
 
   async close(): Promise<void> {
     await this.#wal.close();
+  }
+
+  #count(category: string, change: number): void {
+    this.#counts.set(category, this.countOf(category) + change);
   }
 
   #find(id: number): DeadLetter {

@@ -2,6 +2,7 @@
  * A forwarder: a spool whose items go upstream by themselves. Composition, pause and drain, dead letters, status.
  */
 import { joinPath, nodeEnvironment, type WalEnvironment } from "@walnut/wal";
+import { SpoolError } from "../errors.ts";
 import { openSpoolWith } from "../open-spool.ts";
 import { resolveSpoolOptions } from "../options.ts";
 import type { PutOptions, PutResult } from "../spool-category.ts";
@@ -17,6 +18,7 @@ import {
 } from "./forwarder-options.ts";
 import { openShipJournal, type ShipJournal } from "./ship-journal.ts";
 import {
+  assertSendable,
   assertUpstreamUrl,
   openUpstream,
   type Upstream,
@@ -153,8 +155,21 @@ export class Forwarder {
     this.#running = Promise.all(this.#shippers.map((shipper) => shipper.run()));
   }
 
-  /** Spools an item; see `Spool.put`. It goes upstream by itself. */
+  /**
+   * Spools an item; see `Spool.put`. It goes upstream by itself.
+   *
+   * @throws {SpoolError} `SPOOL_ITEM_TOO_LARGE` also when it could not be kept as a dead letter; `SPOOL_INVALID_REQUEST` when its type
+   *   is nothing that a request can have
+   */
   async put(category: string, payload: Uint8Array, options?: PutOptions): Promise<PutResult> {
+    if (payload.byteLength > this.maxItemBytes) {
+      throw new SpoolError(
+        "SPOOL_ITEM_TOO_LARGE",
+        `an item of ${payload.byteLength} bytes; at most ${this.maxItemBytes} are taken`,
+        { details: { bytes: payload.byteLength, maxBytes: this.maxItemBytes } },
+      );
+    }
+    assertSendable(options?.attributes ?? {});
     return await this.spool.put(category, payload, options);
   }
 

@@ -23,7 +23,11 @@ export interface TargetOptions {
 }
 
 /** How the two generations of the protocol spell a precision. */
-const PRECISIONS: Readonly<Record<string, string>> = { n: "ns", u: "us", µ: "us" };
+const PRECISIONS: ReadonlyMap<string, string> = new Map([
+  ["n", "ns"],
+  ["u", "us"],
+  ["µ", "us"],
+]);
 
 /** The address of a request. */
 export function targetUrl(
@@ -46,7 +50,7 @@ export function targetUrl(
   base.searchParams.set("bucket", bucket);
   if (org !== undefined && org !== "") base.searchParams.set("org", org);
   if (precision !== null && precision !== "") {
-    base.searchParams.set("precision", PRECISIONS[precision] ?? precision);
+    base.searchParams.set("precision", PRECISIONS.get(precision) ?? precision);
   }
   return base;
 }

@@ -1,8 +1,13 @@
 /**
  * One HTTP request to the upstream, and its answer; nothing is tried twice here.
  */
-import { once } from "node:events";
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  validateHeaderValue,
+  type ClientRequest,
+  type IncomingMessage,
+} from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
@@ -160,10 +165,9 @@ export class Upstream {
       headers,
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
-    const answered = once(request, "response") as Promise<[IncomingMessage]>;
+    const answered = answerOf(request);
     request.end(body);
-    const [response] = await answered;
-    return response;
+    return await answered;
   }
 
   #headers(
@@ -182,6 +186,21 @@ export class Upstream {
       ...(token !== undefined && { authorization: `${scheme} ${token}` }),
     };
   }
+}
+
+/** The answer to a request, or why there is none; every end of a request is one of the two. */
+function answerOf(request: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once("response", resolve);
+    // Also what goes wrong behind the beginning of an answer: that is told by the answer, and must not end the process.
+    request.on("error", reject);
+    // Without a listener Node closes the connection, and tells nobody.
+    request.once("upgrade", (_, socket) => {
+      socket.destroy();
+      reject(new Error("the upstream wants to speak another protocol"));
+    });
+    request.once("close", () => reject(new Error("the connection was closed without an answer")));
+  });
 }
 
 /** The whole body is waited for: an answer that is cut is none. */
@@ -207,6 +226,21 @@ export function assertUpstreamUrl(url: string): void {
     `the upstream must be an address like https://host:8000, found "${url}"`,
     { details: { option: "to" } },
   );
+}
+
+/**
+ * Refuses attributes of an item that no request can have: it would be tried for ever.
+ *
+ * @throws {SpoolError} `SPOOL_INVALID_REQUEST`
+ */
+export function assertSendable(attributes: ItemAttributes): void {
+  try {
+    validateHeaderValue("content-type", attributes[TYPE_ATTRIBUTE] ?? DEFAULT_TYPE);
+  } catch (cause) {
+    throw new SpoolError("SPOOL_INVALID_REQUEST", "the type of the item is no media type", {
+      cause,
+    });
+  }
 }
 
 function isSecure(url: string): boolean {

@@ -1,6 +1,8 @@
 /** The agent over HTTP: what producers send is spooled when answered, and what is wrong is told. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { suite, test, type TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
 import {
@@ -184,28 +186,49 @@ suite("the agent", { timeout: 60_000 }, () => {
     assert.equal((await fetch(agent.url + path, { method: "DELETE" })).status, 404);
   });
 
-  test("refuses more bodies at one time than it has memory for", async (context) => {
+  /** A body that has begun and does not end. */
+  async function hanging(agent: ForwardAgent, category: string, bytes: number): Promise<Socket> {
+    const socket = connect(Number(new URL(agent.url).port), "127.0.0.1");
+    const head = `POST /v1/write/${category} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n`;
+    socket.write(`${head}${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n`);
+    socket.setEncoding("utf8");
+    await once(socket, "ready");
+    return socket;
+  }
+
+  test("refuses more bodies at one time than it has memory for, and leaves each category its share", async (context) => {
     const agent = await open(context);
-    // Bodies of which only the length is there yet.
-    const slow = Array.from({ length: 5 }, () => {
-      const body = new ReadableStream({
-        start: (controller) => controller.enqueue(Buffer.from("x")),
-      });
-      const abort = new AbortController();
-      const init = { method: "POST", body, duplex: "half", signal: abort.signal };
-      const sent = fetch(`${agent.url}/v1/write/logging`, init as RequestInit);
-      return {
-        abort,
-        sent: sent.then(
-          (response) => response.json(),
-          () => undefined,
-        ),
-      };
-    });
-    const first = await Promise.race(slow.map(({ sent }) => sent));
-    assert.equal((first as { readonly code: string }).code, "SPOOL_OVERLOADED");
-    for (const { abort } of slow) abort.abort();
-    await Promise.all(slow.map(({ sent }) => sent));
+    // Who has only begun holds next to nothing.
+    const idle = await Promise.all(Array.from({ length: 20 }, () => hanging(agent, "logging", 1)));
+    assert.equal((await post(agent, "/v1/write/logging", "x".repeat(LIMIT_BYTES))).status, 204);
+    // Five bodies that lack nothing but their end, of which three are what there is memory for.
+    const full = await Promise.all(
+      Array.from({ length: 5 }, () => hanging(agent, "logging", LIMIT_BYTES)),
+    );
+    const refusal = await Promise.race(
+      full.map(async (each) => String((await once(each, "data"))[0])),
+    );
+    assert.match(refusal, /^HTTP\/1\.1 503 [^]*"SPOOL_OVERLOADED"/);
+    const { status, answer } = await post(agent, "/v1/write/logging", "x".repeat(LIMIT_BYTES));
+    assert.deepEqual([status, answer["code"]], [503, "SPOOL_OVERLOADED"]);
+    assert.equal((await post(agent, "/v1/write/metric", "x".repeat(LIMIT_BYTES))).status, 204);
+    for (const each of [...idle, ...full]) each.destroy();
+    await until(async () => (await post(agent, "/v1/write/logging", "x")).status === 204);
+  });
+
+  test("answers a body that is too long only when it comes, and gzip that lies about its length", async (context) => {
+    const agent = await open(context);
+    const socket = await hanging(agent, "logging", LIMIT_BYTES + 1);
+    const [answer] = (await once(socket, "data")) as [string];
+    assert.match(answer, /^HTTP\/1\.1 413 [^]*"SPOOL_ITEM_TOO_LARGE"/);
+    const zipped = gzipSync("x".repeat(1_000));
+    zipped.writeUInt32LE(1, zipped.byteLength - 4);
+    const headers = { "content-encoding": "gzip" };
+    const lying = await post(agent, "/v1/write/logging", zipped, headers);
+    assert.equal(lying.answer["code"], "SPOOL_INVALID_REQUEST");
+    // Two members: the trailer at the end is that of the second one.
+    const two = Buffer.concat([gzipSync("x".repeat(1_000)), gzipSync("y")]);
+    assert.equal((await post(agent, "/v1/write/logging", two, headers)).status, 204);
   });
 
   test("tells its log, and not its caller, how it has failed", async (context) => {

@@ -148,6 +148,31 @@ suite("a forwarder", { timeout: 60_000 }, () => {
       response.writeHead(302, { location: "http://127.0.0.1:1/" }).end();
       return true;
     },
+    "speaks no HTTP": (_, response, count) => {
+      if (count > 4) return false;
+      response.socket?.end("SSH-2.0-OpenSSH_9.9\r\n");
+      return true;
+    },
+    "sends nothing but 103": (_, response, count) => {
+      if (count > 3) return false;
+      response.writeEarlyHints({ link: "</a>; rel=preload" });
+      setTimeout(() => response.destroy(), 20);
+      return true;
+    },
+    "changes the protocol": (_, response, count) => {
+      if (count > 3) return false;
+      const head =
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n";
+      response.socket?.write(head);
+      setTimeout(() => response.socket?.destroy(), 20);
+      return true;
+    },
+    "answers 503 and resets": (_, response, count) => {
+      if (count > 4) return false;
+      response.writeHead(503, { "content-length": "10" }).write("12345");
+      response.socket?.resetAndDestroy();
+      return true;
+    },
     "is slow": async () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
       return false;
@@ -170,6 +195,21 @@ suite("a forwarder", { timeout: 60_000 }, () => {
       }
     });
   }
+
+  test("gives up an answer that comes in drops, and one that has no end", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    const chunk = Buffer.alloc(64 * 1024);
+    upstream.misbehave = (_, response, count) => {
+      if (count > 2) return false;
+      const timer = setInterval(() => response.write(count === 1 ? "." : chunk), 1);
+      response.on("close", () => clearInterval(timer)).writeHead(200);
+      return true;
+    };
+    const forwarder = await open(context, upstream.url, { requestTimeoutMs: 100 });
+    await putLines(forwarder, "logging", numbered(3));
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+    assert.deepEqual(upstream.lines("logging"), numbered(3));
+  });
 
   test("gives up a request that hangs, and sends it again", async (context) => {
     const upstream = await PlainUpstream.start(context);
@@ -262,6 +302,20 @@ suite("a forwarder", { timeout: 60_000 }, () => {
     assert.ok(results.every(({ isStored }) => isStored));
     assert.equal(again.deadLetters().length, 0);
     assert.equal(upstream.lines("logging").length, 6 - (letters.at(-1)?.items ?? 0));
+  });
+
+  test("takes no item that could never be sent, or never be kept as a dead letter", async (context) => {
+    const forwarder = await open(context, "http://127.0.0.1:1", { maxDeadLetterBytes: 64 * 1024 });
+    for (const type of ["a\nb", "日本"]) {
+      await assert.rejects(
+        forwarder.put("logging", Buffer.from("x"), { attributes: { type } }),
+        (error) => isSpoolError(error, "SPOOL_INVALID_REQUEST"),
+      );
+    }
+    await assert.rejects(forwarder.put("logging", Buffer.alloc(40_000)), (error) =>
+      isSpoolError(error, "SPOOL_ITEM_TOO_LARGE"),
+    );
+    assert.equal(forwarder.depth, 0);
   });
 
   test("does not give up a request for which there is no room among the dead letters", async (context) => {
