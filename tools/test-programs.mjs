@@ -2,8 +2,9 @@
  * Test files as programs of plain JavaScript: one for each file, with everything of ours that it imports.
  *
  * Compiling each file anew in each test process took more time than many tests do. Here one pass of esbuild serves all of
- * them; what several import is in files they share. Packages of others are loaded from `node_modules` as always. Source
- * maps lead errors and places of tests back to the sources, and `import.meta` says what it says in the source file.
+ * them; what several import is in files they share. Packages of others are loaded from `node_modules`, and what a test
+ * imports of `dist` from there, as always. Source maps lead errors and places of tests back to the sources, and
+ * `import.meta` says what it says in the source file.
  */
 import { symlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -53,11 +54,15 @@ export async function writeTestPrograms(files, folder) {
 
 /** @type {import("esbuild").Plugin} */
 const othersStayOutside = {
-  name: "packages of others stay outside",
+  name: "packages of others, and what is built, stay outside",
   setup(build) {
     build.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
       kind === "entry-point" || path.startsWith("@walnut/") ? undefined : { path, external: true },
     );
+    build.onResolve({ filter: /^\..*\/dist\// }, ({ path, resolveDir }) => ({
+      path: pathToFileURL(join(resolveDir, path)).href,
+      external: true,
+    }));
   },
 };
 
