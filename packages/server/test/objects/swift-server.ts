@@ -41,7 +41,7 @@ for kind, port in zip(("account", "container", "object"), ports):
     builder.get_ring().save(f"{directory}/{kind}.ring.gz")
 `;
 const FOLDERS = ["/usr/bin", "/usr/sbin", "/usr/local/bin"];
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 180_000;
 const KINDS = ["account", "container", "object"] as const;
 
 /** Why the server cannot run here, or `undefined` when it can. For the `skip` option of a test. */
