@@ -9,7 +9,7 @@
  * process compiles what it loads, so that every source is a file of its own. Fails when a test fails and also when none ran.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { findFiles, findInPackages } from "./find-files.mjs";
@@ -22,8 +22,8 @@ import { PROGRAM_FLAGS, writeTestPrograms } from "./test-programs.mjs";
  */
 const FILE_TIMEOUT_MS = process.env["WALNUT_KILL_CYCLES"] === undefined ? 480_000 : 86_400_000;
 
-/** Test files mostly wait for the disk or a child process; more than this thrashes two cores. */
-const FILES_AT_ONCE = 2;
+/** Half of the time a test file waits for the disk or a child process, so one more than there are cores. */
+const FILES_AT_ONCE = Math.min(8, availableParallelism() + 1);
 
 const words = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 const nodeFlags = process.argv.slice(2).filter((argument) => argument.startsWith("-"));

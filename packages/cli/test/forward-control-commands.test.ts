@@ -92,7 +92,7 @@ async function write(body: string): Promise<void> {
   assert.equal((await fetch(`${url}/v1/write/logging`, init)).status, 204);
 }
 
-suite("walnut forward, about an agent that runs", { timeout: 60_000 }, () => {
+suite("walnut forward, about an agent that runs", { timeout: 300_000 }, () => {
   test("status shows upstream, directory and what each category is at", async () => {
     await write("line n=1");
     assert.equal((await forward("drain")).code, EXIT_OK);

@@ -39,6 +39,8 @@ export interface SoakObjectStore {
 }
 
 const CHAOS_SHARE = 0.6;
+/** A machine with much else to do may take seconds for each. */
+const MIN_LOOKS = 20;
 const LIVES = 8;
 const MIN_LIFE_SECONDS = 2;
 const MAX_LIFE_SECONDS = 60;
@@ -139,7 +141,7 @@ class Soak implements SoakTarget {
     this.#quietSinceMs = performance.now();
     const endMs = performance.now() + (seconds - chaosSeconds) * MS_PER_SECOND;
     const { processId } = this.#running();
-    while (performance.now() < endMs) {
+    for (let looks = 0; performance.now() < endMs || looks < MIN_LOOKS; looks++) {
       const sample = await sampleProcess(processId);
       if (sample !== undefined) this.#samples.push(sample);
       await delay(SAMPLE_INTERVAL_MS);

@@ -52,7 +52,7 @@ async function get(agent: ForwardAgent, path: string): Promise<Record<string, un
   return (await (await fetch(agent.url + path)).json()) as Record<string, unknown>;
 }
 
-suite("the agent", { timeout: 60_000 }, () => {
+suite("the agent", { timeout: 300_000 }, () => {
   test("spools what is written to a category and as line protocol, and ships it", async (context) => {
     const upstream = await PlainUpstream.start(context);
     const agent = await open(context, { to: upstream.url });

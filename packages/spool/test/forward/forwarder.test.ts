@@ -6,7 +6,7 @@ import { isSpoolError, openForwarder, type Forwarder, type ForwarderOptions } fr
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { PlainUpstream, until, type Misbehaviour } from "./plain-upstream.ts";
 
-const DRAIN_MS = 20_000;
+const DRAIN_MS = 120_000;
 
 async function open(
   context: TestContext,
@@ -40,7 +40,7 @@ function numbered(count: number, from = 1): readonly string[] {
   return Array.from({ length: count }, (_, index) => `line n=${from + index}`);
 }
 
-suite("a forwarder", { timeout: 60_000 }, () => {
+suite("a forwarder", { timeout: 300_000 }, () => {
   test("ships what is put, in order, each category to its address", async (context) => {
     const upstream = await PlainUpstream.start(context);
     const forwarder = await open(context, `${upstream.url}/base/?token=t`);

@@ -13,7 +13,7 @@ import { until } from "./plain-upstream.ts";
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const skip = hasOpenssl ? false : "openssl is not there, to make a certificate";
 
-suite("an upstream with TLS", { timeout: 60_000 }, () => {
+suite("an upstream with TLS", { timeout: 300_000 }, () => {
   test(
     "gets nothing while its certificate is not trusted, and everything then",
     { skip },

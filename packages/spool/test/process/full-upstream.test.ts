@@ -13,7 +13,7 @@ const ITEMS = 200;
 /** All items together are larger than the limit on files of the server's log, and no two of them are alike. */
 const FILLING_BYTES = 10_000;
 
-suite("an upstream without space", { timeout: 120_000 }, () => {
+suite("an upstream without space", { timeout: 300_000 }, () => {
   test("gets every item once when it has space again", async (context) => {
     const data = temporaryDirectory(context);
     const words = ["serve", "--data-dir", data, "--flush-age-ms", "600000", "--port"];

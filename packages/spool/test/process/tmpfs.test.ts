@@ -32,7 +32,7 @@ async function write(url: string, category: string, number: number): Promise<num
   return response.status;
 }
 
-suite("a spool on a tmpfs", { timeout: 120_000 }, () => {
+suite("a spool on a tmpfs", { timeout: 300_000 }, () => {
   test("is filled, survives kill -9, drains, and refuses nothing afterwards", async (context) => {
     const volume = mount();
     if ("whyNot" in volume) return context.skip(volume.whyNot);
