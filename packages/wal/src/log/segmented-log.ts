@@ -154,17 +154,24 @@ export class SegmentedLog {
   /** The commit sink: appends buffers in order, rotating where a segment is full. */
   async write(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
     const mark = markGroup(this.#cell.state);
-    this.#cell.group = { ...betweenGroups(this.#cell.state), writtenBytes: 0 };
+    const startedMs = this.#observer.nowMs();
+    const group = { ...betweenGroups(this.#cell.state), writtenBytes: 0 };
+    this.#cell.group = group;
     try {
-      await this.#writeGroup(buffers, durable);
+      await this.#writeGroup(buffers, durable, group);
     } catch (error) {
       if (error instanceof NoSpaceError) await this.#rollBack(mark);
       throw error;
     } finally {
       this.#cell.group = undefined;
     }
-    // Not before: until then readers see nothing of the group.
+    // Not before: until then nobody sees anything of the group.
     this.notify();
+    const { nextLsn: firstLsn, writtenBytes } = group;
+    const lastLsn = this.writtenLsn;
+    const frames = buffers.reduce((sum, buffer) => sum + buffer.frames.length, 0);
+    const written = { firstLsn, lastLsn, frames, writtenBytes, isSynced: durable };
+    this.#observer.groupWritten(written, startedMs);
   }
 
   /** The group's appends are rejected as a whole: what was written of it goes, and nothing more into those files. */
@@ -181,13 +188,13 @@ export class SegmentedLog {
     });
   }
 
-  async #writeGroup(buffers: readonly CommitBuffer[], durable: boolean): Promise<void> {
+  async #writeGroup(
+    buffers: readonly CommitBuffer[],
+    durable: boolean,
+    group: { writtenBytes: number },
+  ): Promise<void> {
     const sync = durable ? this.#options.syncKind : undefined;
     const timeMs = this.#options.nowMs();
-    const startedMs = this.#observer.nowMs();
-    const firstLsn = this.nextLsn;
-    let writtenBytes = 0;
-    let frames = 0;
     for (const [index, buffer] of buffers.entries()) {
       const isLastBuffer = index === buffers.length - 1;
       let rest: readonly FrameSpan[] = buffer.frames;
@@ -200,16 +207,10 @@ export class SegmentedLog {
         // a rotation in between syncs what it closes.
         const isLastRun = isLastBuffer && rest.length === 0;
         const runSync = isLastRun ? sync : undefined;
-        writtenBytes += await writer.append(buffer, run, timeMs, runSync);
-        if (this.#cell.group !== undefined) this.#cell.group.writtenBytes = writtenBytes;
-        frames += run.length;
+        group.writtenBytes += await writer.append(buffer, run, timeMs, runSync);
         this.#factory.prepareIfDue(writer.written.offset, buffer.lengthBytes);
       }
     }
-    this.#observer.groupWritten(
-      { firstLsn, lastLsn: this.nextLsn - 1, frames, writtenBytes, isSynced: durable },
-      startedMs,
-    );
   }
 
   /** Makes everything written durable. */
