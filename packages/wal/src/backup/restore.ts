@@ -12,6 +12,7 @@ import {
 } from "../format/segment-name.ts";
 import { copyFile, WHOLE_FILE } from "../storage/copy-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
+import { listIfThere } from "../storage/replace-file.ts";
 import { isErrno } from "../storage/system-error.ts";
 import type { BackupProgress } from "./backup.ts";
 
@@ -84,13 +85,8 @@ async function namesIn(storage: Storage, source: string): Promise<readonly strin
 
 async function copyCursors(storage: Storage, source: string, target: string): Promise<void> {
   const from = joinPath(source, CURSOR_DIRECTORY);
-  let names: readonly string[];
-  try {
-    names = await storage.listDirectory(from);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return;
-    throw error;
-  }
+  const names = await listIfThere(storage, from);
+  if (names === undefined) return;
   const to = joinPath(target, CURSOR_DIRECTORY);
   await storage.ensureDirectory(to);
   for (const name of names.filter((candidate) => candidate.endsWith(CURSOR_SUFFIX))) {

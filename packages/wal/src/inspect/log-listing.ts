@@ -17,7 +17,7 @@ import {
 import type { SegmentFileFacts } from "../recovery/chain-verdict.ts";
 import { gatherCheckpoint, gatherSegments } from "../recovery/gather.ts";
 import { isErrno } from "../storage/system-error.ts";
-import { readSmallFile } from "../storage/replace-file.ts";
+import { listIfThere, readSmallFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 
 /** A cursor file, readable or not. */
@@ -118,13 +118,7 @@ async function checkpointOf(
 }
 
 async function listCursors(storage: Storage, directory: string): Promise<readonly ListedCursor[]> {
-  let names: readonly string[];
-  try {
-    names = await storage.listDirectory(directory);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
-    throw error;
-  }
+  const names = (await listIfThere(storage, directory)) ?? [];
   const cursors: ListedCursor[] = [];
   for (const fileName of names.filter((name) => name.endsWith(CURSOR_SUFFIX)).toSorted()) {
     const path = joinPath(directory, fileName);

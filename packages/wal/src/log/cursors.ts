@@ -9,6 +9,7 @@ import { decodeCursorFile, encodeCursorFile } from "../format/cursor-file.ts";
 import { CURSOR_DIRECTORY, CURSOR_SUFFIX, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import {
   keepReserve,
+  listIfThere,
   readSmallFile,
   removeIfThere,
   replaceFile,
@@ -58,13 +59,8 @@ export class CursorSet {
    * @param onDamaged - moves a damaged file aside instead; its cursor is then unknown
    */
   async load(onDamaged?: (path: string, name: string) => Promise<void>): Promise<void> {
-    let names: readonly string[];
-    try {
-      names = await this.#storage.listDirectory(this.#directory);
-    } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return;
-      throw error;
-    }
+    const names = await listIfThere(this.#storage, this.#directory);
+    if (names === undefined) return;
     // A process that was killed may have renamed a cursor's file and not synced the name: what is read must stay.
     await this.#storage.syncDirectory(this.#directory);
     this.#hasDirectory = true;

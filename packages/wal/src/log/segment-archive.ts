@@ -6,7 +6,7 @@
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
 import { ARCHIVE_SUFFIX, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import { copyFile, WHOLE_FILE } from "../storage/copy-file.ts";
-import { removeIfThere } from "../storage/replace-file.ts";
+import { listIfThere, removeIfThere } from "../storage/replace-file.ts";
 import { joinPath, type Storage, type StorageFile } from "../storage/storage.ts";
 import { isErrno } from "../storage/system-error.ts";
 
@@ -59,13 +59,7 @@ export class SegmentArchive {
   /** Everything in the archive, oldest first; those of unknown age, whose header cannot be read, come last. */
   async list(): Promise<readonly ArchivedSegment[]> {
     const { storage, directory } = this.#options;
-    let names: readonly string[];
-    try {
-      names = await storage.listDirectory(directory);
-    } catch (error) {
-      if (isErrno(error, "ENOENT")) return [];
-      throw error;
-    }
+    const names = (await listIfThere(storage, directory)) ?? [];
     const archived: ArchivedSegment[] = [];
     for (const name of names.filter((candidate) => candidate.endsWith(ARCHIVE_SUFFIX)).sort()) {
       const described = await this.#describe(joinPath(directory, name));

@@ -168,9 +168,8 @@ export class SegmentedLog {
     // Not before: until then nobody sees anything of the group.
     this.notify();
     const { nextLsn: firstLsn, writtenBytes } = group;
-    const lastLsn = this.writtenLsn;
     const frames = buffers.reduce((sum, buffer) => sum + buffer.frames.length, 0);
-    const written = { firstLsn, lastLsn, frames, writtenBytes, isSynced: durable };
+    const written = { firstLsn, lastLsn: this.writtenLsn, frames, writtenBytes, isSynced: durable };
     this.#observer.groupWritten(written, startedMs);
   }
 

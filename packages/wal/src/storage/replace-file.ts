@@ -110,6 +110,19 @@ export async function readSmallFile(
   }
 }
 
+/** Names in a directory, or `undefined` when there is none. Any other failure is thrown: what cannot be read is not empty. */
+export async function listIfThere(
+  storage: Storage,
+  directory: string,
+): Promise<readonly string[] | undefined> {
+  try {
+    return await storage.listDirectory(directory);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
 /** Removes a file; that it is not there is fine. */
 export async function removeIfThere(storage: Storage, path: string): Promise<void> {
   try {

@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import { FaultyStorage, SimulatedDisk } from "@walnut/testkit";
 import {
   keepReserve,
+  listIfThere,
   readSmallFile,
   removeIfThere,
   replaceFile,
@@ -148,5 +149,17 @@ suite("small files", () => {
     assert.deepEqual(names(disk), []);
     const storage = new FaultyStorage(disk, [{ kind: "remove", nth: 1, code: "EACCES" }]);
     await assert.rejects(removeIfThere(storage, "/d/file"), { code: "EACCES" });
+  });
+});
+
+suite("listIfThere", () => {
+  test("tells a directory that is not there from one that is empty, and from one that cannot be read", async () => {
+    const disk = await diskWithOld();
+    await disk.ensureDirectory("/empty");
+    assert.deepEqual(await listIfThere(disk, "/d"), ["file"]);
+    assert.deepEqual(await listIfThere(disk, "/empty"), []);
+    assert.equal(await listIfThere(disk, "/none"), undefined);
+    const unreadable = new FaultyStorage(disk, [{ kind: "listDirectory", nth: 1, code: "EACCES" }]);
+    await assert.rejects(listIfThere(unreadable, "/d"), { code: "EACCES" });
   });
 });
