@@ -258,9 +258,8 @@ async function runActors(
   disk.capacityBytes = Number.POSITIVE_INFINITY;
   // Writing goes on by itself once there is room; a log with a budget gets it by letting go.
   if (options.maxLogBytes !== undefined) {
-    const { appendedLsn } = wal.positions;
-    ledger.firstLsn = appendedLsn + 1;
-    await wal.cursor("reader").ack(appendedLsn);
+    ledger.firstLsn = wal.positions.appendedLsn + 1;
+    await letGo(wal);
   }
   const call = ++ledger.calls;
   const { ackedLsn } = ledger;
@@ -282,6 +281,13 @@ async function follow(wal: Wal, ledger: Ledger): Promise<void> {
   }
 }
 
+/** Moves every cursor to the end. */
+async function letGo(wal: Wal): Promise<void> {
+  for (const { name } of [{ name: "reader" }, ...wal.status().cursors]) {
+    await wal.cursor(name).ack(wal.positions.appendedLsn);
+  }
+}
+
 /** Opens what is left and looks for all that must be there. */
 async function verify(
   disk: SimulatedDisk,
@@ -294,9 +300,7 @@ async function verify(
     const wal = await openWalWith(environment, options);
     await check(wal, ledger, levels, options.whenFull === "drop-oldest");
     // A log with a budget may have to be emptied first.
-    if (options.maxLogBytes !== undefined) {
-      await wal.cursor("reader").ack(wal.positions.appendedLsn);
-    }
+    if (options.maxLogBytes !== undefined) await letGo(wal);
     await wal.append(new TextEncoder().encode("after"));
     await wal.close();
   });
