@@ -26,8 +26,8 @@ const MAX_UNPACKED_BYTES = {
 const EXPECTED_FILE =
   /^(package\.json|README\.md|LICENSE|dist\/(?!.*(\.map|tsbuildinfo|\.test\.\w+)$).+)$/;
 
-const PROGRAM = `
-import { isWalError, openWal, type Wal, type WalOptions } from "@walnut/wal";
+const ENGINE = "@walnut/wal";
+const PROGRAM = `import { isWalError, openWal, type Wal, type WalOptions } ${`from "${ENGINE}"`};
 const options: WalOptions = { directory: "log" };
 const wal: Wal = await openWal(options);
 const lsn: number = await wal.append(new TextEncoder().encode("first"));

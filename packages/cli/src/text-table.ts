@@ -1,5 +1,5 @@
 /**
- * Tables for people: columns aligned, cut to the width of the terminal. Pure.
+ * Tables for people: columns aligned, fitted to the width of the terminal. Pure.
  */
 import type { Style, Terminal } from "./terminal.ts";
 
@@ -13,7 +13,17 @@ export type TableCell = string | { readonly text: string; readonly style: Style 
 
 const GAP = "  ";
 
-/** Lines of a table: a heading, then the rows. Cells hold one line each and no control characters. */
+/** A last column of text is wrapped into no less than this. */
+const MIN_WRAPPED_WIDTH = 20;
+/** A first column is narrowed to no less than this. */
+const MIN_FIRST_WIDTH = 8;
+
+/**
+ * Lines of a table: a heading, then the rows. Cells hold one line each and no control characters.
+ *
+ * On a narrow terminal a last column of text goes on below itself, and a first cell that leaves no room for the others stands on a line
+ * of its own. Only what is too wide even so is cut.
+ */
 export function tableLines(
   columns: readonly TableColumn[],
   rows: readonly (readonly TableCell[])[],
@@ -22,10 +32,27 @@ export function tableLines(
   const widths = columns.map((column, index) =>
     Math.max(column.title.length, ...rows.map((row) => textOf(row[index] ?? "").length)),
   );
+  const table = { columns, widths: fittedWidths(columns, widths, terminal), terminal };
   const heading = columns.map(({ title }) => title);
-  const lines = [terminal.paint("dim", lineOf(columns, widths, heading, terminal, false))];
-  for (const row of rows) lines.push(lineOf(columns, widths, row, terminal, true));
+  const lines = rowLines(table, heading, false).map((line) => terminal.paint("dim", line));
+  for (const row of rows) lines.push(...rowLines(table, row, true));
   return lines;
+}
+
+/** The widths, with a first column of text so much narrower that the others have room. */
+function fittedWidths(
+  columns: readonly TableColumn[],
+  widths: readonly number[],
+  terminal: Terminal,
+): readonly number[] {
+  const [first = 0, ...others] = widths;
+  const last = others.pop();
+  if (!terminal.isTerminal || last === undefined || columns[0]?.align !== "left") return widths;
+  const isWrapped = columns.at(-1)?.align === "left";
+  const least = isWrapped ? Math.min(last, MIN_WRAPPED_WIDTH) : last;
+  const rest = others.reduce((sum, width) => sum + GAP.length + width, GAP.length + least);
+  const room = Math.max(MIN_FIRST_WIDTH, columns[0].title.length, terminal.columns - rest);
+  return [Math.min(first, room), ...others, last];
 }
 
 /** Names with their meaning; long ones go on in the next line, below themselves. */
@@ -68,31 +95,43 @@ export function fit(text: string, width: number, terminal: Terminal): string {
   return text.slice(0, width - mark.length).replace(/[\ud800-\udbff]$/, "") + mark;
 }
 
-function lineOf(
-  columns: readonly TableColumn[],
-  widths: readonly number[],
-  cells: readonly TableCell[],
-  terminal: Terminal,
-  isStyled: boolean,
-): string {
+interface Table {
+  readonly columns: readonly TableColumn[];
+  readonly widths: readonly number[];
+  readonly terminal: Terminal;
+}
+
+function rowLines(table: Table, cells: readonly TableCell[], isStyled: boolean): string[] {
+  const { columns, widths, terminal } = table;
+  const paint = (cell: TableCell, text: string): string =>
+    isStyled && typeof cell !== "string" ? terminal.paint(cell.style, text) : text;
+  const [first = ""] = cells;
+  if (textOf(first).length > (widths[0] ?? 0)) {
+    const alone = paint(first, fit(textOf(first), terminal.columns, terminal));
+    return [alone, ...rowLines(table, ["", ...cells.slice(1)], isStyled)];
+  }
   let line = "";
   let used = 0;
   for (const [index, column] of columns.entries()) {
     const cell = cells[index] ?? "";
-    const width = widths[index] ?? 0;
     const gap = index === 0 ? "" : GAP;
-    const isLast = index === columns.length - 1;
     const text = textOf(cell);
-    const padded =
-      column.align === "right" ? text.padStart(width) : isLast ? text : text.padEnd(width);
-    const room = terminal.isTerminal ? terminal.columns - used - gap.length : padded.length;
+    const width = widths[index] ?? 0;
+    const room = terminal.isTerminal ? terminal.columns - used - gap.length : width;
     if (room <= 0) break;
+    if (column.align === "left" && index === columns.length - 1) {
+      const wrapped = room < Math.min(width, MIN_WRAPPED_WIDTH) ? [text] : wrap(text, room);
+      const indent = " ".repeat(used + gap.length);
+      return wrapped.map((part, at) =>
+        ((at === 0 ? line + gap : indent) + paint(cell, fit(part, room, terminal))).trimEnd(),
+      );
+    }
+    const padded = column.align === "right" ? text.padStart(width) : text.padEnd(width);
     const fitted = fit(padded, room, terminal);
     used += gap.length + fitted.length;
-    line +=
-      gap + (isStyled && typeof cell !== "string" ? terminal.paint(cell.style, fitted) : fitted);
+    line += gap + paint(cell, fitted);
   }
-  return line.trimEnd();
+  return [line.trimEnd()];
 }
 
 function textOf(cell: TableCell): string {

@@ -93,9 +93,8 @@ function verifiedLines(log: VerifiedLog, terminal: Terminal): string[] {
   }
   lines.push("", ...damageLines(damage, terminal), "");
   lines.push(terminal.paint("red", `${plural(damage.length, "damaged place")}.`) + lostText(log));
-  lines.push(
-    'Copy the directory before anything else; docs/operations.md, "Damage", says what to do.',
-  );
+  lines.push("Copy the directory before anything else;");
+  lines.push('docs/operations.md, "Damage", says what to do.');
   return lines;
 }
 
