@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, stat, truncate } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { openRaftGroups, openRaftLog, type RaftBackend, type RaftLog } from "@walnut/raft-log";
 import { EXIT_DAMAGE, EXIT_LOCKED, EXIT_OK, EXIT_USAGE } from "../src/exit-code.ts";
 import { runCli } from "../src/run-cli.ts";
@@ -88,6 +89,60 @@ suite("walnut raft dump", () => {
     const none = await run(["raft", "dump", directory, "--group", "4"]);
     assert.equal(none.code, EXIT_USAGE);
     assert.match(none.environment.err, /3, 9/);
+  });
+
+  test("prints the 34 entries of the test of etcd-dump-logs with the terms, types and requests that it has", async (context) => {
+    const directory = await temporaryDirectory(context);
+    const file = join(import.meta.dirname, "../../raft-log/test/etcd/data/dump-logs.wal.gz");
+    await mkdir(join(directory, "wal"));
+    await writeFile(join(directory, WAL), gunzipSync(await readFile(file)));
+    const { code, environment } = await run(["raft", "dump", directory, "--json"]);
+    assert.equal(code, EXIT_OK, environment.err);
+    const entries = environment.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const termOf = (index: number): number =>
+      index < 5 ? Math.min(index, 2) : Math.min(Math.max(index - 6, 3), 27);
+    assert.deepEqual(
+      entries.map(({ index, term, type }) => [index, term, type]),
+      Array.from({ length: 34 }, (_, at) => [
+        at + 1,
+        termOf(at + 1),
+        at < 4 ? "conf-change" : "normal",
+      ]),
+    );
+    const data = entries.map((entry) => Buffer.from(entry.data, "base64"));
+    // Number of the change, its kind (add, remove, update, add learner), and the node.
+    assert.deepEqual(
+      data.slice(0, 4).map((bytes) => [bytes[1], bytes[3], bytes[5]]),
+      [
+        [1, 0, 2],
+        [2, 1, 2],
+        [3, 2, 2],
+        [4, 3, 3],
+      ],
+    );
+    // Requests of the second version are numbered from 0, those of the third go on from 5.
+    assert.deepEqual(
+      data.slice(4, 33).map((bytes) => bytes[1]),
+      Array.from({ length: 29 }, (_, at) => at),
+    );
+    const text = await run(["raft", "dump", directory]);
+    const lines = text.environment.out.split("\n").filter((line) => /^ +\d/.test(line));
+    for (const [index, words] of [
+      [6, /QGET.*path1/],
+      [7, /SYNC.*path2/],
+      [8, /DELETE.*path3/],
+      [9, /RANDOM.*path4.superlong/],
+      [11, /foo1.*bar1/],
+      [20, /myname.*token/],
+      [25, /user1.*role1/],
+      [32, /role3.*Keys.*RangeEnd/],
+      [34, /normal +1 +\?$/],
+    ] as const) {
+      assert.match(lines[index - 1] ?? "", words);
+    }
   });
 
   test("says where there is no Raft log", async (context) => {

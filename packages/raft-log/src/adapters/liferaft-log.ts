@@ -89,14 +89,19 @@ export class LiferaftLog {
 
   /**
    * Raft's log matching, which liferaft leaves out: an entry before the packet's that is of another term is given up, and so is what
-   * follows it. Await this before `node.emit("data", packet)`, and before a reply is handed to liferaft.
+   * follows it. Of a packet that is ahead of the log nothing is left but a question for the first entry that is missing: liferaft would
+   * go back to it from the leader's last one, an entry and an answer at a time, and does not arrive while new ones come. Await this
+   * before `node.emit("data", packet)`, and before a reply is handed to liferaft.
    */
   admit(packet: unknown): Promise<void> {
     return this.#next(async () => {
-      const last = lastOf(packet);
-      if (last === undefined || last.index < this.#log.firstIndex || last.index > this.#lastIndex)
-        return;
-      if (last.index > this.#committedIndex && this.#log.term(last.index) !== last.term) {
+      if (!isAppend(packet) || packet.last.index < this.#log.firstIndex) return;
+      const { last } = packet;
+      if (last.index > this.#lastIndex) {
+        // Without data and commit: should the entry come meanwhile, the question has nothing to say about it.
+        packet.last = { index: this.#lastIndex + 1, term: last.term, committedIndex: 0 };
+        delete packet.data;
+      } else if (last.index > this.#committedIndex && this.#log.term(last.index) !== last.term) {
         this.#lastIndex = last.index - 1;
       }
     });
@@ -254,11 +259,14 @@ function responsesOf(addresses: Iterable<string>): LiferaftEntry["responses"] {
   return Array.from(addresses, (address) => ({ address, ack: true }));
 }
 
-/** The entry before, of a packet that appends or is a heartbeat. */
-function lastOf(packet: unknown): { readonly index: number; readonly term: number } | undefined {
-  if (typeof packet !== "object" || packet === null) return undefined;
+/** A packet that appends, or is a heartbeat, with the entry before. */
+interface AppendPacket {
+  last: LiferaftLogInfo;
+  data?: unknown;
+}
+
+function isAppend(packet: unknown): packet is AppendPacket {
+  if (typeof packet !== "object" || packet === null) return false;
   const { type, last } = packet as { type?: unknown; last?: { index?: unknown; term?: unknown } };
-  if (type !== "append" || typeof last?.index !== "number" || typeof last.term !== "number")
-    return undefined;
-  return { index: last.index, term: last.term };
+  return type === "append" && typeof last?.index === "number" && typeof last.term === "number";
 }

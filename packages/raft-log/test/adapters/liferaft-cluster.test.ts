@@ -244,7 +244,8 @@ suite("three nodes of liferaft on this storage", () => {
         if (random.chance(0.5)) await cluster.holds(() => cluster.committed.size >= target, 3_000);
         await cluster.start(victim);
         if (await cluster.holds(() => cluster.committed.size > target, 3_000)) continue;
-        // liferaft's elections may come to a stand. A start of all nodes ends that, and is as hard on the storage as the kills.
+        // liferaft gives a node that is behind one entry a heartbeat, and a new leader commits nothing before another node has all of its
+        // log. A start of all nodes breaks such a wait off, and is as hard on the storage as the kills.
         stands++;
         for (const node of nodes) await cluster.kill(node);
         for (const node of nodes) await cluster.start(node);

@@ -128,6 +128,24 @@ suite("the log of liferaft on this storage", () => {
     assert.deepEqual(await log.getLastInfo(), { index: 4, term: 2, committedIndex: 2 });
   });
 
+  test("of a packet ahead of the log a question for the first missing entry is left, and no commit", async () => {
+    const node = nodeNamed("b");
+    const log = await open(new Machine(), node);
+    node.term = 1;
+    for (const index of [1, 2]) await log.saveCommand({ index }, 1, index);
+    const packet = {
+      type: "append",
+      last: { index: 90, term: 1, committedIndex: 80 },
+      data: [{ index: 91 }],
+    };
+    await log.admit(packet);
+    assert.deepEqual(packet, { type: "append", last: { index: 3, term: 1, committedIndex: 0 } });
+    const next = { type: "append", last: { index: 2, term: 1, committedIndex: 2 }, data: [] };
+    const before = structuredClone(next);
+    await log.admit(next);
+    assert.deepEqual(next, before);
+  });
+
   test("acknowledgements of an entry of an older term do not commit it", async () => {
     const node = nodeNamed("a");
     const log = await open(new Machine(), node);

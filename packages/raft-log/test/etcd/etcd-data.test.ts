@@ -1,13 +1,14 @@
 /** Data directories of real etcds, 3.5 and newer, which no distribution of CI has: read, written on, and written anew. */
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { convertRaftLog, openRaftLog, openRaftSource, type Entry } from "@walnut/raft-log";
 import { decodeEntry, decodeHardState, decodeWalSnapshot } from "../../src/etcd/raft-messages.ts";
 import { SegmentScanner, type ScannedRecord } from "../../src/etcd/segment-scanner.ts";
 import { RECORD_TYPE } from "../../src/etcd/wal-record.ts";
-import { DATA_DIRECTORY, PUTS_OF_A_LIFE, unpackEtcdData } from "./etcd-data.ts";
+import { DUMP_LOGS_WAL, ETCD_VERSIONS, PUTS_OF_A_LIFE, unpackEtcdData } from "./etcd-data.ts";
 import { putsIn } from "./etcd-requests.ts";
 import { createWal, STORAGE, temporaryDirectory } from "./wal-fixture.ts";
 
@@ -50,7 +51,7 @@ async function writeAnew(records: readonly ScannedRecord[], directory: string): 
   await wal.close();
 }
 
-for (const version of await readdir(DATA_DIRECTORY)) {
+for (const version of ETCD_VERSIONS) {
   suite(`a data directory of etcd ${version}`, () => {
     test("is read entry by entry, with its snapshot and its members", async (context) => {
       const directory = await temporaryDirectory(context);
@@ -114,3 +115,14 @@ for (const version of await readdir(DATA_DIRECTORY)) {
     });
   });
 }
+
+test("the 34 entries of etcd-dump-logs: written anew they are the same bytes", async (context) => {
+  const directory = await temporaryDirectory(context);
+  const theirs = gunzipSync(await readFile(DUMP_LOGS_WAL));
+  await writeFile(join(directory, "theirs"), theirs);
+  const records = await recordsOf(join(directory, "theirs"));
+  assert.equal(records.filter(({ type }) => type === RECORD_TYPE.entry).length, 34);
+  await writeAnew(records, directory);
+  const written = await readFile(join(directory, FIRST));
+  assert.ok(written.equals(theirs.subarray(0, written.byteLength)));
+});
