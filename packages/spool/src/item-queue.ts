@@ -8,7 +8,7 @@ import type { Cursor } from "@walnut/wal";
 import { DeliveryState } from "./delivery-state.ts";
 import { SpoolError } from "./errors.ts";
 import type { ItemReader, StoredItem } from "./item-reader.ts";
-import type { SpoolCategory } from "./spool-category.ts";
+import { settleCursor, type SpoolCategory } from "./spool-category.ts";
 
 /** Someone who asked for an item. */
 interface Waiter {
@@ -36,6 +36,7 @@ export class ItemQueue {
   #ackWaiters: AckWaiter[] = [];
   #pumping: Promise<void> | undefined;
   #isPumping = false;
+  #isSettled = false;
   #isClosed = false;
 
   /** @param group - name of the cursor: consumers of other groups get the same items once more */
@@ -112,6 +113,8 @@ export class ItemQueue {
       }
       try {
         const item = await this.#reader.next();
+        if (item !== undefined && !this.#isSettled) await settleCursor(this.#cursor);
+        this.#isSettled = true;
         if (item === undefined) {
           for (const { resolve } of this.#waiters.splice(0)) resolve(undefined);
         } else if (!this.#state.isDone(item.lsn)) {

@@ -91,6 +91,15 @@ export async function openCategory(
   return new SpoolCategory(environment, category, { wal, maxItemBytes: options.maxItemBytes });
 }
 
+/**
+ * Gives a cursor its file, and its directory the few bytes with which it can be moved on a full volume. To be called while there is
+ * room: a cursor that is moved for the first time when others have filled the volume cannot be, and nothing would ever be released.
+ */
+export async function settleCursor(cursor: Cursor): Promise<void> {
+  // What is wrong is told to whoever moves it.
+  await cursor.ack(cursor.lsn).catch(() => undefined);
+}
+
 /** One category, open. */
 export class SpoolCategory {
   readonly name: string;

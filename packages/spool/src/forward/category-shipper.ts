@@ -10,14 +10,14 @@
  * item does not take its neighbours with it. See docs/forward.md, "Exactly once".
  */
 import { isWalError, type Cursor, type WalEnvironment } from "@walnut/wal";
-import type { SpoolCategory } from "../spool-category.ts";
+import { settleCursor, type SpoolCategory } from "../spool-category.ts";
 import { verdictOf } from "./answer-verdict.ts";
 import { BatchReader } from "./batch-reader.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { bodyOf, type ItemBatch } from "./item-batch.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { retryAfterMs, retryDelayMs, type RetryLimits } from "./retry-delay.ts";
-import type { ShipJournal } from "./ship-journal.ts";
+import type { ItemRange, ShipJournal } from "./ship-journal.ts";
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from "./upstream.ts";
 import type { Wakeup } from "./wakeup.ts";
 import type { WorkerSlots } from "./worker-slots.ts";
@@ -88,9 +88,10 @@ export class CategoryShipper {
   readonly #rate = new RateMeter();
   readonly #producer: string;
   #shippedLsn: number;
-  #claimed: { readonly firstLsn: number; readonly lastLsn: number } | undefined;
+  #claimed: ItemRange | undefined;
   /** Smaller after a refusal, twice as large after each success. */
   #maxItems: number;
+  #isSettled = false;
   #unackedBytes = 0;
   #state: ShipperState = "idle";
   #lastFailure: string | undefined;
@@ -118,6 +119,8 @@ export class CategoryShipper {
         if (stop.aborted) break;
         this.#state = "failed";
         this.#lastFailure = messageOf(error);
+        // What was read and not decided about is read again: nothing is passed over.
+        await this.#reader.rewind(this.#shippedLsn + 1);
         await bells.back.wait(limits.retry.maxDelayMs);
       }
     }
@@ -160,8 +163,13 @@ export class CategoryShipper {
     this.#state = "idle";
     const batch = await this.#nextBatch();
     if (batch === undefined) return;
+    // It may be claimed, and sent, when something fails: then it is next again, with the same range.
+    this.#claimed = batch;
+    if (!this.#isSettled) await settleCursor(this.#cursor);
+    this.#isSettled = true;
     await journal.claim(this.category.name, batch);
     await this.#ship(batch);
+    this.#claimed = undefined;
   }
 
   async #nextBatch(): Promise<ItemBatch | undefined> {
@@ -169,7 +177,7 @@ export class CategoryShipper {
     const claim = this.#claimed;
     if (claim !== undefined) {
       const batch = await this.#reader.exactly(claim);
-      this.#claimed = undefined;
+      if (batch === undefined) this.#claimed = undefined; // Dropped, all of it.
       return batch;
     }
     return await this.#reader.next({

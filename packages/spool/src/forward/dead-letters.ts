@@ -13,6 +13,7 @@ import {
 } from "@walnut/wal";
 import { SpoolError } from "../errors.ts";
 import type { ItemAttributes } from "../item-record.ts";
+import { settleCursor } from "../spool-category.ts";
 import type { UpstreamRequest } from "./upstream.ts";
 
 /** Everything about a letter but its body. */
@@ -117,6 +118,7 @@ export class DeadLetters {
     if (this.#keys.has(head.key)) return;
     // CRASH: dead-1 leaves the letter, and its request not shipped: it is sent again, refused again, and found here.
     const id = await this.#wal.append(encodeLetter(head, body), { kind: LETTER });
+    if (this.#letters.size === 0) await settleCursor(this.#cursor);
     this.#letters.set(id, { id, ...head });
     this.#keys.add(head.key);
     this.#count(head.category, 1);

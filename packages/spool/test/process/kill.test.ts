@@ -62,7 +62,7 @@ function numbersOf(lines: readonly string[]): readonly number[] {
   return lines.map((line) => Number(/ n=(\d+)i/.exec(line)?.[1]));
 }
 
-suite("an agent that is killed", { timeout: 300_000 }, () => {
+suite("an agent that is killed", { timeout: 240_000 + CYCLES * 20_000 }, () => {
   test("ships everything to a plain upstream, in order, though perhaps twice", async (context) => {
     const upstream = await PlainUpstream.start(context);
     const random = new SeededRandom(SEED);

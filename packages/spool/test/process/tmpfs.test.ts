@@ -1,10 +1,11 @@
 /** The recipe of docs/tmpfs.md on a real tmpfs of 8 MiB: full, killed, started again, nothing lost, drained, and taking writes as before. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { openForwarder } from "@walnut/spool";
 import { PlainUpstream, until } from "../forward/plain-upstream.ts";
 import { WalnutProcess } from "./walnut-process.ts";
 
@@ -88,4 +89,58 @@ suite("a spool on a tmpfs", { timeout: 300_000 }, () => {
     await until(() => upstream.lines("metric").length >= taken);
     assert.equal(await again.kill("SIGTERM"), 0);
   });
+
+  /** All bytes that are left of a volume, for others. */
+  function takeTheRest(path: string): void {
+    const file = openSync(path, "a");
+    try {
+      for (;;) writeSync(file, Buffer.alloc(4_096));
+    } catch (error) {
+      assert.ok(error instanceof Error && "code" in error && error.code === "ENOSPC");
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  for (const [name, isTaken] of [
+    ["drains when others have filled it", false],
+    ["loses nothing when others take what it releases", true],
+  ] as const) {
+    test(name, async (context) => {
+      const volume = mount();
+      if ("whyNot" in volume) return context.skip(volume.whyNot);
+      context.after(() => {
+        execFileSync("umount", ["-l", volume.path]);
+        rmSync(volume.path, { recursive: true });
+      });
+      const upstream = await PlainUpstream.start(context);
+      const forwarder = await openForwarder({
+        spool: { directory: join(volume.path, "spool") },
+        to: upstream.url,
+        protocol: "category",
+        lingerMs: 1,
+        maxBatchItems: 2,
+        retryMaxDelayMs: 20,
+      });
+      context.after(() => forwarder.close());
+      forwarder.pause();
+      const lines = Array.from({ length: 1_000 }, (_, n) => `n=${n} ${"x".repeat(3_000)}`);
+      for (const line of lines) await forwarder.put("logging", Buffer.from(line));
+      const others = join(volume.path, "others");
+      takeTheRest(others);
+      if (isTaken) {
+        const timer = setInterval(() => takeTheRest(others), 1);
+        forwarder.resume();
+        await until(async () => {
+          const status = await forwarder.status();
+          return status.categories.some(({ state }) => state === "failed");
+        });
+        clearInterval(timer);
+        assert.ok(forwarder.depth > 0);
+        rmSync(others);
+      }
+      assert.equal(await forwarder.drain(30_000), 0);
+      assert.deepEqual(upstream.lines("logging"), lines);
+    });
+  }
 });
