@@ -3,29 +3,38 @@
  *
  *     npm run bench -- series [--seconds N] [--rounds N] [--points N] [--directory DIR]
  *
- * `--points` is the number of points of each of 100 sensors of one device; 1,000,000 is the load with which IoTDB measured its log,
- * 10,000 the default. Values of 531 bytes, which do not compress, are those of BanyanDB's benchmark; that one counts points handed
- * over, this one points acknowledged. Each figure is the median of the rounds.
+ * Values of 531 bytes, which do not compress, are those of BanyanDB's benchmark; that one counts points handed over, this one points
+ * acknowledged. `--points` is the number of points of each of 100 sensors of one device: the load with which IoTDB measured its log,
+ * 1,000,000 of each by default, 0 to leave it out. It runs once; all other figures are medians of the rounds.
  */
 import { randomFillSync } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
-import { openSeriesLog, type SeriesLog, type SeriesLogOptions } from "@walnut/series";
+import {
+  openSeriesLog,
+  type Memtable,
+  type SeriesEntry,
+  type SeriesLog,
+  type SeriesLogOptions,
+  type SeriesPoint,
+} from "@walnut/series";
 import { measureFloors, type Floors } from "./disk-floor.ts";
 
 const { values: args } = parseArgs({
   options: {
     seconds: { type: "string", default: "1" },
     rounds: { type: "string", default: "3" },
-    points: { type: "string", default: "10000" },
+    points: { type: "string", default: "1000000" },
     directory: { type: "string", default: os.tmpdir() },
   },
 });
 const seconds = Number(args.seconds);
 const rounds = Number(args.rounds);
-const pointsPerSensor = Number(args.points);
+
+/** Points of each sensor with which layouts and compression are compared. */
+const POINTS_PER_SENSOR = 10_000;
 
 const VALUE_BYTES = 531;
 const SENSORS = 100;
@@ -41,6 +50,7 @@ const LEVELS: readonly { readonly name: string; readonly options: SeriesLogOptio
   { name: "wal off", options: { wal: false } },
 ];
 const WRITERS = [1, 64, 1024] as const;
+const FORCE_PERIODS_MS = [10, 100] as const;
 
 const VALUES = Array.from({ length: 1024 }, () => randomFillSync(new Uint8Array(VALUE_BYTES)));
 
@@ -76,8 +86,8 @@ async function acknowledged(
         swapped = swapped.then(() => swap(log));
       }
       // Nothing but promises would otherwise run for ever, and no timer.
-      if (options.wal === false && call % 1000 === 0)
-        await new Promise((resolve) => setImmediate(resolve));
+      const isImmediate = options.wal === false || options.persistent === false;
+      if (isImmediate && call % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
       if (!isWarm) continue;
       points++;
       if (isTimed) latencies.push((performance.now() - startMs) * 1000);
@@ -107,43 +117,101 @@ async function swap(log: SeriesLog): Promise<void> {
   for (const frozen of await log.rotate()) await frozen.release();
 }
 
+interface ForceSample {
+  readonly bytesPerSecond: number;
+  readonly syncsPerSecond: number;
+  /** What was written, by the time that syncs have taken. */
+  readonly bytesPerSyncSecond: number;
+}
+
+/** What goes to the device when it is forced every so often: batches of 128 values by 8 writers. */
+async function forced(forceWalPeriodMs: number, directory: string): Promise<ForceSample> {
+  const log = await openSeriesLog({
+    directory,
+    durability: "interval",
+    forceWalPeriodMs,
+    compression: "none",
+    memtable: () => new CountingMemtable(),
+  });
+  let isOver = false;
+  let sinceSwap = 0;
+  let swapped: Promise<void> = Promise.resolve();
+  const writer = async (seriesId: bigint): Promise<void> => {
+    for (let call = 0n; !isOver; call++) {
+      await log.writeBatch(
+        VALUES.slice(0, 128).map((value) => ({ seriesId, timestamp: call, value })),
+      );
+      sinceSwap += 128 * VALUE_BYTES;
+      if (sinceSwap < MEMTABLE_BYTES) continue;
+      sinceSwap = 0;
+      swapped = swapped.then(() => swap(log));
+    }
+  };
+  const writers = Array.from({ length: 8 }, (_, index) => writer(BigInt(index)));
+  await sleep(seconds * 500);
+  const before = log.metrics();
+  const startMs = performance.now();
+  await sleep(seconds * 1000);
+  const after = log.metrics();
+  const elapsed = (performance.now() - startMs) / 1000;
+  isOver = true;
+  await Promise.all([...writers, swapped]);
+  await log.close();
+  if (before === undefined || after === undefined) throw new Error("a log has metrics");
+  const bytes = after.writtenBytes - before.writtenBytes;
+  return {
+    bytesPerSecond: bytes / elapsed,
+    syncsPerSecond: (after.syncs - before.syncs) / elapsed,
+    bytesPerSyncSecond: (bytes * 1000) / Math.max(1, after.syncMs.sum - before.syncMs.sum),
+  };
+}
+
+/** Keeps nothing: what is measured is the log, and memory stays where it is. */
+class CountingMemtable implements Memtable {
+  points = 0;
+
+  apply(entries: readonly SeriesEntry[]): void {
+    for (const { values } of entries) this.points += values.length;
+  }
+}
+
 interface DeviceSample {
   readonly pointsPerSecond: number;
   readonly bytesPerPoint: number;
   readonly writtenBytesPerSecond: number;
   readonly replayPointsPerSecond: number;
+  /** Time on the processor, of the caller's loop as well. */
+  readonly cpuNsPerPoint: number;
 }
 
 /** One device with 100 sensors: rows of one timestamp each, values of 8 bytes that walk. Then the log is opened again. */
-async function device(options: SeriesLogOptions, directory: string): Promise<DeviceSample> {
+async function device(
+  options: SeriesLogOptions,
+  pointsPerSensor: number,
+  directory: string,
+): Promise<DeviceSample> {
+  const memtable = (): Memtable => new CountingMemtable();
   const log = await openSeriesLog({
     directory,
+    memtable,
     durability: "interval",
     forceWalPeriodMs: 10,
     ...options,
   });
-  const walk = new Float64Array(SENSORS).fill(20);
+  const rows = rowsOf(pointsPerSensor);
+  const cpu = process.cpuUsage();
   const startMs = performance.now();
-  let row = 0;
   const writer = async (): Promise<void> => {
-    while (row < pointsPerSensor) {
-      const timestamp = 1_700_000_000_000_000_000n + BigInt(row++) * 10_000_000n;
-      const points = Array.from(walk, (last, sensor) => {
-        walk[sensor] = Math.round((last + Math.random() - 0.5) * 100) / 100;
-        const value = new Uint8Array(8);
-        new DataView(value.buffer).setFloat64(0, walk[sensor] ?? 0);
-        return { seriesId: BigInt(sensor), timestamp, value };
-      });
-      await log.writeBatch(points);
-    }
+    for (const points of rows) await log.writeBatch(points);
   };
   await Promise.all(Array.from({ length: ROWS_AT_ONCE }, writer));
   await log.sync();
   const elapsed = (performance.now() - startMs) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
   const { logBytes } = log.status();
   await log.close();
   const replayMs = performance.now();
-  const again = await openSeriesLog({ directory });
+  const again = await openSeriesLog({ directory, memtable });
   const replaySeconds = (performance.now() - replayMs) / 1000;
   const points = again.status().replayedPoints;
   await again.close();
@@ -153,7 +221,25 @@ async function device(options: SeriesLogOptions, directory: string): Promise<Dev
     bytesPerPoint: logBytes / points,
     writtenBytesPerSecond: logBytes / elapsed,
     replayPointsPerSecond: points / replaySeconds,
+    cpuNsPerPoint: ((user + system) * 1000) / points,
   };
+}
+
+/** What the device sends, row by row; all writers take from the same. */
+function* rowsOf(pointsPerSensor: number): IterableIterator<readonly SeriesPoint[]> {
+  const seriesIds = Array.from({ length: SENSORS }, (_, sensor) => BigInt(sensor));
+  const walk = new Float64Array(SENSORS).fill(20);
+  for (let row = 0; row < pointsPerSensor; row++) {
+    const timestamp = 1_700_000_000_000_000_000n + BigInt(row) * 10_000_000n;
+    const bytes = new Uint8Array(8 * SENSORS);
+    const view = new DataView(bytes.buffer);
+    yield seriesIds.map((seriesId, sensor) => {
+      const next = Math.round(((walk[sensor] ?? 0) + Math.random() - 0.5) * 100) / 100;
+      walk[sensor] = next;
+      view.setFloat64(8 * sensor, next);
+      return { seriesId, timestamp, value: bytes.subarray(8 * sensor, 8 * sensor + 8) };
+    });
+  }
 }
 
 const DEVICES = [
@@ -172,6 +258,7 @@ async function main(): Promise<void> {
         `${count(floors.syncsPerSecond)}/s, ${(1000 / floors.syncsPerSecond).toFixed(2)} ms each\n`,
     );
     await printAcknowledged(root, floors);
+    await printForced(root, floors);
     await printDevices(root, floors);
   } finally {
     fs.rmSync(root, { recursive: true, force: true });
@@ -213,25 +300,73 @@ async function printAcknowledged(root: string, floors: Floors): Promise<void> {
   console.log(`${table(rows)}\n`);
 }
 
-async function printDevices(root: string, floors: Floors): Promise<void> {
-  const name = `1 device x ${SENSORS} sensors x ${count(pointsPerSensor)} points, 8 B values, forced every 10 ms`;
+async function printForced(root: string, floors: Floors): Promise<void> {
   const rows = [
-    [name, "points/s", "bytes/point", "written MB/s", "of sequential", "replay points/s"],
+    [
+      "531 B values in batches, 8 writers",
+      "MB/s",
+      "of sequential",
+      "syncs/s",
+      "MB per second of syncing",
+    ],
   ];
-  for (const options of DEVICES) {
-    const samples = await repeated(root, (directory) => device(options, directory));
+  for (const periodMs of FORCE_PERIODS_MS) {
+    const samples = await repeated(root, (directory) => forced(periodMs, directory));
+    const pick = (get: (sample: ForceSample) => number): number => median(samples.map(get));
+    const bytes = pick((sample) => sample.bytesPerSecond);
+    rows.push([
+      `forced every ${periodMs} ms`,
+      count(bytes / 1e6),
+      `${((100 * bytes) / floors.sequentialBytesPerSecond).toFixed(0)} %`,
+      count(pick((sample) => sample.syncsPerSecond)),
+      count(pick((sample) => sample.bytesPerSyncSecond) / 1e6),
+    ]);
+  }
+  console.log(`${table(rows)}\n`);
+}
+
+async function printDevices(root: string, floors: Floors): Promise<void> {
+  const name = `1 device x ${SENSORS} sensors, 8 B values, forced every 10 ms`;
+  const rows = [
+    [
+      name,
+      "points each",
+      "points/s",
+      "CPU ns/point",
+      "bytes/point",
+      "written MB/s",
+      "of sequential",
+      "replay points/s",
+    ],
+  ];
+  const add = (options: SeriesLogOptions, each: number, samples: readonly DeviceSample[]): void => {
     const pick = (get: (sample: DeviceSample) => number): number => median(samples.map(get));
     const bytes = pick((sample) => sample.writtenBytesPerSecond);
     rows.push([
       `${options.layout} ${options.compression}`,
+      count(each),
       count(pick((sample) => sample.pointsPerSecond)),
+      count(pick((sample) => sample.cpuNsPerPoint)),
       pick((sample) => sample.bytesPerPoint).toFixed(1),
       count(bytes / 1e6),
       `${((100 * bytes) / floors.sequentialBytesPerSecond).toFixed(0)} %`,
       count(pick((sample) => sample.replayPointsPerSecond)),
     ]);
+  };
+  for (const options of DEVICES) {
+    const run = (directory: string): Promise<DeviceSample> =>
+      device(options, POINTS_PER_SENSOR, directory);
+    add(options, POINTS_PER_SENSOR, await repeated(root, run));
+  }
+  const whole = Number(args.points);
+  if (whole > 0) {
+    const options = { layout: "v2", compression: "snappy" } as const;
+    const directory = fs.mkdtempSync(path.join(root, "whole-"));
+    add(options, whole, [await device(options, whole, directory)]);
   }
   console.log(table(rows));
+  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  console.log(`\nresident memory at its peak: ${count(peakBytes / 1024 / 1024)} MiB`);
 }
 
 async function repeated<T>(

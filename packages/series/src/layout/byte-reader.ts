@@ -26,8 +26,10 @@ export class ByteReader {
   }
 
   u8(): number {
-    this.#need(1);
-    return this.#view.getUint8(this.#offset++);
+    const byte = this.#bytes[this.#offset];
+    if (byte === undefined) throw this.corrupt("1 byte wanted, 0 left");
+    this.#offset++;
+    return byte;
   }
 
   u16(): number {
@@ -55,8 +57,10 @@ export class ByteReader {
   }
 
   varint(): number {
-    let value = 0;
-    let scale = 1;
+    const first = this.u8();
+    if (first < 0x80) return first;
+    let value = first & 0x7f;
+    let scale = 0x80;
     for (;;) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
@@ -64,6 +68,21 @@ export class ByteReader {
       if (byte < 0x80) return value;
       scale *= 0x80;
     }
+  }
+
+  /** The next signed varint where it takes up to four bytes; otherwise `undefined`, and nothing is read. */
+  signedSmall(): number | undefined {
+    const bytes = this.#bytes;
+    let folded = 0;
+    for (let read = 0; read < 4; read++) {
+      const byte = bytes[this.#offset + read];
+      if (byte === undefined) return undefined;
+      folded |= (byte & 0x7f) << (7 * read);
+      if (byte >= 0x80) continue;
+      this.#offset += read + 1;
+      return (folded & 1) === 0 ? folded >>> 1 : -(folded >>> 1) - 1;
+    }
+    return undefined;
   }
 
   signedVarint(): bigint {

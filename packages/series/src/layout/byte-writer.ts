@@ -3,12 +3,16 @@
  * first; signed ones are folded first (0, -1, 1, -2, … become 0, 1, 2, 3, …).
  */
 
+import { copyBytes } from "./copy-bytes.ts";
+
 const FIRST_BYTES = 16 * 1024;
 
 /** Longest varint of 64 bits. */
 const MAX_VARINT_BYTES = 10;
 
 const MAX_FAST = 2n ** 51n;
+/** Up to here the operators of 32 bits, which are faster, can be used. */
+const MAX_INT = 2 ** 31 - 1;
 
 export class ByteWriter {
   #bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
@@ -50,19 +54,30 @@ export class ByteWriter {
   /** @param value - a whole number from 0 to 2^53 - 1 */
   varint(value: number): void {
     this.#reserve(MAX_VARINT_BYTES);
+    const bytes = this.#bytes;
+    let at = this.#length;
     let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+    while (rest > MAX_INT) {
+      bytes[at++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    this.#bytes[this.#length++] = rest;
+    while (rest >= 0x80) {
+      bytes[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    bytes[at++] = rest;
+    this.#length = at;
+  }
+
+  /** As {@link signedVarint}. @param value - a whole number from -2^52 to 2^52 - 1 */
+  signedSmall(value: number): void {
+    this.varint(value < 0 ? -2 * value - 1 : 2 * value);
   }
 
   /** @param value - -2^63 to 2^63 - 1 */
   signedVarint(value: bigint): void {
     if (value > -MAX_FAST && value < MAX_FAST) {
-      const small = Number(value);
-      this.varint(small < 0 ? -2 * small - 1 : 2 * small);
+      this.signedSmall(Number(value));
       return;
     }
     this.#reserve(MAX_VARINT_BYTES);
@@ -75,9 +90,10 @@ export class ByteWriter {
   }
 
   raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.byteLength);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.byteLength;
+    const { byteLength } = bytes;
+    this.#reserve(byteLength);
+    copyBytes(bytes, this.#bytes, this.#length);
+    this.#length += byteLength;
   }
 
   /** A view of what was written between two lengths; valid until the next write. */

@@ -1,6 +1,7 @@
 /**
  * Copies of values in few pieces of memory instead of one each. The pieces grow with what they hold, so that at most half is waste.
  */
+import { copyBytes } from "../layout/copy-bytes.ts";
 
 const FIRST_PIECE_BYTES = 512;
 const MAX_PIECE_BYTES = 64 * 1024;
@@ -16,7 +17,7 @@ export class ValueArena {
     if (byteLength > this.#piece.byteLength - this.#used) this.#nextPiece(byteLength);
     const start = this.#used;
     this.#used += byteLength;
-    this.#piece.set(value, start);
+    copyBytes(value, this.#piece, start);
     return this.#piece.subarray(start, this.#used);
   }
 
