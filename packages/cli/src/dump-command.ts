@@ -9,7 +9,8 @@ import { EXIT_DAMAGE, EXIT_OK, EXIT_USAGE } from "./exit-code.ts";
 import { encryptionOf, type KeyFlag } from "./key-flag.ts";
 import { locateLog } from "./log-locator.ts";
 import { parseLsn, parseTime, parseWhole } from "./quantity-text.ts";
-import { loadIngestDecoder, RecordPrinter, type RecordFormat } from "./record-printer.ts";
+import { loadDecoder } from "./record-decoder.ts";
+import { RecordPrinter, type RecordFormat } from "./record-printer.ts";
 
 /** Flags as commander gives them. */
 export interface PrintFlags extends KeyFlag {
@@ -44,7 +45,7 @@ export async function dumpCommand(
 ): Promise<number> {
   const nowMs = context.environment.nowMs();
   const limit = flags.limit === undefined ? Infinity : parseWhole(flags.limit, "--limit", 0);
-  const range: Omit<ReadLogOptions, "directory"> = {
+  const range: Range = {
     ...encryptionOf(flags),
     fromLsn: flags.from === undefined ? undefined : parseLsn(flags.from, "--from"),
     toLsn: flags.to === undefined ? undefined : parseLsn(flags.to, "--to"),
@@ -52,10 +53,10 @@ export async function dumpCommand(
       flags.fromTime === undefined ? undefined : parseTime(flags.fromTime, "--from-time", nowMs),
     toMs: flags.toTime === undefined ? undefined : parseTime(flags.toTime, "--to-time", nowMs),
   };
-  const printer = await printerOf(flags, limit, context);
+  const printer = await printerOf(flags, { ...range, limit }, context);
   const log = await locateLog(directory, flags.log);
   if (!printer.isDone) {
-    for await (const part of readLog({ directory: log.directory, ...range })) {
+    for await (const part of readLog({ directory: log.directory, ...readable(range, flags) })) {
       await printer.print(part);
       if (printer.isDone) break;
     }
@@ -70,11 +71,12 @@ export async function tailCommand(
   context: CommandContext,
 ): Promise<number> {
   const count = flags.lines === undefined ? DEFAULT_TAIL_RECORDS : parseWhole(flags.lines, "-n", 0);
-  const printer = await printerOf(flags, Infinity, context);
   const log = await locateLog(directory, flags.log);
   const { written, firstLsn } = await inspectLog({ directory: log.directory });
   const fromLsn = Math.max(firstLsn, (written?.lsn ?? firstLsn - 1) - count + 1);
-  const options = { directory: log.directory, fromLsn, ...encryptionOf(flags) };
+  const printer = await printerOf(flags, { fromLsn, limit: Infinity }, context);
+  const range = readable({ fromLsn, ...encryptionOf(flags) }, flags);
+  const options = { directory: log.directory, ...range };
   if (flags.follow === true) {
     await follow(options, printer, context);
   } else {
@@ -115,9 +117,16 @@ async function follow(
   }
 }
 
+type Range = Omit<ReadLogOptions, "directory">;
+
+/** What has to be read for a range: records of a series log need those before them. */
+function readable(range: Range, flags: PrintFlags): Range {
+  return flags.decode === "series" ? { ...range, fromLsn: undefined, fromMs: undefined } : range;
+}
+
 async function printerOf(
   flags: PrintFlags,
-  limit: number,
+  { fromLsn, fromMs, limit }: Range & { readonly limit: number },
   context: CommandContext,
 ): Promise<RecordPrinter> {
   const kind = flags.kind === undefined ? undefined : parseWhole(flags.kind, "--kind", 0);
@@ -130,7 +139,9 @@ async function printerOf(
       filter: flags.filter === undefined ? undefined : Buffer.from(flags.filter, "utf8"),
       kind,
       limit,
-      decoder: flags.decode === undefined ? undefined : await loadIngestDecoder(),
+      fromLsn,
+      fromMs,
+      decoder: flags.decode === undefined ? undefined : await loadDecoder(flags.decode),
     },
     context,
   );

@@ -27,8 +27,6 @@ export interface IngestRows {
   readonly tables: readonly IngestTable[];
 }
 
-export type IngestDecoder = (payload: Uint8Array) => IngestRows;
-
 type Value = string | number | bigint | boolean;
 
 /** Every row as database and line protocol. */

@@ -1,5 +1,6 @@
 /**
- * From a directory that a person names to the logs that are meant: the directory itself, or those of a server's data directory.
+ * From a directory that a person names to the logs that are meant: the directory itself, that of a series log in it, or those of a
+ * server's data directory.
  */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,7 +27,9 @@ export async function locateLogs(directory: string): Promise<readonly LocatedLog
   }
   if (isLog(names)) return [{ name: "", directory }];
   const logs: LocatedLog[] = [];
-  for (const worker of ((await namesIn(join(directory, "wal"))) ?? []).toSorted()) {
+  const namesInWal = (await namesIn(join(directory, "wal"))) ?? [];
+  if (isLog(namesInWal)) return [{ name: "", directory: join(directory, "wal") }];
+  for (const worker of namesInWal.toSorted()) {
     const candidate = join(directory, "wal", worker);
     if (isLog((await namesIn(candidate)) ?? [])) logs.push({ name: worker, directory: candidate });
   }

@@ -1,6 +1,7 @@
 /**
  * The grammar of the commands that look at logs: words, flags, help texts with examples. Parsing only.
  */
+import { DECODERS } from "./record-decoder.ts";
 import { Option, type Command } from "commander";
 import { benchCommand } from "./bench-command.ts";
 import { cleanupCommand } from "./cleanup-command.ts";
@@ -99,9 +100,10 @@ function withPrintFlags(command: Command): Command {
     .option("--filter <text>", "only payloads that contain this text")
     .option("--kind <number>", "only records of this kind")
     .addOption(
-      new Option("--decode <what>", "rows instead of records, of a server's log").choices([
-        "ingest",
-      ]),
+      new Option(
+        "--decode <what>",
+        "rows of a server's log or points of a series log instead of records",
+      ).choices([...DECODERS]),
     )
     .option(...KEY_FLAG)
     .option(...LOG_FLAG);
@@ -117,6 +119,7 @@ function addRecordCommands(program: Command, run: RunCommand): void {
   walnut dump ./data --from-time 10m --filter web-1
   walnut dump ./data --from-time 2026-01-31T12:00Z --to-time 2026-01-31T12:05Z
   walnut dump ./data --decode ingest     rows in line protocol
+  walnut dump ./store/log --decode series    points, swaps and releases
 
 Times are those of the writer's clock. Damage is named on standard error, and
 what lies behind it is printed.`,

@@ -8,8 +8,8 @@ import type { CommandContext } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { damageText } from "./damage-text.ts";
 import { EXIT_USAGE } from "./exit-code.ts";
-import { rowLines, rowObjects, type IngestDecoder, type IngestRows } from "./ingest-rows.ts";
 import { formatLsns } from "./quantity-text.ts";
+import type { RecordDecoder } from "./record-decoder.ts";
 import { recordHeading, recordJson, recordLine } from "./record-text.ts";
 
 export type RecordFormat = "text" | "jsonl" | "raw";
@@ -20,8 +20,11 @@ export interface PrinterOptions {
   readonly filter: Buffer | undefined;
   readonly kind: number | undefined;
   readonly limit: number;
-  /** Decodes payloads into rows, which are printed instead. */
-  readonly decoder: IngestDecoder | undefined;
+  /** Makes rows or points of records, which are printed instead. */
+  readonly decoder: RecordDecoder | undefined;
+  /** Records before it, in LSN or time, are read and not printed. */
+  readonly fromLsn?: number | undefined;
+  readonly fromMs?: number | undefined;
 }
 
 type WalRecord = LogRecords["records"][number];
@@ -54,15 +57,19 @@ export class RecordPrinter {
     }
     for (const record of part.records) {
       if (this.isDone) return;
-      if (!this.#isWanted(record)) continue;
+      if (!this.#isWanted(record, part.timeMs)) {
+        this.#decoded(record, () => this.#options.decoder?.skip(record));
+        continue;
+      }
       this.#printed++;
       await this.#printRecord(record, part);
       if (this.#context.output.isFull) await this.#context.output.flush();
     }
   }
 
-  #isWanted({ kind, payload }: WalRecord): boolean {
-    const { filter } = this.#options;
+  #isWanted({ lsn, kind, payload }: WalRecord, timeMs: number): boolean {
+    const { filter, fromLsn = 0, fromMs = 0 } = this.#options;
+    if (lsn < fromLsn || timeMs < fromMs) return false;
     if (this.#options.kind !== undefined && kind !== this.#options.kind) return false;
     if (filter === undefined) return true;
     return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).includes(filter);
@@ -89,27 +96,31 @@ export class RecordPrinter {
     }
   }
 
-  #printRows(record: WalRecord, decoder: IngestDecoder): void {
+  #printRows(record: WalRecord, decoder: RecordDecoder): void {
     const { output, terminal } = this.#context;
-    let rows;
+    const { format } = this.#options;
+    this.#decoded(record, () => {
+      if (format === "jsonl") {
+        for (const row of decoder.objects(record)) output.json({ lsn: record.lsn, ...row }, false);
+        return;
+      }
+      for (const { head, line } of decoder.lines(record, terminal)) {
+        const where = terminal.paint("dim", `${String(record.lsn).padStart(10)}  ${head}`);
+        output.line(format === "raw" ? line : `${where}  ${line}`);
+      }
+    });
+  }
+
+  #decoded(record: WalRecord, decode: () => void): void {
     try {
-      rows = decoder(record.payload);
+      decode();
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
+      const what = this.#options.decoder?.what ?? "record";
       throw new CommandFailure(
         EXIT_USAGE,
-        `record ${record.lsn} is no request of the ingest server: ${text}; leave out --decode`,
+        `record ${record.lsn} is no ${what}: ${text}; leave out --decode`,
         { cause: error },
-      );
-    }
-    if (this.#options.format === "jsonl") {
-      for (const row of rowObjects(rows)) output.json({ lsn: record.lsn, ...row }, false);
-      return;
-    }
-    for (const { database, line } of rowLines(rows)) {
-      const head = `${String(record.lsn).padStart(10)}  ${database}`;
-      output.line(
-        this.#options.format === "raw" ? line : `${terminal.paint("dim", head)}  ${line}`,
       );
     }
   }
@@ -139,23 +150,4 @@ function noteText(part: Exclude<LogPart, LogRecords>): string {
     case "cut":
       return `the log was cut behind LSN ${part.lastLsn}; what follows takes the place of what was printed`;
   }
-}
-
-/**
- * Loads the decoder of the ingest server, and only then the server.
- *
- * @throws {CommandFailure} when this installation has none
- */
-export async function loadIngestDecoder(): Promise<IngestDecoder> {
-  const server: Readonly<Record<string, unknown>> = await import("@walnut/server");
-  const decode = server["decodeWriteRecord"];
-  if (typeof decode !== "function") {
-    throw new CommandFailure(
-      EXIT_USAGE,
-      "--decode ingest: the installed server cannot decode records",
-    );
-  }
-  // The function of that name has this shape: docs/ingest-record-format.md.
-  const decodeRecord = decode as (payload: Uint8Array) => { readonly batch: IngestRows };
-  return (payload) => decodeRecord(payload).batch;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { openSeriesLog } from "@walnut/series";
 import { EXIT_DAMAGE, EXIT_OK, EXIT_USAGE } from "../src/exit-code.ts";
 import { closedLog, flip, openLog, run, segmentFile, temporaryDirectory } from "./log-fixture.ts";
 import { RecordedEnvironment } from "./recorded-environment.ts";
@@ -107,6 +108,49 @@ suite("walnut dump", () => {
     ]) {
       assert.equal((await run(["dump", directory, ...flags])).code, EXIT_USAGE, flags.join(" "));
     }
+  });
+});
+
+suite("walnut dump --decode series", () => {
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+  test("prints points, swaps and releases of a series log, beside its writer", async (context) => {
+    const directory = await temporaryDirectory(context);
+    await using log = await openSeriesLog({ directory, compression: "none" });
+    await log.memtable("cpu").write(7n, 1000n, bytes("idle"));
+    await (await log.memtable("cpu").rotate())?.release();
+    await log.memtable("cpu").write(7n, 1010n, Uint8Array.of(0, 1));
+    await log.memtable("cpu").write(7n, 1020n, bytes("busy"));
+    const dump = async (...words: string[]): Promise<string[]> => {
+      const { code, environment } = await run(["dump", directory, "--decode", "series", ...words]);
+      assert.equal(code, EXIT_OK);
+      return environment.out.trimEnd().split("\n");
+    };
+    const lines = (await dump()).map((line) => line.trim().replace(/^\d+ +/, ""));
+    assert.deepEqual(lines, [
+      "region 1 of cpu  7 @ 1000  idle",
+      "region 1  released",
+      "region 2 of cpu  7 @ 1010  0x0001",
+      "region 2 of cpu  7 @ 1020  busy",
+    ]);
+    // The last record alone refers to a series that those before it have named.
+    const lastLsn = String(log.status().wal?.positions.appendedLsn);
+    assert.match(
+      (await dump("--from", lastLsn)).join(),
+      /^ *\d+ {2}region 2 of cpu {2}7 @ 1020 {2}busy$/,
+    );
+    const [point] = (await dump("--from", lastLsn, "--json")).map((line) => JSON.parse(line));
+    assert.deepEqual(
+      [point.kind, point.region, point.memtableId, point.seriesId, point.timestamp, point.text],
+      ["point", 2, "cpu", "7", "1020", "busy"],
+    );
+    assert.equal((await run(["inspect", directory])).code, EXIT_OK);
+  });
+
+  test("names a log of something else", async (context) => {
+    const directory = await closedLog(context);
+    const { code } = await run(["dump", directory, "--decode", "series"]);
+    assert.equal(code, EXIT_USAGE);
   });
 });
 

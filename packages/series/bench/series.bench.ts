@@ -21,6 +21,7 @@ import {
   type SeriesPoint,
 } from "@walnut/series";
 import { measureFloors, type Floors } from "./disk-floor.ts";
+import { count, median, percentile, rate, table } from "./figures.ts";
 
 const { values: args } = parseArgs({
   options: {
@@ -385,21 +386,5 @@ async function repeated<T>(
 
 const syncsOf = (log: SeriesLog): number => log.status().wal?.totals.syncs ?? 0;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const count = (value: number): string => Math.round(value).toLocaleString("en-US");
-const rate = (bytesPerSecond: number): string => `${count(bytesPerSecond / 1e6)} MB/s`;
-const median = (values: readonly number[]): number => percentile(values, 50);
-
-function percentile(values: readonly number[], percent: number): number {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? 0;
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const columns =
-    rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  const pad = (cell: string, column: number): string =>
-    column === 0 ? cell.padEnd(columns[0] ?? 0) : cell.padStart(columns[column] ?? 0);
-  return rows.map((row) => row.map(pad).join("  ")).join("\n");
-}
 
 await main();

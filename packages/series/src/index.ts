@@ -9,6 +9,7 @@ export type { Memtable, MemtableInfo } from "./memtable.ts";
 export type { SeriesEntry, SeriesPoint } from "./series-entry.ts";
 export type { FlushRequest, SeriesDurability, SeriesLogOptions } from "./options.ts";
 export type { SeriesLayout } from "./log/log-record.ts";
+export { StreamDecoder, type StreamEvent } from "./log/stream-decoder.ts";
 export type { SeriesReadOptions, SeriesRecord } from "./log/series-reader.ts";
 export type { RegionStatus, SeriesStatus } from "./series-status.ts";
 export type { RegionState } from "./log/region.ts";

@@ -13,7 +13,7 @@ import {
   type SeriesEntry,
   type SeriesLog,
 } from "@walnut/series";
-import { contentOf, open, SMALL } from "./series-model.ts";
+import { contentOf, open } from "./series-model.ts";
 
 const ROOT = mkdtempSync(join(tmpdir(), "walnut-series-"));
 after(() => rmSync(ROOT, { recursive: true, force: true }));
@@ -67,9 +67,9 @@ suite("releases", () => {
       const acknowledged = new Set<string>();
       const flushed = new Set<string>();
       const flush = async (log: SeriesLog): Promise<void> => {
-        for (const { memtable, release } of await log.rotate()) {
-          for (const text of contentOf(memtable)) flushed.add(text);
-          await release();
+        for (const frozen of await log.rotate()) {
+          for (const text of contentOf(frozen.memtable)) flushed.add(text);
+          await frozen.release();
         }
       };
       const end = await simulation.run(async (environment) => {
@@ -169,7 +169,7 @@ suite("1,000 memtables, one of them slow", () => {
       const memtables = Array.from({ length: 1000 }, (_, index) => log.memtable(`m${index}`));
       await Promise.all(memtables.map((one, id) => one.write(1n, BigInt(round), value(id, 400))));
       const swapped = await Promise.all(memtables.map((one) => one.rotate()));
-      await Promise.all(swapped.map((frozen) => frozen?.release()));
+      await Promise.all(swapped.map(async (frozen) => await frozen?.release()));
       await log.reclaim();
       most = Math.max(most, log.status().files);
     }
@@ -189,7 +189,7 @@ suite("1,000 memtables, one of them slow", () => {
 suite("records that no series log writes, with good checksums", () => {
   test("are named or make no difference, and never take the process along", async () => {
     const random = new SeededRandom(11);
-    const good: Uint8Array[] = [];
+    const good: Uint8Array<ArrayBuffer>[] = [];
     const source = newDirectory();
     {
       await using log = await openSeriesLog({ directory: source, compression: "none" });
@@ -212,7 +212,7 @@ suite("records that no series log writes, with good checksums", () => {
           if (victim !== undefined) mutate(victim, random);
         }
         if (random.chance(0.3)) payloads.splice(random.between(0, payloads.length - 1), 1);
-        if (random.chance(0.3)) payloads.push(random.bytes(random.between(0, 40)));
+        if (random.chance(0.3)) payloads.push(Uint8Array.from(random.bytes(random.between(0, 40))));
         for (const payload of payloads) await wal.append(payload);
       }
       try {

@@ -11,6 +11,7 @@ import { SeriesDictionary } from "../layout/series-dictionary.ts";
 import type { SeriesEntry } from "../series-entry.ts";
 import { decodeLogRecord, isReadableAlone, type LogRecord } from "./log-record.ts";
 
+/** What one record of a log says. */
 export type StreamEvent =
   | { readonly kind: "file"; readonly lsn: number; readonly nextRegion: number }
   | {
@@ -30,6 +31,7 @@ export type StreamEvent =
       readonly originLsn: number;
     };
 
+/** Makes events of records, one by one, from the beginning of a file on. For whoever reads a log without opening it. */
 export class StreamDecoder {
   readonly #dictionary = new SeriesDictionary();
   readonly #memtableIds = new Map<number, string>();
@@ -64,7 +66,7 @@ export class StreamDecoder {
    *
    * @throws {SeriesError} `SERIES_CORRUPT`, `SERIES_UNSUPPORTED_FORMAT`
    */
-  take({ lsn, payload }: WalRecord): StreamEvent | undefined {
+  take({ lsn, payload }: Pick<WalRecord, "lsn" | "payload">): StreamEvent | undefined {
     this.#skipTo(lsn);
     this.#nextLsn = lsn + 1;
     if (!this.#isInFile && this.#mayHaveGaps && !isReadableAlone(payload)) {
