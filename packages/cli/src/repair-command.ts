@@ -127,8 +127,7 @@ function placeLines(places: readonly PlannedPlace[], terminal: Terminal): string
     basename(place.path),
     bytesText(place),
     formatLsns(place.lostFirstLsn ?? undefined, place.lostLastLsn ?? undefined),
-    DONE_ABOUT[place.action],
-    place.reason,
+    `${DONE_ABOUT[place.action]}: ${place.reason}`,
   ]);
   return tableLines(
     [
@@ -136,7 +135,6 @@ function placeLines(places: readonly PlannedPlace[], terminal: Terminal): string
       { title: "bytes", align: "right" },
       { title: "lost LSNs", align: "right" },
       { title: "a repair", align: "left" },
-      { title: "what", align: "left" },
     ],
     rows,
     terminal,
