@@ -1,5 +1,6 @@
 /** Every route of a real server on a loopback port, as clients use them. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -43,6 +44,21 @@ async function send(server: WalnutServer, path: string, init: Sent = {}): Promis
   const headers = { ...AUTHORIZATION, ...init.headers };
   const response = await fetch(server.url + path, { ...init, headers });
   return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** What a client is told that holds its form back until the server wants it. */
+async function answerToHead(
+  server: WalnutServer,
+  { path, bodyBytes }: { readonly path: string; readonly bodyBytes: number },
+): Promise<string> {
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(
+    `POST ${path}?p=${TOKEN} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n` +
+      `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${bodyBytes}\r\n\r\n`,
+  );
+  const [head] = (await once(socket, "data")) as [Buffer];
+  socket.destroy();
+  return head.toString().slice(0, head.indexOf("\r\n"));
 }
 
 function write(
@@ -310,6 +326,7 @@ suite("InfluxDB tools", () => {
       JSON.parse((await write(server, "/query?epoch=ns", query, form)).text),
       expected,
     );
+    assert.match(await answerToHead(server, { path: "/query", bodyBytes: 70_000 }), / 413 /);
     const create = `/query?q=${encodeURIComponent('CREATE DATABASE "new"')}`;
     assert.equal((await send(server, create, { method: "POST" })).status, 200);
     const other = `/query?q=${encodeURIComponent("SELECT * FROM m")}`;

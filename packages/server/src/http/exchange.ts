@@ -72,6 +72,21 @@ export class Exchange {
     this.response.setTimeout(ms);
   }
 
+  /**
+   * Cuts the exchange when the client shuts down its sending side before it is answered: it may have left, and nobody
+   * else needs the work. By default such a client is answered. Returns how to go back to that.
+   */
+  endWithClient(): () => void {
+    const { socket } = this.request;
+    const onEnd = (): void => {
+      if (!this.response.writableEnded) this.response.destroy();
+    };
+    const answerAnyway = (): void => void socket.off("end", onEnd);
+    socket.once("end", onEnd);
+    this.response.once("close", answerAnyway);
+    return answerAnyway;
+  }
+
   /** Tells a client that waits for it to send its body. Called once, just before the body is read. */
   continueBody(): void {
     if (this.#expectsContinue) this.response.writeContinue();

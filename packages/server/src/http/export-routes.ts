@@ -108,6 +108,7 @@ export class ExportService {
     const held = await holdTable(group, request.name);
     const signal = AbortSignal.any([stop.signal, held.signal]);
     response.once("close", () => stop.abort(stopping()));
+    exchange.endWithClient();
     try {
       const table = narrowTable(held.table, request.range);
       const job = { ...request, table, signal };

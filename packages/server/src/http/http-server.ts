@@ -94,6 +94,8 @@ export async function adoptHttp(
         socket.destroy();
         return;
       }
+      // As node:http accepts connections itself; one that comes from another process is not so.
+      socket.allowHalfOpen = true;
       open.add(socket);
       socket.once("close", () => {
         open.delete(socket);
@@ -134,6 +136,8 @@ async function makeServer(
   };
   const secured = await createSecured(options, limits);
   const server = secured?.server ?? createServer(limits);
+  // A client that has sent its request and shut down its sending side waits for an answer; node:http would cut it.
+  Object.assign(server, { httpAllowHalfOpen: true });
   limitConnections(server, options.clientMaxConnections);
   // A client that takes nothing of its answer: longer than anything else may take without a byte moving.
   server.timeout = options.requestTimeoutMs + longestWaitMs(options);

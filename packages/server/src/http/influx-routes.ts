@@ -4,13 +4,13 @@
  * (influxql-parser.ts) and points everybody else to SQL.
  */
 import { ServerError } from "../errors.ts";
-import { ByteBudget } from "../byte-budget.ts";
+import type { ByteBudget } from "../byte-budget.ts";
 import { runInfluxQuery, type InfluxQuerySource } from "../influxql/influx-query.ts";
 import { WALNUT_VERSION } from "../package-version.ts";
 import type { AnswerHeaders, Exchange } from "./exchange.ts";
 import { answerQuery } from "./query-answer.ts";
-import { readBody } from "./request-body.ts";
 import type { Route } from "./router.ts";
+import { receiveText } from "./text-body.ts";
 
 /** What the InfluxDB routes need. */
 export interface InfluxRoutesOptions extends InfluxQuerySource {
@@ -73,9 +73,6 @@ async function statementOfBody(exchange: Exchange): Promise<string | undefined> 
   if (exchange.method !== "POST" || !type.startsWith("application/x-www-form-urlencoded")) {
     return undefined;
   }
-  exchange.continueBody();
-  const lease = new ByteBudget(MAX_QUERY_BYTES).lease();
-  const body = await readBody(exchange.request, { maxBytes: MAX_QUERY_BYTES, lease });
-  if (body === undefined) return undefined;
-  return new URLSearchParams(Buffer.from(body).toString("utf8")).get("q") ?? undefined;
+  const body = await receiveText(exchange, MAX_QUERY_BYTES);
+  return body === undefined ? undefined : (new URLSearchParams(body).get("q") ?? undefined);
 }

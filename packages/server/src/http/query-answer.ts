@@ -19,6 +19,7 @@ export async function answerQuery(
   const abort = new AbortController();
   const onClose = (): void => abort.abort();
   exchange.response.once("close", onClose);
+  exchange.endWithClient();
   try {
     const answer = await run(abort.signal);
     if (abort.signal.aborted) return;

@@ -55,11 +55,13 @@ export class RecoveryGate {
     const timer = setTimeout(() => end?.(), maxWaitMs);
     const onClose = (): void => end?.();
     exchange.response.once("close", onClose);
+    const answerAnyway = exchange.endWithClient();
     try {
       await Promise.race([this.#state.recoveryEnded, ended]);
     } finally {
       clearTimeout(timer);
       exchange.response.off("close", onClose);
+      answerAnyway();
       this.#requests--;
       this.#bytes -= bytes;
     }

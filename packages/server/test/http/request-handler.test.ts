@@ -2,13 +2,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
-import { connect } from "node:net";
+import { connect, createServer as createNetServer, type AddressInfo } from "node:net";
 import { suite, test, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { AccessRight } from "../../src/access/access-right.ts";
 import { ByteBudget } from "../../src/byte-budget.ts";
 import { ServerError } from "../../src/errors.ts";
 import { Authenticator } from "../../src/http/authentication.ts";
-import { listenHttp } from "../../src/http/http-server.ts";
+import { adoptHttp, listenHttp } from "../../src/http/http-server.ts";
+import { answerQuery } from "../../src/http/query-answer.ts";
 import { checkDeclaredLength, readBody } from "../../src/http/request-body.ts";
 import { RequestIds } from "../../src/http/request-id.ts";
 import { ClientShares } from "../../src/limits/client-shares.ts";
@@ -81,6 +83,13 @@ async function startHarness(
       await new Promise<void>((resolve) => waiting.push(resolve));
       exchange.noContent();
     }),
+    route("query", "GET", "public", "always", async (exchange) => {
+      const answers = new ByteBudget(100);
+      await answerQuery(exchange, { answers }, async (signal) => {
+        await once(signal, "abort");
+        return "1";
+      });
+    }),
     route("read", "GET", "read", "always", (exchange) => exchange.json(200, "1")),
     route("admin", "GET", "admin", "always", (exchange) => exchange.json(200, "1")),
     route("slow_admin", "GET", "admin", "always", async (exchange) => {
@@ -152,10 +161,17 @@ async function codeOf(response: Response): Promise<string> {
 }
 
 /** Sends bytes as they are and returns everything that comes back until the connection ends. */
-function exchangeRaw(port: number, text: string): Promise<string> {
+function exchangeRaw(
+  port: number,
+  text: string,
+  { andEnds = false }: { readonly andEnds?: boolean } = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     let received = "";
-    const socket = connect(port, "127.0.0.1", () => socket.write(text));
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: andEnds }, () => {
+      if (andEnds) socket.end(text);
+      else socket.write(text);
+    });
     socket.on("data", (chunk) => (received += chunk.toString()));
     socket.on("end", () => resolve(received));
     socket.on("error", reject);
@@ -441,6 +457,38 @@ suite("readBody", () => {
     assert.match(refused, /^HTTP\/1\.1 413 /);
     const accepted = await exchangeRaw(harness.port, `${head(2)}hi`);
     assert.match(accepted, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/);
+  });
+});
+
+suite("a client that shuts down its sending side", () => {
+  const HELD = `GET /held?p=${TOKEN} HTTP/1.1\r\nHost: x\r\n\r\n`;
+
+  test("is answered, on a connection from the port and on one that another process accepted", async (context) => {
+    const harness = await startHarness(context);
+    const adopter = await adoptHttp(resolveServerOptions({}), harness.handler);
+    const port = createNetServer((socket) => adopter.adopt(socket));
+    await new Promise<void>((resolve) => port.listen(0, "127.0.0.1", resolve));
+    context.after(async () => {
+      port.close();
+      await adopter.close(0);
+    });
+    const { port: handedOver } = port.address() as AddressInfo;
+    for (const number of [harness.port, handedOver]) {
+      const answer = exchangeRaw(number, HELD, { andEnds: true });
+      while (harness.handler.activeRequests === 0) await new Promise(setImmediate);
+      // The end comes right behind the request; the answer comes after both.
+      await delay(50);
+      harness.release();
+      assert.match(await answer, /^HTTP\/1\.1 204 /);
+      while (harness.handler.activeRequests > 0) await new Promise(setImmediate);
+    }
+  });
+
+  test("is cut where its going ends the work, until it is answered", async (context) => {
+    const harness = await startHarness(context);
+    const answer = exchangeRaw(harness.port, HELD.replace("/held", "/query"), { andEnds: true });
+    assert.equal(await answer, "");
+    while (harness.handler.activeRequests > 0) await new Promise(setImmediate);
   });
 });
 
