@@ -59,13 +59,14 @@ export async function loadServeConfiguration(
     flags.config ?? nonEmpty(variables[CONFIGURATION_VARIABLE]),
   );
   const table = SERVER_OPTION_TABLE;
-  const { settings, problems } = resolveConfiguration({
+  const { settings: told, problems } = resolveConfiguration({
     table,
     file,
     variables,
     flags: flags.options,
     otherTable: FORWARD_OPTION_TABLE,
   });
+  const settings = withSharedAgent(told, file);
   const others = [CONFIGURATION_VARIABLE, ...FORWARD_OPTION_TABLE.map(variableOf)];
   const unknown = unknownVariables(table, variables, { prefix: VARIABLE_PREFIX, others });
   return {
@@ -167,6 +168,23 @@ function withKeys(message: string): string {
   return message.replace(
     /(?<![\w/.-])[a-z]+[A-Z]\w*(?![\w/.-])/g,
     (word) => keys.get(word) ?? word,
+  );
+}
+
+/** An agent that is configured in the same file listens where it does by itself, unless somebody says where. */
+function withSharedAgent(
+  settings: readonly Setting<ServerOptionName>[],
+  file: ConfigurationFile | undefined,
+): readonly Setting<ServerOptionName>[] {
+  const entry = file?.entries.find(
+    ({ key, value }) => key.startsWith("forward.") && value !== undefined,
+  );
+  if (file === undefined || entry === undefined) return settings;
+  const value = FORWARD_OPTION_TABLE.find(({ name }) => name === "listen")?.default;
+  return settings.map((setting) =>
+    setting.spec.name === "forwardListen" && setting.origin.kind === "default"
+      ? { ...setting, value, origin: { kind: "file", path: file.path, line: entry.line } }
+      : setting,
   );
 }
 

@@ -8,7 +8,7 @@ import { ServerError } from "@walnut/server";
 import { loadForwardConfiguration, loadForwardSettings } from "../src/forward-configuration.ts";
 import { FORWARD_OPTION_TABLE } from "../src/forward-options.ts";
 import { EXIT_OK, EXIT_USAGE } from "../src/exit-code.ts";
-import { loadServeConfiguration } from "../src/serve-configuration.ts";
+import { loadServeConfiguration, serverOptionsOf } from "../src/serve-configuration.ts";
 import { run, type CommandResult } from "./log-fixture.ts";
 
 const NO_FLAGS = { config: undefined, options: {} };
@@ -33,6 +33,41 @@ suite("configuration of walnut forward", () => {
     assert.equal(agent.listen, "127.0.0.1:9529");
     const serve = await loadServeConfiguration({ config, options: {} }, TO);
     assert.deepEqual([serve.problems, serve.warnings], [[], []]);
+  });
+
+  const shared = [
+    { text: "[server]\nport = 1\n", listen: undefined, token: undefined },
+    { text: '[forward]\nto = "http://a"\n', listen: "127.0.0.1:9529", token: undefined },
+    { text: '[forward.wal]\npath = "/spool"\n', listen: "127.0.0.1:9529", token: undefined },
+    {
+      text: '[forward]\nlisten = "[::1]:1"\nlisten_token = "hush"\n',
+      listen: "[::1]:1",
+      token: "hush",
+    },
+  ];
+  for (const { text, listen, token } of shared) {
+    test(`tells walnut serve where the agent is: ${String(listen)} of ${JSON.stringify(text)}`, async (context) => {
+      const config = await fileWith(context, text);
+      const serve = await loadServeConfiguration({ config, options: {} }, {});
+      const { forwardListen, forwardListenToken } = serverOptionsOf(serve);
+      assert.deepEqual([forwardListen, forwardListenToken], [listen, token]);
+    });
+  }
+
+  test("lets variables and flags of walnut serve say where the agent is", async (context) => {
+    const config = await fileWith(context, '[forward]\nto = "http://a"\n');
+    const variables = { WALNUT_FORWARD_LISTEN: "127.0.0.1:2", WALNUT_FORWARD_LISTEN_TOKEN: "hush" };
+    const serve = await loadServeConfiguration({ config, options: {} }, variables);
+    assert.deepEqual(serverOptionsOf(serve), {
+      forwardListen: "127.0.0.1:2",
+      forwardListenToken: "hush",
+    });
+    const options = { forwardListen: "9529" };
+    const wrong = await loadServeConfiguration({ config: undefined, options }, {});
+    assert.deepEqual(
+      wrong.problems.map(({ place, key }) => [place, key]),
+      [["--forward-listen", "forward.listen"]],
+    );
   });
 
   for (const variable of ["WALNUT_FORWARD_WAL_PATH", "ENV_DATAWAY_WAL_PATH"]) {

@@ -9,6 +9,9 @@
 export const CONSOLE_DIRECTORY: URL = new URL("../dist/site/", import.meta.url);
 
 export type {
+  ForwardedCategory,
+  ForwarderOverview,
+  ForwarderStatus,
   Histogram,
   LogOverview,
   Overview,

@@ -127,6 +127,18 @@ export interface StoreOverview {
     readonly failures: number;
     readonly lastError: string | null;
   };
+  /** Files on their way to object storage; `null` where files stay local. */
+  readonly uploads: {
+    /** Files that wait, and how long the oldest has waited. */
+    readonly pendingFiles: number;
+    readonly pendingBytes: number;
+    readonly oldestPendingMs: number;
+    readonly uploadedFiles: number;
+    readonly uploadedBytes: number;
+    readonly failures: number;
+    /** Until an upload succeeds. */
+    readonly lastError: string | null;
+  } | null;
 }
 
 /** What the last start found and did. */
@@ -176,6 +188,59 @@ export interface WorkerOverview {
   readonly findings: readonly { readonly issue: string; readonly recommendation: string }[];
 }
 
+/** One category of a forwarder: a queue, from taking items to shipping them. */
+export interface ForwardedCategory {
+  readonly name: string;
+  /** idle, sending, retrying, paused, failed. */
+  readonly state: string;
+  /** Items that are not shipped, and their bytes on disk, nearly. */
+  readonly depth: number;
+  readonly depthBytes: number;
+  /** Age of the oldest of them; 0 without one. */
+  readonly oldestAgeMs: number;
+  /** Taken, and stored upstream, since the agent started; rates are those of its last ten seconds. */
+  readonly putItems: number;
+  readonly putItemsPerSecond: number;
+  readonly shippedItems: number;
+  readonly shippedItemsPerSecond: number;
+  readonly requests: number;
+  /** Requests that had to be sent again. */
+  readonly retries: number;
+  /** Items that were refused, and dropped, because there was no room. */
+  readonly refusedItems: number;
+  readonly droppedItems: number;
+  readonly deadLetters: number;
+  /** Why the last try failed; `null` when it did not. */
+  readonly lastFailure: string | null;
+}
+
+/** A forwarder as it describes itself. */
+export interface ForwarderStatus {
+  /** The upstream, without credentials. */
+  readonly to: string;
+  readonly state: "running" | "paused";
+  readonly directory: string;
+  /** What an item survives that was taken, in words. */
+  readonly survives: string;
+  readonly warnings: readonly string[];
+  readonly depth: number;
+  readonly deadLetters: number;
+  /** Bytes of the spool, and what they may come to. */
+  readonly sizeBytes: number;
+  readonly maxTotalBytes: number;
+  readonly categories: readonly ForwardedCategory[];
+}
+
+/** The forwarder beside the server: its status, or why there is none. */
+export type ForwarderOverview =
+  | { readonly kind: "answered"; readonly listen: string; readonly status: ForwarderStatus }
+  | {
+      /** Nobody listens there; something does, and gives no status; it has been asked and may yet answer. */
+      readonly kind: "not-running" | "no-answer" | "unknown";
+      readonly listen: string;
+      readonly reason: string;
+    };
+
 /** The whole answer. */
 export interface Overview extends TablesOverview {
   readonly version: string;
@@ -192,6 +257,8 @@ export interface Overview extends TablesOverview {
   /** "ready" when all workers are and nothing is wrong with them. */
   readonly status: "degraded" | Phase;
   readonly workers: readonly WorkerOverview[];
+  /** `null` where the configuration names none. */
+  readonly forwarder: ForwarderOverview | null;
   /** Workers that did not answer, and why. */
   readonly silent: readonly { readonly worker: number; readonly reason: string }[];
 }

@@ -49,6 +49,7 @@ export function overview(changes: Partial<Overview> = {}): Overview {
     tables: [],
     others: { tables: 0, ...NO_NUMBERS },
     workers: [worker()],
+    forwarder: null,
     silent: [],
     ...changes,
   };

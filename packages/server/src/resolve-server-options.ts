@@ -4,6 +4,7 @@
  */
 import { ServerError } from "./errors.ts";
 import { resolveS3Settings } from "./objects/s3-settings.ts";
+import { parseListen } from "./overview/forwarder-watch.ts";
 import { problemOf } from "./options/option-value.ts";
 import { SERVER_OPTION_TABLE } from "./server-option-table.ts";
 import type { ResolvedServerOptions, ServerLogger, ServerOptions } from "./server-options.ts";
@@ -73,6 +74,7 @@ function checkRelations(options: ResolvedServerOptions): void {
     );
   }
   resolveS3Settings(options);
+  checkForwarder(options);
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
     const missing = options.tlsCert === undefined ? "tlsCert" : "tlsKey";
     throw invalid(
@@ -100,6 +102,14 @@ function checkRelations(options: ResolvedServerOptions): void {
         `(${options.requestTimeoutMs}), which includes it`,
     );
   }
+}
+
+function checkForwarder({ forwardListen }: ResolvedServerOptions): void {
+  if (forwardListen === undefined || parseListen(forwardListen) !== undefined) return;
+  throw invalid(
+    "forwardListen",
+    `forwardListen must be HOST:PORT, as 127.0.0.1:9529, found ${JSON.stringify(forwardListen)}`,
+  );
 }
 
 function invalid(option: string, message: string): ServerError {

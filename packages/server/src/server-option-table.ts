@@ -16,6 +16,7 @@
 import { AUTH_SECTION } from "./options/auth-section.ts";
 import { COMPACTION_SECTION } from "./options/compaction-section.ts";
 import { FLUSH_SECTION } from "./options/flush-section.ts";
+import { FORWARD_SECTION } from "./options/forward-section.ts";
 import { IDEMPOTENCY_SECTION } from "./options/idempotency-section.ts";
 import { LIMITS_SECTION } from "./options/limits-section.ts";
 import { LOG_SECTION } from "./options/log-section.ts";
@@ -48,6 +49,7 @@ const SERVER_SECTIONS: RowsOf<ServerSettings> = {
   ...IDEMPOTENCY_SECTION,
   ...QUERY_SECTION,
   ...LOG_SECTION,
+  ...FORWARD_SECTION,
 };
 
 /** Every option that a person can set. */

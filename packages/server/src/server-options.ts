@@ -7,6 +7,7 @@
 import type { AuthSection } from "./options/auth-section.ts";
 import type { CompactionSection } from "./options/compaction-section.ts";
 import type { FlushSection } from "./options/flush-section.ts";
+import type { ForwardSection } from "./options/forward-section.ts";
 import type { IdempotencySection } from "./options/idempotency-section.ts";
 import type { LimitsSection } from "./options/limits-section.ts";
 import type { LogSection } from "./options/log-section.ts";
@@ -65,7 +66,8 @@ export interface ServerSettings
     LimitsSection,
     IdempotencySection,
     QuerySection,
-    LogSection {}
+    LogSection,
+    ForwardSection {}
 
 /** Options of {@link openServer}. Every field may be left out. */
 export interface ServerOptions extends ServerSettings, ServerHooks {}
@@ -78,6 +80,8 @@ type OpenOptions = Pick<
   | "tlsCert"
   | "tlsKey"
   | "tlsClientCa"
+  | "forwardListen"
+  | "forwardListenToken"
   | "onRecoveryProgress"
   | "cacheDirectory"
   | "s3Bucket"

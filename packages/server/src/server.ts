@@ -35,6 +35,7 @@ import { writeRoutes } from "./http/write-routes.ts";
 import { openKnownWrites, type WriteLedger } from "./idempotency/known-writes.ts";
 import { clientLimitsOf } from "./limits/client-limits.ts";
 import { ClientShares } from "./limits/client-shares.ts";
+import { watchForwarder } from "./overview/forwarder-watch.ts";
 import { TableCounters } from "./overview/table-counters.ts";
 import { removeProcessId, writeProcessId } from "./process-id-file.ts";
 import type { RecoverySummary } from "./recovery-summary.ts";
@@ -344,6 +345,7 @@ export class RunningServer implements WalnutServer {
         activeRequests: () => this.#handler.activeRequests,
         requestCounts: () => this.#metrics.requestCounts(),
         tableCounters: this.#tableCounters,
+        forwarder: watchForwarder(options, () => performance.now()),
         nowMs,
       }),
       ...consoleRoutes(readConsoleFiles()),

@@ -12,6 +12,7 @@ import { freeBytesOf } from "../free-bytes.ts";
 import { REFUSAL_IS_TOLD_MS } from "../log-room.ts";
 import { logOverview } from "../overview/log-overview.ts";
 import { combineOverview, storeOverview, type WorkerReport } from "../overview/overview.ts";
+import type { ForwarderWatch } from "../overview/forwarder-watch.ts";
 import type { TableCounters } from "../overview/table-counters.ts";
 import { busiestTables, joinTables } from "../overview/table-overview.ts";
 import { WALNUT_VERSION } from "../package-version.ts";
@@ -38,6 +39,8 @@ export interface OverviewRoutesOptions {
   readonly activeRequests: () => number;
   readonly requestCounts: () => Promise<RequestCounts>;
   readonly tableCounters: TableCounters;
+  /** The agent beside the server; `undefined` where the configuration names none. */
+  readonly forwarder: ForwarderWatch | undefined;
   readonly nowMs: () => number;
 }
 
@@ -54,7 +57,10 @@ export function overviewRoutes(context: OverviewRoutesOptions): readonly Route[]
 
   async function overview(exchange: Exchange): Promise<void> {
     const maxTables = parseTables(exchange.parameters);
-    const answers = await group.askAll(OVERVIEW, { maxTables }, { timeoutMs: ASK_TIMEOUT_MS });
+    const [answers, forwarder] = await Promise.all([
+      group.askAll(OVERVIEW, { maxTables }, { timeoutMs: ASK_TIMEOUT_MS }),
+      context.forwarder?.look() ?? null,
+    ]);
     const frame = {
       version: WALNUT_VERSION,
       nowMs: context.nowMs(),
@@ -66,6 +72,7 @@ export function overviewRoutes(context: OverviewRoutesOptions): readonly Route[]
         segmentBytes: options.segmentSizeBytes,
         flushAgeMs: options.flushAgeMs,
       },
+      forwarder,
     };
     const answer = combineOverview(frame, answers, maxTables);
     exchange.json(200, JSON.stringify(answer), { "Cache-Control": "no-store" });

@@ -141,10 +141,63 @@ const worker = z.strictObject({
         failures: count,
         lastError: z.string().nullable(),
       }),
+      uploads: z
+        .strictObject({
+          pendingFiles: count,
+          pendingBytes: count,
+          oldestPendingMs: milliseconds,
+          uploadedFiles: count,
+          uploadedBytes: count,
+          failures: count,
+          lastError: z.string().nullable(),
+        })
+        .nullable(),
     })
     .nullable(),
   findings: z.array(z.strictObject({ issue: z.string(), recommendation: z.string() })),
 });
+
+const forwardedCategory = z.strictObject({
+  name: z.string(),
+  state: z.string(),
+  depth: count,
+  depthBytes: count,
+  oldestAgeMs: milliseconds,
+  putItems: count,
+  putItemsPerSecond: z.number().min(0),
+  shippedItems: count,
+  shippedItemsPerSecond: z.number().min(0),
+  requests: count,
+  retries: count,
+  refusedItems: count,
+  droppedItems: count,
+  deadLetters: count,
+  lastFailure: z.string().nullable(),
+});
+
+const forwarder = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("answered"),
+    listen: z.string(),
+    status: z.strictObject({
+      to: z.string(),
+      state: z.enum(["running", "paused"]),
+      directory: z.string(),
+      survives: z.string(),
+      warnings: z.array(z.string()),
+      depth: count,
+      deadLetters: count,
+      sizeBytes: count,
+      maxTotalBytes: count,
+      categories: z.array(forwardedCategory),
+    }),
+  }),
+  z.strictObject({
+    kind: z.enum(["not-running", "no-answer", "unknown"]),
+    listen: z.string(),
+    reason: z.string(),
+  }),
+]);
 
 /** The answer. */
 export const OVERVIEW_ANSWER: z.ZodType<Overview> = z.strictObject({
@@ -169,5 +222,8 @@ export const OVERVIEW_ANSWER: z.ZodType<Overview> = z.strictObject({
   ),
   others: z.strictObject({ ...TABLE_NUMBERS, tables: count }),
   workers: z.array(worker),
+  forwarder: forwarder
+    .nullable()
+    .meta({ description: "an agent on this host, if one is configured" }),
   silent: z.array(z.strictObject({ worker: count, reason: z.string() })),
 });

@@ -7,6 +7,7 @@
  * types are those that the console reads. Pure.
  */
 import type { Overview, StoreOverview, TablesOverview, WorkerOverview } from "@walnut/console";
+import type { UploadStats } from "../objects/uploader.ts";
 import type { TableStoreStats } from "../store/store-stats.ts";
 import type { WorkerAnswer } from "../workers/worker-group.ts";
 import { mergeTables } from "./table-overview.ts";
@@ -19,7 +20,7 @@ export interface WorkerReport extends TablesOverview {
 /** Facts that all workers share. */
 export type OverviewFrame = Pick<
   Overview,
-  "version" | "nowMs" | "durability" | "survives" | "limits"
+  "version" | "nowMs" | "durability" | "survives" | "limits" | "forwarder"
 >;
 
 /** One answer of what every worker says about itself. */
@@ -63,6 +64,22 @@ export function storeOverview(stores: readonly TableStoreStats[]): StoreOverview
       lastError:
         stores.find(({ flushes }) => flushes.lastError !== undefined)?.flushes.lastError ?? null,
     },
+    uploads: uploadOverview(stores.flatMap(({ uploads }) => uploads ?? [])),
+  };
+}
+
+function uploadOverview(uploads: readonly UploadStats[]): StoreOverview["uploads"] {
+  if (uploads.length === 0) return null;
+  const sum = (read: (stats: UploadStats) => number): number =>
+    uploads.reduce((total, stats) => total + read(stats), 0);
+  return {
+    pendingFiles: sum(({ pendingFiles }) => pendingFiles),
+    pendingBytes: sum(({ pendingBytes }) => pendingBytes),
+    oldestPendingMs: Math.max(...uploads.map(({ oldestPendingMs }) => oldestPendingMs)),
+    uploadedFiles: sum(({ uploadedFiles }) => uploadedFiles),
+    uploadedBytes: sum(({ uploadedBytes }) => uploadedBytes),
+    failures: sum(({ failures }) => failures),
+    lastError: uploads.find(({ lastError }) => lastError !== undefined)?.lastError ?? null,
   };
 }
 

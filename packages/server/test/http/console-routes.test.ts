@@ -165,6 +165,8 @@ suite("/api/v1/overview", () => {
     assert.equal(worker.store.tables, 2);
     assert.equal(worker.recovery.tornTailBytes, 0);
     assert.deepEqual(worker.findings, []);
+    // Files stay local, and no agent is configured.
+    assert.deepEqual([worker.store.uploads, overview.forwarder], [null, null]);
   });
 
   test("lists as many tables as are asked for, and sums the others", async (context) => {
@@ -219,6 +221,7 @@ suite("/api/v1/overview", () => {
       activeRequests: () => 1,
       requestCounts: () => new ServerMetrics().requestCounts(),
       tableCounters: new TableCounters(() => 0),
+      forwarder: undefined,
       nowMs: () => 2_000,
     });
     let text = "";

@@ -5,6 +5,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Overview } from "@walnut/console";
 import { openServer } from "../../src/server.ts";
 import type { ServerOptions } from "../../src/server-options.ts";
 import type { WalnutServer } from "../../src/walnut-server.ts";
@@ -170,6 +171,12 @@ suite("object storage", { skip: SWIFT_MISSING }, () => {
     assert.ok((during.get("walnut_upload_pending_bytes") ?? 0) >= 200_000);
     assert.ok((during.get("walnut_upload_failures_total") ?? 0) > 0);
     assert.ok((during.get("walnut_upload_oldest_pending_seconds") ?? 0) > 0);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const answer = await fetch(`${server.url}/api/v1/overview`, { headers });
+    const [worker] = ((await answer.json()) as Overview).workers;
+    const uploads = worker?.store?.uploads;
+    assert.ok(uploads && uploads.pendingBytes >= 200_000 && uploads.oldestPendingMs > 0);
+    assert.ok(uploads.pendingFiles > 0 && uploads.lastError !== null);
 
     await swift.startProxy();
     await until(async () => (await post(server, "/write?db=db", "t0 v=1 1")).status === 204);

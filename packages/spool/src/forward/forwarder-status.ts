@@ -16,6 +16,8 @@ export interface ForwardedCategory extends ShipperStatus {
   readonly oldestAgeMs: number;
   readonly putItems: number;
   readonly putBytes: number;
+  /** Items taken a second, over the last ten; those shipped are `itemsPerSecond`. */
+  readonly putItemsPerSecond: number;
   readonly refusedItems: number;
   readonly sizeBytes: number;
   readonly deadLetters: number;
@@ -43,12 +45,14 @@ export async function forwarderStatus(facts: {
   readonly spool: Spool;
   readonly shippers: readonly CategoryShipper[];
   readonly deadLetters: DeadLetters;
+  /** Items a second that a category takes. */
+  readonly putItemsPerSecond: (category: string) => number;
   readonly nowMs: number;
 }): Promise<ForwarderStatus> {
-  const { spool, shippers, deadLetters, nowMs } = facts;
+  const { spool, shippers, deadLetters } = facts;
   const { directory, survives, warnings, sizeBytes, maxTotalBytes } = spool.status();
   const categories = await Promise.all(
-    shippers.map(async (shipper) => await categoryStatus(shipper, deadLetters, nowMs)),
+    shippers.map(async (shipper) => await categoryStatus(shipper, facts)),
   );
   return {
     to: withoutSecrets(facts.to),
@@ -66,8 +70,7 @@ export async function forwarderStatus(facts: {
 
 async function categoryStatus(
   shipper: CategoryShipper,
-  deadLetters: DeadLetters,
-  nowMs: number,
+  facts: Pick<Parameters<typeof forwarderStatus>[0], "deadLetters" | "putItemsPerSecond" | "nowMs">,
 ): Promise<ForwardedCategory> {
   const { category, depth } = shipper;
   const { name, putItems, putBytes, refusedItems, sizeBytes, dropped } = category.status();
@@ -76,13 +79,14 @@ async function categoryStatus(
     name,
     depth,
     depthBytes: depth === 0 ? 0 : category.pendingBytes,
-    oldestAgeMs: oldestMs === undefined ? 0 : Math.max(0, nowMs - oldestMs),
+    oldestAgeMs: oldestMs === undefined ? 0 : Math.max(0, facts.nowMs - oldestMs),
     putItems,
     putBytes,
+    putItemsPerSecond: facts.putItemsPerSecond(name),
     refusedItems,
     sizeBytes,
     dropped,
-    deadLetters: deadLetters.countOf(name),
+    deadLetters: facts.deadLetters.countOf(name),
     ...shipper.status(),
   };
 }

@@ -16,6 +16,7 @@ import {
   type ForwarderOptions,
   type ResolvedForwarderOptions,
 } from "./forwarder-options.ts";
+import { RateMeter } from "./rate-meter.ts";
 import { openShipJournal, type ShipJournal } from "./ship-journal.ts";
 import {
   assertSendable,
@@ -113,6 +114,8 @@ export class Forwarder {
   readonly #stop = new AbortController();
   readonly #bells: ShipBells;
   readonly #shippers: readonly CategoryShipper[];
+  /** How many items come in, by category. */
+  readonly #putRates: ReadonlyMap<string, RateMeter>;
   readonly #running: Promise<unknown>;
   #isPaused = false;
   #drains = 0;
@@ -152,6 +155,7 @@ export class Forwarder {
     this.#shippers = spool.categoryNames.map(
       (name) => new CategoryShipper(spool.category(name), shared),
     );
+    this.#putRates = new Map(spool.categoryNames.map((name) => [name, new RateMeter()]));
     this.#running = Promise.all(this.#shippers.map((shipper) => shipper.run()));
   }
 
@@ -170,7 +174,10 @@ export class Forwarder {
       );
     }
     assertSendable(options?.attributes ?? {});
-    return await this.spool.put(category, payload, options);
+    const result = await this.spool.put(category, payload, options);
+    const isTaken = result.lsn > 0;
+    if (isTaken) this.#putRates.get(category)?.add(1, this.#parts.environment.monotonicMs());
+    return result;
   }
 
   get isPaused(): boolean {
@@ -216,12 +223,14 @@ export class Forwarder {
   }
 
   async status(): Promise<ForwarderStatus> {
+    const monotonicMs = this.#parts.environment.monotonicMs();
     return await forwarderStatus({
       to: this.#to,
       isPaused: this.#isPaused,
       spool: this.spool,
       shippers: this.#shippers,
       deadLetters: this.#parts.deadLetters,
+      putItemsPerSecond: (category) => this.#putRates.get(category)?.perSecond(monotonicMs) ?? 0,
       nowMs: this.#parts.environment.nowMs(),
     });
   }
