@@ -1,17 +1,11 @@
 /** The view of what is happening now: figures first, then what is coming in, the log, latencies, tables, the start. */
 import type { VNode } from "preact";
 import { FirstPoint } from "./first-point.tsx";
+import { ForwarderPanel } from "./forwarder-panel.tsx";
 import { isServing, type History } from "./history.ts";
 import { KeyFigures } from "./key-figures.tsx";
 import { LogPanel } from "./log-panel.tsx";
-import {
-  BytesPanel,
-  BytesPerSyncPanel,
-  RequestsPanel,
-  RowsPanel,
-  SyncLatencyPanel,
-  WriteLatencyPanel,
-} from "./rate-panels.tsx";
+import { RequestsPanel, RowsPanel, SmallChartPanels } from "./rate-panels.tsx";
 import { RecoveryPanel } from "./recovery-panel.tsx";
 import { TablesPanel } from "./tables-panel.tsx";
 
@@ -34,12 +28,8 @@ export function LiveView(props: {
         <RowsPanel {...{ history, palette }} />
         <RequestsPanel history={history} />
         {latest === undefined ? null : <LogPanel overview={latest} />}
-        <div class="quarters">
-          <WriteLatencyPanel {...{ history, palette }} />
-          <SyncLatencyPanel {...{ history, palette }} />
-          <BytesPanel {...{ history, palette }} />
-          <BytesPerSyncPanel {...{ history, palette }} />
-        </div>
+        <SmallChartPanels {...{ history, palette }} />
+        {latest?.forwarder == null ? null : <ForwarderPanel forwarder={latest.forwarder} />}
         <TablesPanel history={history} onOpen={onOpen} />
         {isRecovering ? null : <RecoveryPanel history={history} />}
       </div>

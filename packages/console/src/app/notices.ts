@@ -5,7 +5,8 @@
  * does not answer.
  */
 import type { Overview } from "../overview.ts";
-import { formatBytes, formatCount, formatDuration } from "./quantity.ts";
+import { judgeUpstream } from "./forwarder-health.ts";
+import { formatBytes, formatCount, formatDuration, plural } from "./quantity.ts";
 import type { Sample } from "./rates.ts";
 
 /** One message. */
@@ -99,6 +100,8 @@ export function findNotices(overview: Overview, sample: Sample | undefined): rea
     ...silentNotices(overview),
     ...phaseNotices(overview),
     ...findingNotices(overview),
+    ...uploadNotices(overview),
+    ...forwarderNotices(overview),
   ];
   for (const [code, perSecond] of sample?.errors ?? []) {
     const trouble = TROUBLES.get(code);
@@ -183,6 +186,40 @@ function findingNotices({ workers }: Overview): readonly Notice[] {
       };
     }),
   );
+}
+
+function uploadNotices({ workers }: Overview): readonly Notice[] {
+  const reasons = new Set(workers.flatMap(({ store }) => store?.uploads?.lastError ?? []));
+  return [...reasons].map((reason) => ({
+    tone: "warning",
+    title: `Uploads to object storage fail: ${reason}`,
+    advice:
+      "Nothing is lost: files wait on the local disk and are sent when the bucket takes them. Writes are refused when more waits than storage.max_pending_upload_bytes.",
+  }));
+}
+
+function forwarderNotices({ forwarder }: Overview): readonly Notice[] {
+  if (forwarder?.kind !== "answered") return [];
+  const { status } = forwarder;
+  const upstream = judgeUpstream(status);
+  const notices: Notice[] = [];
+  if (upstream.tone === "bad") {
+    notices.push({
+      tone: "warning",
+      title: `The forwarder’s upstream ${upstream.text}`,
+      advice:
+        "Items stay on the agent’s disk and are sent again; writes are taken until it is full.",
+    });
+  }
+  if (status.deadLetters > 0) {
+    notices.push({
+      tone: "warning",
+      title: `The upstream refused ${plural(status.deadLetters, "request")} of the forwarder`,
+      advice:
+        "They are kept: walnut forward dead-letters shows why, and sends them again when the reason is gone.",
+    });
+  }
+  return notices;
 }
 
 function capitalised(text: string): string {

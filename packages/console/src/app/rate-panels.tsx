@@ -1,9 +1,10 @@
 /** What is coming in, and how fast it is answered and made durable: the charts of the live view. */
 import type { VNode } from "preact";
 import { isGap, lineOf, newestSample, timesOf, windowOf, type History } from "./history.ts";
+import type { Latency } from "./latency.ts";
 import { Empty, Panel } from "./panel.tsx";
 import { BYTE_STEPS, formatBytes, formatCount, formatMilliseconds } from "./quantity.ts";
-import { counts } from "./rates.ts";
+import { counts, type Sample } from "./rates.ts";
 import { TimeChart, type ChartLine } from "./time-chart.tsx";
 
 interface RatePanelProps {
@@ -32,81 +33,81 @@ export function RowsPanel({ history, palette }: RatePanelProps): VNode {
   );
 }
 
-/** Bytes per second, as they came. */
-export function BytesPanel({ history, palette }: RatePanelProps): VNode {
-  const lines = [{ label: "accepted", values: lineOf(history, (sample) => sample.bytesPerSecond) }];
-  return (
-    <Panel id="bytes" title="Bytes per second" note="bodies, uncompressed">
-      <LiveChart
-        title="Bytes per second"
-        lines={lines}
-        format={formatBytes}
-        scale="zero"
-        steps={BYTE_STEPS}
-        heightPx={SMALL_CHART_HEIGHT_PX}
-        {...{ history, palette }}
-      />
-    </Panel>
-  );
+/** A panel with a small chart: what is in it, and what it is called. */
+interface SmallChart {
+  readonly id: string;
+  readonly title: string;
+  readonly note: string;
+  /** For assistive programs. */
+  readonly chart: string;
+  readonly format: (value: number | undefined) => string;
+  readonly scale: "zero" | "powers";
+  readonly steps?: readonly number[];
+  readonly lines: (history: History) => readonly ChartLine[];
 }
 
-/** How well syncs are shared: the more bytes, the more writers share one. */
-export function BytesPerSyncPanel({ history, palette }: RatePanelProps): VNode {
-  const lines = [{ label: "written", values: lineOf(history, (sample) => sample.bytesPerSync) }];
-  return (
-    <Panel id="bytes-per-sync" title="Bytes per sync" note="how well syncs are shared">
-      <LiveChart
-        title="Bytes written per sync"
-        lines={lines}
-        format={formatBytes}
-        scale="zero"
-        steps={BYTE_STEPS}
-        heightPx={SMALL_CHART_HEIGHT_PX}
-        {...{ history, palette }}
-      />
-    </Panel>
-  );
-}
+const SMALL_CHARTS: readonly SmallChart[] = [
+  {
+    id: "write-latency",
+    title: "Write latency",
+    // From the headers of a write to its answer.
+    note: "sync included",
+    chart: "Latency of writes",
+    format: formatMilliseconds,
+    scale: "powers",
+    lines: (history) => latencyLines(history, ({ writes }) => writes),
+  },
+  {
+    id: "sync-latency",
+    title: "Sync latency",
+    note: "the disk’s part of it",
+    chart: "Latency of syncs",
+    format: formatMilliseconds,
+    scale: "powers",
+    lines: (history) => latencyLines(history, ({ syncs }) => syncs),
+  },
+  {
+    id: "bytes",
+    title: "Bytes per second",
+    note: "bodies, uncompressed",
+    chart: "Bytes per second",
+    format: formatBytes,
+    scale: "zero",
+    steps: BYTE_STEPS,
+    lines: (history) => [
+      { label: "accepted", values: lineOf(history, (sample) => sample.bytesPerSecond) },
+    ],
+  },
+  {
+    id: "bytes-per-sync",
+    title: "Bytes per sync",
+    // The more bytes, the more writers share one.
+    note: "how well syncs are shared",
+    chart: "Bytes written per sync",
+    format: formatBytes,
+    scale: "zero",
+    steps: BYTE_STEPS,
+    lines: (history) => [
+      { label: "written", values: lineOf(history, (sample) => sample.bytesPerSync) },
+    ],
+  },
+];
 
-/** Time from the headers of a write to its answer. */
-export function WriteLatencyPanel({ history, palette }: RatePanelProps): VNode {
-  const lines = [
-    { label: "p50", values: lineOf(history, ({ writes }) => writes.p50) },
-    { label: "p99", values: lineOf(history, ({ writes }) => writes.p99) },
-    { label: "max", values: lineOf(history, ({ writes }) => writes.max), isFaint: true },
-  ];
+/** Latencies and bytes, side by side. */
+export function SmallChartPanels({ history, palette }: RatePanelProps): VNode {
   return (
-    <Panel id="write-latency" title="Write latency" note="sync included">
-      <LiveChart
-        title="Latency of writes"
-        lines={lines}
-        format={formatMilliseconds}
-        scale="powers"
-        heightPx={SMALL_CHART_HEIGHT_PX}
-        {...{ history, palette }}
-      />
-    </Panel>
-  );
-}
-
-/** Time of the device. */
-export function SyncLatencyPanel({ history, palette }: RatePanelProps): VNode {
-  const lines = [
-    { label: "p50", values: lineOf(history, ({ syncs }) => syncs.p50) },
-    { label: "p99", values: lineOf(history, ({ syncs }) => syncs.p99) },
-    { label: "max", values: lineOf(history, ({ syncs }) => syncs.max), isFaint: true },
-  ];
-  return (
-    <Panel id="sync-latency" title="Sync latency" note="the disk’s part of it">
-      <LiveChart
-        title="Latency of syncs"
-        lines={lines}
-        format={formatMilliseconds}
-        scale="powers"
-        heightPx={SMALL_CHART_HEIGHT_PX}
-        {...{ history, palette }}
-      />
-    </Panel>
+    <div class="quarters">
+      {SMALL_CHARTS.map(({ id, title, note, chart, lines, ...look }) => (
+        <Panel key={id} {...{ id, title, note }}>
+          <LiveChart
+            title={chart}
+            lines={lines(history)}
+            heightPx={SMALL_CHART_HEIGHT_PX}
+            {...{ ...look, history, palette }}
+          />
+        </Panel>
+      ))}
+    </div>
   );
 }
 
@@ -180,6 +181,14 @@ function LiveChart(
 ): VNode {
   const { history, ...rest } = props;
   return <TimeChart {...rest} times={timesOf(history)} window={windowOf(history)} group="live" />;
+}
+
+function latencyLines(history: History, read: (sample: Sample) => Latency): readonly ChartLine[] {
+  return [
+    { label: "p50", values: lineOf(history, (sample) => read(sample).p50) },
+    { label: "p99", values: lineOf(history, (sample) => read(sample).p99) },
+    { label: "max", values: lineOf(history, (sample) => read(sample).max), isFaint: true },
+  ];
 }
 
 /** The busiest tables of the whole history, so that lines do not come and go. */

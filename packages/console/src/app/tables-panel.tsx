@@ -2,8 +2,8 @@
 import type { ComponentChildren, VNode } from "preact";
 import { isServing, newestSample, type History } from "./history.ts";
 import type { Overview, TableNumbers } from "../overview.ts";
-import { Empty, Panel } from "./panel.tsx";
-import { formatBytes, formatCount, formatDuration } from "./quantity.ts";
+import { Empty, Facts, Panel } from "./panel.tsx";
+import { formatBytes, formatCount, formatDuration, plural } from "./quantity.ts";
 import { tableTitle, type Sample, type TableRate } from "./rates.ts";
 
 type OnOpen = (database: string, measurement: string) => void;
@@ -35,7 +35,27 @@ export function TablesPanel(props: { readonly history: History; readonly onOpen:
             : "Tables are shown when the server is ready."}
         </Empty>
       )}
+      {latest === undefined ? null : <Uploads workers={latest.workers} />}
     </Panel>
+  );
+}
+
+/** What is on its way to object storage; nothing where files stay local. */
+function Uploads({ workers }: Pick<Overview, "workers">): VNode | null {
+  const facts = workers.flatMap(({ worker, store }): readonly (readonly [string, string])[] => {
+    if (store === null || store.uploads === null) return [];
+    const { pendingFiles, pendingBytes, oldestPendingMs, uploadedFiles } = store.uploads;
+    const name = workers.length === 1 ? "To object storage" : `Worker ${worker} to object storage`;
+    const waiting =
+      pendingFiles === 0
+        ? "nothing waits"
+        : `${plural(pendingFiles, "file")} waiting, ${formatBytes(pendingBytes)}, oldest ${formatDuration(oldestPendingMs)}`;
+    return [[name, `${waiting}; ${formatCount(uploadedFiles)} moved`]];
+  });
+  return facts.length === 0 ? null : (
+    <div class="below">
+      <Facts facts={facts} />
+    </div>
   );
 }
 
