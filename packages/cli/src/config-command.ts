@@ -69,7 +69,10 @@ export async function configCommand(
   const { variables } = context.environment;
   const serve = await loadServeConfiguration(flags, variables);
   const forward = await loadForwardSettings({ config: flags.config, options: {} }, variables);
-  const given = forward.settings.filter(({ origin }) => origin.kind !== "default");
+  const shown = new Set<string>(serve.settings.map(({ spec }) => spec.toml));
+  const given = forward.settings.filter(
+    ({ spec, origin }) => origin.kind !== "default" && !shown.has(spec.toml),
+  );
   return await showConfiguration({ ...serve, settings: [...serve.settings, ...given] }, own, {
     context,
     exampleCommand: "walnut config --example",

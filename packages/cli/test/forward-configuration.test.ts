@@ -230,11 +230,15 @@ suite("walnut forward config", () => {
   });
 
   test("is a part of walnut config where the sections are in its file", async (context) => {
-    const path = await fileWith(context, '[forward.wal]\npath = "/mnt/wal-ramdisk"\n');
+    const text = '[forward]\nlisten = "[::1]:1"\n[forward.wal]\npath = "/mnt/wal-ramdisk"\n';
+    const path = await fileWith(context, text);
     const { code, environment } = await run(["config", "--config", path]);
     assert.equal(code, EXIT_OK);
     const rows = environment.out.split("\n").filter((row) => row.startsWith("forward."));
-    assert.equal(rows.length, 1);
-    assert.match(rows[0] ?? "", /^forward\.wal\.path +\/mnt\/wal-ramdisk +.*:2$/);
+    // Where an agent listens is of interest to both, and told once.
+    assert.equal(rows.length, 3);
+    assert.match(rows[0] ?? "", /^forward\.listen +\[::1\]:1 +.*:2$/);
+    assert.match(rows[1] ?? "", /^forward\.listen_token +\(none\) +default$/);
+    assert.match(rows[2] ?? "", /^forward\.wal\.path +\/mnt\/wal-ramdisk +.*:4$/);
   });
 });

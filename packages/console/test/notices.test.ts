@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import { EMPTY_HISTORY, newestSample, remember } from "../src/app/history.ts";
 import { findNotices, TROUBLES, unreachableNotice } from "../src/app/notices.ts";
-import { overview, worker } from "./overview-sample.ts";
+import { category, forwarder, overview, store, worker } from "./overview-sample.ts";
 
 suite("notices", () => {
   test("a healthy server has none", () => {
@@ -28,6 +28,41 @@ suite("notices", () => {
       title: "Worker 2: 3 MiB free",
       advice: "Free space.",
     });
+  });
+
+  test("a forwarder whose upstream takes nothing, and one whose requests were refused, are told", () => {
+    const status = forwarder([category({ lastFailure: "503", deadLetters: 2 })]);
+    const notices = findNotices(
+      overview({ forwarder: { kind: "answered", listen: "127.0.0.1:9529", status } }),
+      undefined,
+    );
+    assert.deepEqual(
+      notices.map(({ tone, title }) => [tone, title]),
+      [
+        ["warning", "The forwarder’s upstream does not take logging: 503"],
+        ["warning", "The upstream refused 2 requests of the forwarder"],
+      ],
+    );
+    const listen = "127.0.0.1:9529";
+    const silent = overview({ forwarder: { kind: "not-running", listen, reason: "nobody" } });
+    assert.deepEqual(findNotices(silent, undefined), []);
+  });
+
+  test("uploads that fail are told once, however many workers they fail for", () => {
+    const uploads = {
+      pendingFiles: 1,
+      pendingBytes: 1,
+      oldestPendingMs: 1,
+      uploadedFiles: 0,
+      uploadedBytes: 0,
+      failures: 1,
+      lastError: "the bucket does not answer",
+    };
+    const workers = [1, 2].map((number) => worker({ worker: number, store: store({ uploads }) }));
+    assert.deepEqual(
+      findNotices(overview({ workers }), undefined).map(({ title }) => title),
+      ["Uploads to object storage fail: the bucket does not answer"],
+    );
   });
 
   test("refusals that mean trouble are told while they happen, the worst first", () => {

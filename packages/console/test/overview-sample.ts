@@ -1,5 +1,11 @@
 /** An overview to change: a server with one worker that is ready and has nothing in it. */
-import type { Overview, WorkerOverview } from "../src/overview.ts";
+import type {
+  ForwardedCategory,
+  ForwarderStatus,
+  Overview,
+  StoreOverview,
+  WorkerOverview,
+} from "../src/overview.ts";
 
 /** A worker with some members changed. */
 export function worker(changes: Partial<WorkerOverview> = {}): WorkerOverview {
@@ -52,6 +58,67 @@ export function overview(changes: Partial<Overview> = {}): Overview {
     forwarder: null,
     silent: [],
     ...changes,
+  };
+}
+
+/** A store with nothing in it, but for some members. */
+export function store(changes: Partial<StoreOverview> = {}): StoreOverview {
+  return {
+    tables: 0,
+    rowsInMemory: 0,
+    bytesInMemory: 0,
+    oldestUnflushedAgeMs: 0,
+    files: 0,
+    rowsOnDisk: 0,
+    bytesOnDisk: 0,
+    flushes: {
+      flushes: 0,
+      flushedRows: 0,
+      flushedFiles: 0,
+      flushedBytes: 0,
+      failures: 0,
+      lastError: null,
+    },
+    uploads: null,
+    ...changes,
+  };
+}
+
+/** A category of a forwarder without anything, but for some members. */
+export function category(changes: Partial<ForwardedCategory> = {}): ForwardedCategory {
+  return {
+    name: "logging",
+    state: "idle",
+    depth: 0,
+    depthBytes: 0,
+    oldestAgeMs: 0,
+    putItems: 0,
+    putItemsPerSecond: 0,
+    shippedItems: 0,
+    shippedItemsPerSecond: 0,
+    requests: 0,
+    retries: 0,
+    refusedItems: 0,
+    droppedItems: 0,
+    deadLetters: 0,
+    lastFailure: null,
+    ...changes,
+  };
+}
+
+/** A forwarder with these categories. */
+export function forwarder(categories: readonly ForwardedCategory[]): ForwarderStatus {
+  return {
+    to: "http://up",
+    state: "running",
+    directory: "/spool",
+    survives: "a power loss",
+    warnings: [],
+    depth: 0,
+    deadLetters: categories.reduce((sum, { deadLetters }) => sum + deadLetters, 0),
+    sizeBytes: 0,
+    maxTotalBytes: 1,
+    categories,
   };
 }
 

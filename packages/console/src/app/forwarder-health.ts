@@ -16,7 +16,7 @@ export function judgeUpstream({ categories }: ForwarderStatus): Judgement {
     return { tone: "bad", text: `does not take ${names}: ${reasons.join("; ")}` };
   }
   const hasSent = categories.some(({ requests }) => requests > 0);
-  if (!hasSent) return { tone: "idle", text: "nothing was sent since the agent’s start" };
+  if (!hasSent) return { tone: "idle", text: "was sent nothing since the agent’s start" };
   return { tone: "good", text: "takes what is sent" };
 }
 

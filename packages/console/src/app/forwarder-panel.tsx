@@ -25,6 +25,11 @@ const SILENCES: Readonly<Record<Silence["kind"], Judgement>> = {
   unknown: { tone: "idle", text: "Asking" },
 };
 
+const STATES: Readonly<Record<ForwarderStatus["state"], Judgement>> = {
+  running: { tone: "good", text: "Running" },
+  paused: { tone: "warning", text: "Paused: items are taken, none is sent" },
+};
+
 /** Status, or why there is none. */
 export function ForwarderPanel({ forwarder }: { readonly forwarder: ForwarderOverview }): VNode {
   return (
@@ -38,7 +43,12 @@ export function ForwarderPanel({ forwarder }: { readonly forwarder: ForwarderOve
         <Status status={forwarder.status} />
       ) : (
         <p>
-          <Lamp judgement={SILENCES[forwarder.kind]} />: {forwarder.reason}.
+          <Lamp
+            judgement={{
+              tone: SILENCES[forwarder.kind].tone,
+              text: `${SILENCES[forwarder.kind].text}: ${forwarder.reason}`,
+            }}
+          />
         </p>
       )}
     </Panel>
@@ -48,23 +58,14 @@ export function ForwarderPanel({ forwarder }: { readonly forwarder: ForwarderOve
 function Status({ status }: { readonly status: ForwarderStatus }): VNode {
   const { to, state, directory, survives, warnings, depth, deadLetters } = status;
   const upstream = judgeUpstream(status);
-  const isPaused = state === "paused";
   return (
     <>
+      <p class="judgements">
+        <Lamp judgement={STATES[state]} />
+        <Lamp judgement={{ ...upstream, text: `Upstream ${to} ${upstream.text}` }} />
+      </p>
       <Facts
         facts={[
-          [
-            "State",
-            <Lamp
-              judgement={
-                isPaused
-                  ? { tone: "warning", text: "paused: takes items, sends none" }
-                  : { tone: "good", text: "running" }
-              }
-            />,
-          ],
-          ["Upstream", to],
-          ["The upstream", <Lamp judgement={upstream} />],
           ["Waiting", plural(depth, "item")],
           [
             "Dead letters",

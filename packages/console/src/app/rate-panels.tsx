@@ -115,8 +115,8 @@ export function SmallChartPanels({ history, palette }: RatePanelProps): VNode {
 export function RequestsPanel({ history }: { readonly history: History }): VNode {
   const { latest } = history;
   const sample = newestSample(history);
-  const statuses = latest === undefined ? [] : [...counts(latest, "byStatus")];
-  const errors = latest === undefined ? [] : [...counts(latest, "errors")];
+  const statuses = latest === undefined ? [] : [...counts(latest, "byStatus")].sort(byName);
+  const errors = latest === undefined ? [] : [...counts(latest, "errors")].sort(byName);
   const rows = [
     ...statuses.map(([name, count]) => ({ name, count, rate: sample?.statuses.get(name) ?? 0 })),
     ...errors.map(([name, count]) => ({ name, count, rate: sample?.errors.get(name) ?? 0 })),
@@ -132,6 +132,11 @@ export function RequestsPanel({ history }: { readonly history: History }): VNode
       )}
     </Panel>
   );
+}
+
+/** The order in which they first occurred says nothing. */
+function byName([a]: readonly [string, number], [b]: readonly [string, number]): number {
+  return a < b ? -1 : 1;
 }
 
 function AnswerTable(props: {

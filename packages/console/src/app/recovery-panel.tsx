@@ -20,6 +20,7 @@ export function RecoveryPanel({ history }: { readonly history: History }): VNode
       id="recovery"
       title={latest?.status === "recovering" ? "Starting" : "Last start"}
       note="recovery of the log"
+      class={(latest?.workers.length ?? 1) > 1 ? "full" : undefined}
     >
       {latest === undefined
         ? null

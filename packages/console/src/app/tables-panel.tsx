@@ -22,7 +22,7 @@ export function TablesPanel(props: { readonly history: History; readonly onOpen:
       id="tables"
       title="Measurements and Parquet"
       note={hasTables ? note : undefined}
-      class="wide"
+      class={panelClass(latest)}
     >
       {hasTables ? (
         <div class="scroll" tabIndex={0} role="region" aria-labelledby="tables-title">
@@ -38,6 +38,11 @@ export function TablesPanel(props: { readonly history: History; readonly onOpen:
       {latest === undefined ? null : <Uploads workers={latest.workers} />}
     </Panel>
   );
+}
+
+/** Beside the start of one worker, above those of several. */
+function panelClass(latest: Overview | undefined): string {
+  return (latest?.workers.length ?? 1) > 1 ? "full" : "wide";
 }
 
 /** What is on its way to object storage; nothing where files stay local. */

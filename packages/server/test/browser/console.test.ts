@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, suite, test, type TestContext } from "node:test";
 import { promisify } from "node:util";
@@ -9,6 +11,8 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { openServer } from "../../src/server.ts";
 import type { WalnutServer } from "../../src/walnut-server.ts";
 import type { ServerOptions } from "../../src/server-options.ts";
+import { ForwardProcess } from "../process/forward-process.ts";
+import { ServerProcess } from "../process/server-process.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
 import { LOW_CONTRAST_SCRIPT } from "./low-contrast.ts";
@@ -84,6 +88,23 @@ suite("console in Chromium", { skip }, () => {
     await page.getByRole("heading", { name: "Rows per second" }).waitFor();
   }
 
+  /** Presses Tab until the focused element is the wanted one. */
+  async function tabTo(page: Page, isWanted: string): Promise<void> {
+    for (let step = 0; step < 20; step++) {
+      await page.keyboard.press("Tab");
+      if (await page.evaluate(`document.activeElement.${isWanted}`)) return;
+    }
+    assert.fail(`nothing that Tab reaches has ${isWanted}`);
+  }
+
+  /** Text has contrast, and nothing is wider than the screen. */
+  async function assertLegible(page: Page): Promise<void> {
+    const script = LOW_CONTRAST_SCRIPT.replace("MIN", String(MIN_CONTRAST));
+    assert.deepEqual(await page.evaluate(script), []);
+    const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+    assert.ok(Number(overflow) <= 0, `${String(overflow)} px wider than the screen`);
+  }
+
   function figure(page: Page, name: string) {
     const box = page.locator(".figure", { has: page.getByText(name, { exact: true }) });
     return box.locator(".figure-value");
@@ -118,14 +139,67 @@ suite("console in Chromium", { skip }, () => {
         await page.evaluate("document.documentElement.dataset.theme"),
         options.colorScheme,
       );
-      assert.deepEqual(
-        await page.evaluate(LOW_CONTRAST_SCRIPT.replace("MIN", String(MIN_CONTRAST))),
-        [],
-      );
-      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
-      assert.ok(Number(overflow) <= 0, `${String(overflow)} px wider than the screen`);
+      await assertLegible(page);
       assert.deepEqual(complaints, []);
     }
+  });
+
+  test("an agent on the same host is shown with two workers, in both colours and on a phone", async (context) => {
+    const upstream = createServer((request, response) => {
+      request.resume();
+      response.writeHead(request.url?.endsWith("/tracing") === true ? 503 : 204).end();
+    });
+    await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+    context.after(() => {
+      upstream.closeAllConnections();
+      upstream.close();
+    });
+    const { port } = upstream.address() as AddressInfo;
+    const secret = { WALNUT_FORWARD_LISTEN_TOKEN: "hush-hush" };
+    const agent = await ForwardProcess.start(context, {
+      to: `http://127.0.0.1:${port}`,
+      flags: ["--protocol", "category"],
+      variables: secret,
+    });
+    const server = ServerProcess.start({
+      dataDirectory: await temporaryDirectory(),
+      flags: ["--workers", "2", "--forward-listen", agent.listen],
+      variables: { WALNUT_TOKEN: TOKEN, ...secret },
+    });
+    context.after(() => server.kill("SIGKILL"));
+    const headers = { authorization: "Bearer hush-hush" };
+    await agent.put("logging", "app m=1\n", headers);
+    await agent.put("tracing", "span m=1\n", headers);
+    const url = await server.readyUrl();
+    for (const options of [
+      { colorScheme: "light" as const },
+      { colorScheme: "dark" as const },
+      { colorScheme: "light" as const, viewport: PHONE },
+    ]) {
+      const { page, complaints } = await openPage(context, url, options);
+      await logIn(page);
+      const panel = page.getByRole("region", { name: "Forwarder" }).first();
+      // Waiting, on disk, oldest, in, out, shipped, retries, dropped, refused, dead letters.
+      await panel.getByRole("row", { name: /^logging idle 0 0 B – \S+ \S+ 1 0 0 0 0$/ }).waitFor();
+      await panel.getByRole("row", { name: /^tracing \w+ 1 .* 0 [1-9]\d* 0 0 0$/ }).waitFor();
+      await panel.getByText(/^Upstream http:\S+ does not take tracing: 503/).waitFor();
+      await panel.getByText("Running").waitFor();
+      await panel.getByRole("meter", { name: "Capacity used" }).waitFor();
+      await assertLegible(page);
+      assert.doesNotMatch(await page.content(), /hush/);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    }
+    const { page } = await openPage(context, url);
+    await logIn(page);
+    const panel = page.getByRole("region", { name: "Forwarder" }).first();
+    await panel.getByRole("row", { name: /^logging/ }).waitFor();
+    await tabTo(page, 'getAttribute("aria-labelledby") === "forwarder-title"');
+    await fetch(`${agent.url}/v1/forward/pause`, { method: "POST", headers });
+    await panel.getByText(/^Paused/).waitFor();
+    await agent.kill();
+    await panel.getByText(/^Not running/).waitFor();
+    await page.getByText("ready", { exact: true }).waitFor();
   });
 
   test("a query shows a table and a chart, an error its place, and rows can be taken along", async (context) => {
@@ -193,11 +267,7 @@ suite("console in Chromium", { skip }, () => {
     assert.equal(await page.evaluate("document.documentElement.dataset.theme"), "light");
     await press("Enter");
     assert.equal(await page.evaluate("document.documentElement.dataset.theme"), "dark");
-    const log = page.getByRole("listbox", { name: /Segments/ });
-    for (let step = 0; step < 12; step++) {
-      if (await log.evaluate("(element) => element === document.activeElement")) break;
-      await press("Tab");
-    }
+    await tabTo(page, 'getAttribute("role") === "listbox"');
     await press("Home");
     await page.getByRole("option", { selected: true }).waitFor();
     await press("Shift+Tab", 5);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { suite, test, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ForwarderOverview, Overview } from "@walnut/console";
 import { OVERVIEW_ANSWER } from "../../src/http/overview-schemas.ts";
 import { readForwarderStatus } from "../../src/overview/forwarder-status.ts";
@@ -11,6 +12,8 @@ import { openServer } from "../../src/server.ts";
 import { ForwardProcess } from "../process/forward-process.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 
+/** Between two looks: a machine that is busy looking gives an agent no time to answer. */
+const PAUSE_MS = 100;
 const TOKEN = "agent-hush-token";
 
 /** Something that listens; returns where, and what it was asked. */
@@ -89,6 +92,7 @@ suite("the forwarder beside the server", () => {
     await agent.put("logging", "app m=1\n", { authorization: `Bearer ${TOKEN}` });
     const { forwarder, clock } = watch(agent.listen, TOKEN);
     for (;;) {
+      await delay(PAUSE_MS);
       const seen = await forwarder.look();
       clock.nowMs += 1_000;
       // A machine with other work may let an agent miss its second.
@@ -119,7 +123,7 @@ suite("the forwarder beside the server", () => {
       assert.doesNotMatch(body, /hush|token=/);
       return OVERVIEW_ANSWER.parse(JSON.parse(body));
     };
-    while ((await overview()).forwarder?.kind !== "answered");
+    while ((await overview()).forwarder?.kind !== "answered") await delay(PAUSE_MS);
     const stranger = await lookUntilKnown(watch(agent.listen, "another").forwarder);
     assert.equal(stranger.kind, "no-answer");
     await agent.kill();
@@ -154,7 +158,7 @@ suite("the forwarder beside the server", () => {
     assert.equal((await forwarder.look()).kind, "answered");
     let seen = await forwarder.look();
     while (seen.kind === "answered") {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await delay(PAUSE_MS);
       seen = await forwarder.look();
     }
     assert.equal(seen.kind, "no-answer");
