@@ -17,6 +17,7 @@ export function LiveView(props: {
 }): VNode {
   const { history, palette, onOpen } = props;
   const { latest } = history;
+  const forwarder = latest?.forwarder ?? null;
   const isEmpty = latest !== undefined && isServing(latest) && latest.tables.length === 0;
   const isRecovering = latest?.status === "recovering";
   return (
@@ -29,7 +30,7 @@ export function LiveView(props: {
         <RequestsPanel history={history} />
         {latest === undefined ? null : <LogPanel overview={latest} />}
         <SmallChartPanels {...{ history, palette }} />
-        {latest?.forwarder == null ? null : <ForwarderPanel forwarder={latest.forwarder} />}
+        {forwarder === null ? null : <ForwarderPanel forwarder={forwarder} />}
         <TablesPanel history={history} onOpen={onOpen} />
         {isRecovering ? null : <RecoveryPanel history={history} />}
       </div>

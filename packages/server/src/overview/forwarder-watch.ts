@@ -157,7 +157,8 @@ function failureOf(error: unknown): Outcome {
   if (error instanceof SyntaxError) {
     return { kind: "no-answer", reason: "what answers is no agent, or one of another version" };
   }
-  return { kind: "no-answer", reason: `the connection failed (${String(code ?? "unknown")})` };
+  const detail = typeof code === "string" ? ` (${code})` : "";
+  return { kind: "no-answer", reason: `the connection failed${detail}` };
 }
 
 /** Waits for something that never rejects, and not for long. */
