@@ -30,7 +30,7 @@ const ENGINE_HEADING = "## Quick start: the engine";
 /** Users, network, processes (which all end with the first one) and, as `ps` and Node need it, /proc. */
 const OWN_NAMESPACES = ["--map-root-user", "--net", "--pid", "--fork", "--mount-proc"];
 const BASH_LINES = "ip link set lo up && exec bash -s";
-const TIME_LIMIT_MS = 120_000;
+const TIME_LIMIT_MS = 360_000;
 
 suite("README", () => {
   test("the server's quick start works line by line", (context) => {

@@ -20,7 +20,7 @@ import { PROGRAM_FLAGS, writeTestPrograms } from "./test-programs.mjs";
  * A hanging file becomes a failing file. Generous: the slowest honest file stays under a minute, and a machine with much else
  * to do takes many times as long. Who asks for many kill cycles waits for them.
  */
-const FILE_TIMEOUT_MS = process.env["WALNUT_KILL_CYCLES"] === undefined ? 480_000 : 86_400_000;
+const FILE_TIMEOUT_MS = process.env["WALNUT_KILL_CYCLES"] === undefined ? 600_000 : 86_400_000;
 
 /** Half of the time a test file waits for the disk or a child process, so one more than there are cores. */
 const FILES_AT_ONCE = Math.min(8, availableParallelism() + 1);
