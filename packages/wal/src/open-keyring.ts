@@ -8,6 +8,7 @@ import { Keyring } from "./encryption/keyring.ts";
 import type { WalEnvironment } from "./environment.ts";
 import { isWalError } from "./errors.ts";
 import { LogReader } from "./log/log-reader.ts";
+import { ReadHandles } from "./log/read-handles.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { ResolvedWalOptions } from "./options.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -38,7 +39,7 @@ export async function assertKeysFit(
   const newestLsn = log.nextLsn - 1;
   if (newestLsn < log.state.firstLsn) return;
   const reader = new LogReader({
-    storage,
+    handles: new ReadHandles(storage, () => log.state),
     state: () => log.state,
     codecs,
     keyring,

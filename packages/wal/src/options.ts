@@ -46,8 +46,8 @@ export interface WalOptions {
   /** Encryption of each frame with AES-256-GCM; see docs/encryption.md. Default none. */
   readonly encryption?: EncryptionOptions | undefined;
   /**
-   * Size of one commit buffer in bytes; there are three. Larger: larger groups under heavy load. Default 1 MiB. Range
-   * 64 KiB to 256 MiB.
+   * Size of one commit buffer in bytes; there are three at most, none before the first append and (see `attestDelayMs`) none in an idle
+   * log. Larger: larger groups under heavy load. Default 1 MiB. Range 64 KiB to 256 MiB.
    */
   readonly bufferSizeBytes?: number | undefined;
   /**
@@ -63,8 +63,8 @@ export interface WalOptions {
    */
   readonly prewriteBytes?: number | undefined;
   /**
-   * Idle time after which a frame that vouches for the last group is written, in milliseconds. 0 turns it off. Default
-   * 100.
+   * Idle time after which a frame that vouches for the last group is written, and commit buffers are given back, in milliseconds. 0 turns
+   * it off. Default 100.
    */
   readonly attestDelayMs?: number | undefined;
   /**

@@ -1,5 +1,6 @@
 /**
- * Reading of an open log: once, in batches, live, and by time. Each call has a reader and a file handle of its own.
+ * Reading of an open log: once, in batches, live, and by time. Each call has a reader of its own; files that ranges are read from stay
+ * open for a while.
  */
 import type { ReadOptions, TailOptions } from "./call-options.ts";
 import type { CodecRegistry } from "./codec/codecs.ts";
@@ -7,6 +8,7 @@ import type { Keyring } from "./encryption/keyring.ts";
 import { lastLsnAt } from "./log/find-by-time.ts";
 import { LiveFrames } from "./log/live-frames.ts";
 import { LogReader } from "./log/log-reader.ts";
+import { ReadHandles } from "./log/read-handles.ts";
 import { RecordIterator, recordBatches, type WalRecord } from "./log/record-iterator.ts";
 import type { SegmentedLog } from "./log/segmented-log.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -28,9 +30,20 @@ interface LsnRange {
 /** See `Wal.read`, `Wal.readBatches` and `Wal.tail`. */
 export class Reading {
   readonly #options: ReadingOptions;
+  readonly #handles: ReadHandles;
+  readonly #unsubscribe: () => void;
 
   constructor(options: ReadingOptions) {
     this.#options = options;
+    const { log, storage } = options;
+    this.#handles = new ReadHandles(storage, () => log.state);
+    this.#unsubscribe = log.onProgress(() => this.#handles.sweep());
+  }
+
+  /** Closes files that stay open between reads. Reads that are under way go on. Never rejects. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    await this.#handles.close();
   }
 
   read(options: ReadOptions): RecordIterator {
@@ -70,14 +83,15 @@ export class Reading {
   }
 
   #reader({ fromLsn }: LsnRange, options: ReadOptions): LogReader {
-    const { storage, log, codecs, keyring } = this.#options;
+    const { log, codecs, keyring } = this.#options;
     return new LogReader({
-      storage,
+      handles: this.#handles,
       state: () => log.state,
       beforeGroup: () => log.beforeGroup,
       codecs,
       keyring,
       fromLsn,
+      toLsn: options.to,
       visibility: options.visibility ?? "durable",
       onGap: options.onGap,
       reuseMemory: options.reuseMemory ?? false,

@@ -18,7 +18,7 @@ export interface SpaceHolder {
   /** What a restart would find it at. */
   readonly lsn: number;
   readonly lagRecords: number;
-  /** Exact to 256 KiB, or to a segment that this process has not read. */
+  /** Exact to 64 KiB, or to a segment that this process has not read. */
   readonly lagBytes: number;
   /** How long it has not moved, by the wall clock; 0 when there is nothing behind it. */
   readonly lagMs: number;

@@ -98,6 +98,7 @@ export class Wal {
     this.#maintenance = new Maintenance({
       ...options,
       tasks: log,
+      idle: () => commit.trim(),
       setTimer: (delayMs, callback) => environment.setTimer(delayMs, callback),
       exclusive: (task) => commit.exclusive(task),
     });
@@ -339,6 +340,7 @@ export class Wal {
       await commit.drained();
       // Also when it has failed for space, and when the log is closed: nothing of it is under way once the lock is gone.
       await log.abandon();
+      await this.#reading.close();
       this.#lifecycle = "closed";
       log.notify();
       await lock.release().catch((error: unknown) => {

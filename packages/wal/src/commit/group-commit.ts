@@ -13,7 +13,8 @@
  * Tasks that must not run beside a write (rotation, sync by timer, marks) run between groups through `exclusive`.
  * Knows nothing of segments or storage.
  */
-import { CommitBuffer, type AppendResult, type FrameGeometry } from "./commit-buffer.ts";
+import { BufferPool, type BufferPoolOptions } from "./buffer-pool.ts";
+import { CommitBuffer, type AppendResult } from "./commit-buffer.ts";
 import { loadOf, type CommitLoad } from "./commit-load.ts";
 
 /** Writes buffers in order; with `durable`, resolves only when they are on the device. */
@@ -22,12 +23,8 @@ export type CommitSink = (buffers: readonly CommitBuffer[], durable: boolean) =>
 /** When an append resolves: in the buffer, handed to the system, or on the device. */
 export type AckPoint = "buffered" | "written" | "durable";
 
-export interface GroupCommitOptions {
+export interface GroupCommitOptions extends BufferPoolOptions {
   readonly sink: CommitSink;
-  readonly geometry: FrameGeometry;
-  readonly bufferSizeBytes: number;
-  /** Buffers that are kept for later; one is made when the first append needs it. */
-  readonly bufferCount: number;
   readonly maxPendingBytes: number;
   readonly nextLsn: number;
   /** Runs a callback soon, after the promise jobs that are due now. */
@@ -66,7 +63,9 @@ interface ExclusiveTask {
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  readonly #free: CommitBuffer[] = [];
+  readonly #pool: BufferPool;
+  /** Without memory: stands for the next buffer until an append needs one. */
+  readonly #none: CommitBuffer;
   /** Full buffers and tasks in the order in which they came; the buffer that is filling comes behind them. */
   #pending: (CommitBuffer | ExclusiveTask)[] = [];
   #filling: CommitBuffer;
@@ -85,7 +84,9 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#nextLsn = options.nextLsn;
-    this.#filling = this.#takeFree(0);
+    this.#pool = new BufferPool(options);
+    this.#none = new CommitBuffer(0, options.geometry);
+    this.#filling = this.#none;
   }
 
   get nextLsn(): number {
@@ -199,6 +200,12 @@ export class GroupCommit {
     return this.#rewinds > 0;
   }
 
+  /** Gives the memory of buffers back that nobody is using. To be called when the log has fallen idle. */
+  trim(): void {
+    this.#pool.trim();
+    if (this.#filling.isEmpty) this.#filling = this.#none;
+  }
+
   /** Resolves when nothing is waiting and nothing is under way. Never rejects. */
   async drained(): Promise<void> {
     while (this.#isBusy || this.#isScheduled) {
@@ -226,47 +233,27 @@ export class GroupCommit {
 
   /** Starts another buffer. Returns the refusal when too much is waiting already. */
   #nextBuffer(neededBytes: number): Error | undefined {
-    const { maxPendingBytes } = this.#options;
-    const isFirst = this.pendingBytes === 0;
-    if (!isFirst && this.pendingBytes + neededBytes > maxPendingBytes) {
-      return this.#options.overloaded(this.pendingBytes);
+    if (this.#filling === this.#none) {
+      this.#filling = this.#pool.take(0);
+      if (this.#filling.hasRoomFor(neededBytes)) return undefined;
     }
-    if (this.#filling.isEmpty) {
-      this.#release(this.#filling);
-      this.#filling = this.#takeFree(neededBytes);
-    } else {
-      this.#retireFilling(neededBytes);
+    const { pendingBytes } = this;
+    if (pendingBytes > 0 && pendingBytes + neededBytes > this.#options.maxPendingBytes) {
+      return this.#options.overloaded(pendingBytes);
     }
+    if (this.#filling.isEmpty) this.#pool.giveBack(this.#filling);
+    else this.#retireFilling();
+    this.#filling = this.#pool.take(neededBytes);
     return undefined;
   }
 
-  /** Lets the buffer that is filling wait for its turn, and begins another; nothing when it is empty. */
-  #retireFilling(neededBytes = 0): void {
+  /** Lets the buffer that is filling wait for its turn; nothing when it is empty. */
+  #retireFilling(): void {
     if (this.#filling.isEmpty) return;
     this.#filling.closeFrame();
     this.#pending.push(this.#filling);
     this.#pendingBytes += this.#filling.lengthBytes;
-    this.#filling = this.#takeFree(neededBytes);
-  }
-
-  #takeFree(neededBytes: number): CommitBuffer {
-    const free = this.#free.at(-1);
-    if (free?.hasRoomFor(neededBytes) === true) {
-      this.#free.pop();
-      return free;
-    }
-    // No buffer is at hand: a new one, kept for later unless enough are or the batch makes it a larger one.
-    const { bufferSizeBytes, geometry } = this.#options;
-    const capacity = Math.max(bufferSizeBytes, neededBytes + 2 * geometry.frameHeaderBytes + 64);
-    return new CommitBuffer(capacity, geometry);
-  }
-
-  #release(buffer: CommitBuffer): void {
-    buffer.reset();
-    const { bufferSizeBytes, bufferCount } = this.#options;
-    if (buffer.bytes.byteLength === bufferSizeBytes && this.#free.length < bufferCount) {
-      this.#free.push(buffer);
-    }
+    this.#filling = this.#none;
   }
 
   get #isWorthStarting(): boolean {
@@ -357,7 +344,7 @@ export class GroupCommit {
     for (const buffer of group) {
       buffer.writtenWaiters.resolveAll();
       buffer.durableWaiters.resolveAll();
-      this.#release(buffer);
+      this.#pool.giveBack(buffer);
     }
   }
 
@@ -390,7 +377,7 @@ export class GroupCommit {
       if (item instanceof CommitBuffer) {
         item.writtenWaiters.rejectAll(first);
         item.durableWaiters.rejectAll(first);
-        this.#release(item);
+        this.#pool.giveBack(item);
       } else {
         item.reject(first);
       }

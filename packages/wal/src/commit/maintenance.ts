@@ -1,5 +1,6 @@
 /**
- * What a log does by itself, by timer: sync within an interval, vouch for the last group when idle, close old segments.
+ * What a log does by itself, by timer: sync within an interval, vouch for the last group and give memory back when idle, close old
+ * segments.
  *
  * Timers are armed by appends, so a log that is not used costs nothing. Tasks run between groups; a failure of one poisons the
  * log, which is where it is seen. Knows only functions that it is given.
@@ -23,6 +24,8 @@ export interface ArmedTimer {
 
 export interface MaintenanceOptions {
   readonly tasks: MaintenanceTasks;
+  /** Gives back memory that only a busy log needs. */
+  readonly idle: () => void;
   readonly setTimer: (delayMs: number, callback: () => void) => ArmedTimer;
   /** Runs a task between groups; see `GroupCommit.exclusive`. */
   readonly exclusive: (task: () => Promise<void>) => Promise<void>;
@@ -94,10 +97,14 @@ export class Maintenance {
   }
 
   #attestWhenIdle(): void {
-    const { attestDelayMs, tasks } = this.#options;
+    const { attestDelayMs, tasks, idle } = this.#options;
     if (this.#appendsSeen === this.#appends) {
       this.#attestTimer = undefined;
-      this.#run(() => tasks.attest());
+      // Behind the last group: none of its memory is in use any more.
+      this.#run(async () => {
+        await tasks.attest();
+        idle();
+      });
       return;
     }
     this.#appendsSeen = this.#appends;

@@ -1,20 +1,30 @@
 /**
  * Reads records of a live log from an LSN on, frame by frame, across segments.
  *
- * Memory is one chunk of a segment. Checks every frame's checksum, its place in the chain and its LSN, so a gap or a foreign
- * frame is never delivered; damage ends the read with `WAL_CORRUPT`. Sees only what the visibility allows, and nothing of a group that
- * is still being written.
+ * Memory is one chunk of a segment: 1 MiB, or what a range that is not much larger takes, read with one I/O. Checks every frame's checksum,
+ * its place in the chain and its LSN, so a gap or a foreign frame is never delivered; damage ends the read with `WAL_CORRUPT`. Sees only
+ * what the visibility allows, and nothing of a group that is still being written.
  */
 import type { CodecRegistry } from "../codec/codecs.ts";
 import type { Keyring } from "../encryption/keyring.ts";
 import { WalError } from "../errors.ts";
 import { FRAME_KIND } from "../format/frame.ts";
 import { FrameScanner, type ScannedFrame } from "../segment/frame-scanner.ts";
-import type { ClosedSegment, SegmentInfo } from "../segment/segment-info.ts";
+import type { SegmentInfo } from "../segment/segment-info.ts";
 import { asWalError, isErrno } from "../storage/system-error.ts";
-import type { Storage, StorageFile } from "../storage/storage.ts";
+import type { StorageFile } from "../storage/storage.ts";
 import { frameBody } from "./frame-body.ts";
-import type { BetweenGroups, LogState } from "./log-state.ts";
+import {
+  closedSegment,
+  firstClosed,
+  isSameSegment,
+  type BetweenGroups,
+  type LogState,
+} from "./log-state.ts";
+import type { ReadHandles } from "./read-handles.ts";
+
+/** A range up to this size is read with one I/O. */
+const MAX_RANGE_READ_BYTES = 4 * 1024 * 1024; // 4 MiB
 
 /** How far a reader may see: what survives a power loss, or what the operating system has. */
 export type Visibility = "durable" | "written";
@@ -28,7 +38,7 @@ export interface FrameRecords {
 }
 
 export interface LogReaderOptions {
-  readonly storage: Storage;
+  readonly handles: ReadHandles;
   readonly state: () => LogState;
   /** The log before the group that is being written, if one is. */
   readonly beforeGroup?: () => BetweenGroups | undefined;
@@ -36,6 +46,8 @@ export interface LogReaderOptions {
   /** Keys of encrypted frames. */
   readonly keyring?: Keyring | undefined;
   readonly fromLsn: number;
+  /** Nothing behind it is read; without it the reader goes on to the end. */
+  readonly toLsn?: number | undefined;
   readonly visibility: Visibility;
   /** Told of lost records that are passed over; without it they end the read with `WAL_GAP`. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
@@ -53,6 +65,8 @@ interface OpenSegment {
   readonly info: SegmentInfo;
   readonly file: StorageFile;
   readonly scanner: FrameScanner;
+  /** Nothing has failed: the next reader of this segment may have its file. */
+  isSound: boolean;
 }
 
 export class LogReader {
@@ -70,24 +84,28 @@ export class LogReader {
     return this.#nextLsn;
   }
 
-  /** The next frame with records at or after the position, or `undefined` when nothing more is visible now. */
+  /** The next frame with records at or after the position, or `undefined` when nothing more is visible or wanted now. */
   async next(): Promise<FrameRecords | undefined> {
     try {
       return await this.#next();
     } catch (error) {
+      if (this.#open !== undefined) this.#open.isSound = false;
       throw asWalError(error, `cannot read ${this.#open?.info.path ?? "the log"}`);
     }
   }
 
   async #next(): Promise<FrameRecords | undefined> {
-    for (;;) {
+    const { toLsn = Number.POSITIVE_INFINITY } = this.#options;
+    while (this.#nextLsn <= toLsn) {
       this.#open ??= await this.#openAt(this.#options.state());
       if (this.#open === undefined) return undefined;
       const { info, scanner } = this.#open;
       const end = this.#extentOf(info);
       scanner.setLimit(end.offset);
+      const { position } = scanner;
       const frame = scanner.nextBuffered() ?? (await scanner.next());
       if (frame !== undefined) {
+        info.index.note(position.offset, position.nextLsn, position.chain);
         const { kind, firstLsn, recordCount } = frame.header;
         const lastLsn = firstLsn + recordCount - 1;
         if (lastLsn < this.#nextLsn) continue;
@@ -109,16 +127,20 @@ export class LogReader {
       if (this.#nextLsn <= now.lastLsn) throw this.#corrupt(info, offset, "records are missing");
       await this.close();
     }
+    return undefined;
   }
 
-  /** Closes the file that is open, if any. The reader can go on afterwards. */
+  /** Gives the file that is open back, if any. The reader can go on afterwards. */
   async close(): Promise<void> {
     const open = this.#open;
     this.#open = undefined;
+    if (open === undefined) return;
+    // Whoever reads a range may be back for another; whoever reads to the end will not.
+    const isKept = open.isSound && this.#options.toLsn !== undefined;
     try {
-      await open?.file.close();
+      await this.#options.handles.giveBack(open.info, open.file, isKept);
     } catch (error) {
-      throw asWalError(error, `cannot close ${open?.info.path ?? "the log"}`);
+      throw asWalError(error, `cannot close ${open.info.path}`);
     }
   }
 
@@ -135,7 +157,7 @@ export class LogReader {
     if (info === undefined) return undefined;
     let file: StorageFile;
     try {
-      file = await this.#options.storage.openFile(info.path, "read");
+      file = await this.#options.handles.borrow(info);
     } catch (error) {
       // Released, cut off or rolled back between looking and opening: the log as it is now tells where to go on. Anything else
       // that makes a file vanish is not ours to excuse.
@@ -144,14 +166,25 @@ export class LogReader {
       if (isErrno(error, "ENOENT") && !isKnown) return await this.#openAt(now);
       throw asWalError(error, `cannot read ${info.path}`);
     }
+    const start = info.index.seek(this.#nextLsn);
     const scanner = new FrameScanner({
       file,
       saltSeed: info.saltSeed,
-      start: info.index.seek(this.#nextLsn),
+      start,
       limitOffset: 0,
+      chunkBytes: this.#rangeBytes(info, start.offset),
       keepsChunks: this.#options.reuseMemory !== true,
     });
-    return { info, file, scanner };
+    return { info, file, scanner, isSound: true };
+  }
+
+  /** Bytes from `offset` to the end of the range in a segment; `undefined` when they are too many for one I/O. */
+  #rangeBytes(info: SegmentInfo, offset: number): number | undefined {
+    const { toLsn } = this.#options;
+    if (toLsn === undefined) return undefined;
+    const end = info.index.endOffset(toLsn) ?? this.#extentOf(info).offset;
+    const bytes = end - offset;
+    return bytes > 0 && bytes <= MAX_RANGE_READ_BYTES ? bytes : undefined;
   }
 
   async #decode(frame: ScannedFrame, info: SegmentInfo): Promise<FrameRecords> {
@@ -202,23 +235,7 @@ export class LogReader {
 function findSegment(state: LogState, lsn: number): SegmentInfo | undefined {
   const { closed, active } = state;
   if (active !== undefined && lsn >= active.info.firstLsn) return active.info;
-  return firstOf(closed, (segment) => segment.lastLsn >= lsn);
-}
-
-/** The first segment for which `holds` is true, given that it is then true for all later ones. */
-function firstOf(
-  closed: readonly ClosedSegment[],
-  holds: (segment: ClosedSegment) => boolean,
-): ClosedSegment | undefined {
-  let low = 0;
-  let high = closed.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const segment = closed[middle];
-    if (segment !== undefined && holds(segment)) high = middle;
-    else low = middle + 1;
-  }
-  return closed[low];
+  return firstClosed(closed, (segment) => segment.lastLsn >= lsn);
 }
 
 interface Extent {
@@ -230,15 +247,13 @@ interface Extent {
 
 /** How far a segment may be read. One that has left the state, or another of its number: nothing more of it is delivered. */
 function extentOf(state: LogState, info: SegmentInfo, visibility: Visibility): Extent {
-  const { active, closed } = state;
-  if (active !== undefined && isSame(active.info, info)) {
+  const { active } = state;
+  if (active !== undefined && isSameSegment(active.info, info)) {
     return { ...(visibility === "durable" ? active.durable : active.written), isFinal: false };
   }
-  const segment = firstOf(closed, (candidate) => candidate.segmentId >= info.segmentId);
-  if (segment !== undefined && isSame(segment, info)) {
-    return { offset: segment.endOffset, lastLsn: segment.lastLsn, isFinal: true };
-  }
-  return { offset: 0, lastLsn: 0, isFinal: true };
+  const segment = closedSegment(state, info);
+  if (segment === undefined) return { offset: 0, lastLsn: 0, isFinal: true };
+  return { offset: segment.endOffset, lastLsn: segment.lastLsn, isFinal: true };
 }
 
 /** A group that runs out of space is taken back, and its LSNs are given to other records: nothing of it is shown before its end. */
@@ -246,10 +261,6 @@ function settledExtent(extent: Extent, info: SegmentInfo, before: BetweenGroups)
   const lastLsn = before.nextLsn - 1;
   if (extent.lastLsn <= lastLsn) return extent;
   const { state, written } = before;
-  const isBegunBefore = state.active !== undefined && isSame(state.active.info, info);
+  const isBegunBefore = state.active !== undefined && isSameSegment(state.active.info, info);
   return { offset: isBegunBefore ? (written?.offset ?? 0) : 0, lastLsn, isFinal: false };
-}
-
-function isSame(one: SegmentInfo, other: SegmentInfo): boolean {
-  return one.segmentId === other.segmentId && one.saltSeed === other.saltSeed;
 }

@@ -4,7 +4,7 @@
  * The writer builds the next state and swaps it in one assignment; a reader that holds an older state goes on with
  * it until it meets a file that has been released.
  */
-import type { ClosedSegment } from "../segment/segment-info.ts";
+import type { ClosedSegment, SegmentInfo } from "../segment/segment-info.ts";
 import type { SegmentExtent, SegmentWriter } from "../segment/segment-writer.ts";
 
 export interface LogState {
@@ -14,6 +14,42 @@ export interface LogState {
   readonly active: SegmentWriter | undefined;
   /** First LSN that is still part of the log. */
   readonly firstLsn: number;
+}
+
+/** Which bytes a segment's file holds: names and numbers come again, salts do not. */
+export type SegmentKey = Pick<SegmentInfo, "segmentId" | "saltSeed">;
+
+export function isSameSegment(one: SegmentKey, other: SegmentKey): boolean {
+  return one.segmentId === other.segmentId && one.saltSeed === other.saltSeed;
+}
+
+/** The closed segment with this key, as the log has it now. */
+export function closedSegment({ closed }: LogState, key: SegmentKey): ClosedSegment | undefined {
+  const segment = firstClosed(closed, ({ segmentId }) => segmentId >= key.segmentId);
+  return segment !== undefined && isSameSegment(segment, key) ? segment : undefined;
+}
+
+/** False once a segment has left the log, whether or not its file is still there. */
+export function holdsSegment(state: LogState, key: SegmentKey): boolean {
+  const { active } = state;
+  if (active !== undefined && isSameSegment(active.info, key)) return true;
+  return closedSegment(state, key) !== undefined;
+}
+
+/** The first segment for which `holds` is true, given that it is then true for all later ones. */
+export function firstClosed(
+  closed: readonly ClosedSegment[],
+  holds: (segment: ClosedSegment) => boolean,
+): ClosedSegment | undefined {
+  let low = 0;
+  let high = closed.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const segment = closed[middle];
+    if (segment !== undefined && holds(segment)) high = middle;
+    else low = middle + 1;
+  }
+  return closed[low];
 }
 
 /** LSN that the next record gets, as far as files know. */

@@ -139,7 +139,7 @@ export class SegmentedLog {
     return this.#cell.group?.writtenBytes ?? 0;
   }
 
-  /** Calls back after each change of `writtenLsn` or `durableLsn`, and on close, until unsubscribed. */
+  /** Calls back after each change of `writtenLsn`, `durableLsn` or segments, and on close, until unsubscribed. */
   onProgress(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -273,7 +273,7 @@ export class SegmentedLog {
   async truncateFront(firstLsn: number): Promise<void> {
     if (firstLsn <= this.#cell.state.firstLsn) return;
     await this.sync();
-    await orNoSpace(() => this.#front.dropBefore(firstLsn));
+    await orNoSpace(() => this.#front.dropBefore(firstLsn)).finally(() => this.notify());
   }
 
   /** Age of the active segment's first record in milliseconds; `undefined` when it has none. */
@@ -290,7 +290,7 @@ export class SegmentedLog {
 
   /** Removes (or archives) closed segments whose records are all at or below `lsn`; see `LogFront.release`. */
   release(lsn: number): Promise<void> {
-    return this.#front.release(lsn);
+    return this.#front.release(lsn).finally(() => this.notify());
   }
 
   /**

@@ -4,7 +4,7 @@
 import type { LogState } from "./log-state.ts";
 
 /**
- * Bytes of segments from the record behind `lsn` to the end. Exact to the distance of index positions (256 KiB), and to a whole
+ * Bytes of segments from the record behind `lsn` to the end. Exact to the distance of index positions (64 KiB), and to a whole
  * segment for one that this process has neither written nor scanned.
  */
 export function bytesBehind(state: LogState, lsn: number): number {

@@ -43,7 +43,7 @@ export interface FrameScannerOptions {
   readonly start: ScanPosition;
   /** No byte at or after this offset is looked at. */
   readonly limitOffset: number;
-  readonly chunkBytes?: number;
+  readonly chunkBytes?: number | undefined;
   /** Allocate a fresh chunk for every read, so that views on record payloads stay valid. */
   readonly keepsChunks?: boolean;
 }

@@ -95,6 +95,50 @@ function appendBatch(
   return commit.appendBatch(heads, payloads, "durable");
 }
 
+suite("memory", () => {
+  test("is taken by the first append, used again, and given back by trim", async () => {
+    const buffers: CommitBuffer[] = [];
+    const commit = commitTo((group) => {
+      buffers.push(...group);
+      return Promise.resolve();
+    });
+    await append(commit);
+    await append(commit);
+    commit.trim();
+    await append(commit);
+    assert.equal(buffers.length, 3);
+    assert.equal(buffers[1], buffers[0], "one at a time needs one buffer");
+    assert.notEqual(buffers[2], buffers[0]);
+  });
+
+  test("that holds records stays", async () => {
+    const sink = new ManualSink();
+    const commit = commitTo(sink.write);
+    const first = append(commit);
+    await settle();
+    const second = append(commit);
+    commit.trim();
+    await sink.finishAll();
+    assert.deepEqual(await Promise.all([first, second]), [1, 2]);
+    assert.deepEqual(
+      sink.groups.map(({ lsns }) => lsns),
+      [[1], [2]],
+    );
+  });
+
+  test("is refused when too much waits only where a buffer is full", async () => {
+    const sink = new ManualSink();
+    const commit = commitTo(sink.write, { maxPendingBytes: 8 * 1024 });
+    const large = new Uint8Array(7 * 1024);
+    const kept = [append(commit, large)];
+    await settle();
+    kept.push(append(commit, large));
+    await assert.rejects(append(commit, large), /overloaded/);
+    await sink.finishAll();
+    assert.deepEqual(await Promise.all(kept), [1, 2]);
+  });
+});
+
 suite("group formation", () => {
   test("puts what is appended in one turn into one group", async () => {
     const sink = new ManualSink();

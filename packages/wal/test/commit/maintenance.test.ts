@@ -32,6 +32,7 @@ function bench(options: Partial<MaintenanceOptions> = {}): Bench {
           self.segmentStartMs === undefined ? undefined : clock.monotonicMs() - self.segmentStartMs,
       },
       setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+      idle: () => void note("idle")(),
       exclusive: (task) => task(),
       attestDelayMs: 0,
       segmentMaxAgeMs: 0,
@@ -95,6 +96,14 @@ suite("attest when idle", () => {
     clock.advance(1000);
     assert.deepEqual(runs, ["attest@200"]);
     assert.equal(clock.pendingTimers, 0);
+  });
+
+  test("gives memory back behind it", async () => {
+    const { clock, maintenance, runs } = bench({ attestDelayMs: 100 });
+    maintenance.onAppend(1, false);
+    clock.advance(200);
+    await Promise.resolve();
+    assert.deepEqual(runs, ["attest@200", "idle@200"]);
   });
 
   test("waits while appends keep coming", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { SegmentIndex } from "../../src/segment/segment-index.ts";
 
-const SPACING = 256 * 1024;
+const SPACING = 64 * 1024;
 const FIRST = { offset: 64, nextLsn: 100, chain: 1 };
 
 suite("SegmentIndex", () => {
