@@ -1,9 +1,10 @@
 /**
- * What a log takes in memory once it was opened and read: `memory-use.ts WHAT DIRECTORY ENTRIES BYTES` prints it as JSON.
+ * What a log takes in memory once it was opened and read: `memory-use.ts WHAT DIRECTORY ENTRIES BYTES [SMALL]` prints it as JSON.
  *
- * WHAT is a backend, or "whole": the same entries in an array, as a storage in memory keeps them.
+ * WHAT is a backend, or "whole": the same entries in an array, as a storage in memory keeps them. SMALL is the directory of a log with few
+ * entries that is opened, read and closed first: then the code that the first log of a process loads is no part of the price.
  */
-import { openRaftLog, type Entry, type RaftBackend } from "@walnut/raft-log";
+import { openRaftLog, type Entry, type RaftBackend, type RaftLog } from "@walnut/raft-log";
 
 /** In bytes. */
 export interface MemoryUse {
@@ -14,7 +15,9 @@ export interface MemoryUse {
   readonly residentBytes: number;
 }
 
-const READS = 2000;
+const READS = 1000;
+/** Entries of the log in SMALL. */
+export const FEW_ENTRIES = 100;
 
 export function formatBytes(bytes: number): string {
   if (Math.abs(bytes) >= 1024 * 1024) return `${(bytes / 1024 / 1024).toFixed(2)} MiB`;
@@ -45,10 +48,28 @@ function wholeEntries(count: number, bytes: number): readonly Entry[] {
   }));
 }
 
+/** Reads at random, and says how many bytes there were. */
+async function readAround(log: RaftLog): Promise<number> {
+  let readBytes = 0;
+  for (let read = 0; read < READS; read++) {
+    const lo = 1 + Math.floor(Math.random() * (log.lastIndex - 8));
+    for (const { data } of await log.entries(lo, lo + 8)) readBytes += data.byteLength;
+  }
+  return readBytes;
+}
+
+function open(what: string, directory: string): Promise<RaftLog> {
+  const backend = what as RaftBackend;
+  return openRaftLog({ storageRootDirectory: directory, clusterId: 1, peerId: 1, backend });
+}
+
 async function main(): Promise<void> {
-  const [what = "", directory = "", entryText = "", byteText = ""] = process.argv.slice(2);
+  const [what = "", directory = "", entryText = "", byteText = "", small] = process.argv.slice(2);
   const count = Number(entryText);
-  // Once before: what the first log of a process loads and keeps is no part of the entries' price.
+  if (small !== undefined) {
+    await using first = await open(what, small);
+    await readAround(first);
+  }
   const before = await taken();
   let use: MemoryUse;
   if (what === "whole") {
@@ -57,17 +78,9 @@ async function main(): Promise<void> {
     use = { indexBytes: 0, ...difference(before, after) };
     if (entries.length !== count) throw new Error("entries are held until here");
   } else {
-    await using log = await openRaftLog({
-      storageRootDirectory: directory,
-      clusterId: 1,
-      peerId: 1,
-      backend: what as RaftBackend,
-    });
-    let readBytes = 0;
-    for (let read = 0; read < READS; read++) {
-      const lo = 1 + Math.floor(Math.random() * (count - 8));
-      for (const { data } of await log.entries(lo, lo + 8)) readBytes += data.byteLength;
-    }
+    await using log = await open(what, directory);
+    if (log.lastIndex !== count) throw new Error(`the log ends with ${log.lastIndex}`);
+    const readBytes = await readAround(log);
     if (readBytes !== READS * 8 * Number(byteText)) throw new Error(`${readBytes} bytes were read`);
     const after = await taken();
     const { indexBytes } = log.status();
