@@ -59,6 +59,11 @@ export class RaftGroupLog implements RaftLog {
     return this.#state.lastIndex;
   }
 
+  /** Whether the medium holds a group state of this group, without which its records would mean nothing. */
+  get isBorn(): boolean {
+    return this.#parts.group.stateLsn > 0;
+  }
+
   initialState(): { readonly hardState: HardState; readonly confState: ConfState } {
     const { hardState, snapshot } = this.#state;
     return { hardState, confState: snapshot?.confState ?? NO_CONF_STATE };
@@ -71,7 +76,7 @@ export class RaftGroupLog implements RaftLog {
   ): Promise<void> {
     const save = (): Promise<void> => this.#save(hardState, entries, options);
     // The first save of all brings the group into being: what stands on it has to know that it has.
-    return this.#order.begin(() => (this.#isBorn ? save() : this.#order.alone(save)));
+    return this.#order.begin(() => (this.isBorn ? save() : this.#order.alone(save)));
   }
 
   async entries(
@@ -240,7 +245,7 @@ export class RaftGroupLog implements RaftLog {
     }
     const safety = this.#safetyOf(hardState, kept, options);
     const previous = this.#order.lastSave;
-    const groupState = this.#isBorn
+    const groupState = this.isBorn
       ? undefined
       : this.#groupState(this.#state.start, undefined, true);
     const records = { groupState, hardState, entries: kept };
@@ -249,11 +254,6 @@ export class RaftGroupLog implements RaftLog {
     const applied = this.#apply(previous, appended, records);
     this.#order.follow(applied);
     await applied;
-  }
-
-  /** Whether the medium holds a group state of this group, without which its records would mean nothing. */
-  get #isBorn(): boolean {
-    return this.#parts.group.stateLsn > 0;
   }
 
   #safetyOf(

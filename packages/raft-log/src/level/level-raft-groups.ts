@@ -3,11 +3,12 @@
  */
 import { joinPath, type WalEnvironment } from "@walnut/wal";
 import { CacheBudget, EntryCache } from "../entry-cache.ts";
+import { GroupSet } from "../group/group-set.ts";
 import { RaftGroupLog } from "../group/raft-group-log.ts";
 import { groupsStatus, type RaftGroups, type RaftGroupsStatus } from "../raft-groups.ts";
-import { assertGroupId, type ResolvedRaftLogOptions } from "../raft-log-options.ts";
+import type { ResolvedRaftLogOptions } from "../raft-log-options.ts";
 import { SnapshotStore } from "../snapshot/snapshot-store.ts";
-import { newStreamGroup, type StreamGroup } from "../walnut/stream-replay.ts";
+import type { StreamGroup } from "../walnut/stream-replay.ts";
 import { LevelMedium } from "./level-medium.ts";
 import { removedValue, stateKey } from "./level-record.ts";
 import { clearGroup, replayLevel } from "./level-replay.ts";
@@ -38,18 +39,13 @@ export async function openLevelGroups(
   }
 }
 
-interface OpenGroup {
-  readonly group: StreamGroup;
-  readonly log: RaftGroupLog;
-}
-
 export class LevelRaftGroups implements RaftGroups {
   readonly #options: ResolvedRaftLogOptions;
   readonly #opened: OpenLevel;
   readonly #writer: LevelWriter;
   readonly #snapshots: SnapshotStore;
   readonly #budget: CacheBudget;
-  readonly #groups = new Map<number, OpenGroup>();
+  readonly #groups: GroupSet;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -63,18 +59,15 @@ export class LevelRaftGroups implements RaftGroups {
     this.#writer = new LevelWriter(opened.store);
     this.#snapshots = snapshots;
     this.#budget = new CacheBudget(options.cacheBytes);
-    for (const group of groups.values()) this.#add(group);
+    this.#groups = new GroupSet((group) => this.#open(group), groups.values());
   }
 
   get groupIds(): readonly number[] {
-    const born = [...this.#groups.values()].filter(({ group }) => group.stateLsn > 0);
-    return born.map(({ group }) => group.state.groupId).toSorted((a, b) => a - b);
+    return this.#groups.ids;
   }
 
   group(groupId: number): RaftGroupLog {
-    assertGroupId(groupId);
-    const known = this.#groups.get(groupId);
-    return known?.log ?? this.#add(newStreamGroup(groupId));
+    return this.#groups.get(groupId);
   }
 
   /**
@@ -84,23 +77,22 @@ export class LevelRaftGroups implements RaftGroups {
    * 3. the mark deleted: nothing of the group but its snapshots, which nothing names any more
    */
   async removeGroup(groupId: number): Promise<void> {
-    const known = this.#groups.get(groupId);
-    if (known === undefined) return;
-    await known.log.close();
+    const log = this.#groups.known(groupId);
+    if (log === undefined) return;
+    await log.close();
     const mark = { type: "put", key: stateKey(groupId), value: removedValue(groupId) } as const;
     await this.#writer.write([mark], "synced");
     await clearGroup(this.#opened.store, groupId);
     await this.#snapshots.removeGroup(groupId);
-    this.#groups.delete(groupId);
+    this.#groups.forget(groupId);
   }
 
   async purge(): Promise<void> {
-    for (const { log } of this.#groups.values()) await log.purge();
+    for (const log of this.#groups.logs) await log.purge();
   }
 
   status(): RaftGroupsStatus {
-    const logs = [...this.#groups.values()].map(({ log }) => log.status());
-    return groupsStatus("level", logs, undefined);
+    return groupsStatus("level", this.#groups.status(), undefined);
   }
 
   close(): Promise<void> {
@@ -112,22 +104,20 @@ export class LevelRaftGroups implements RaftGroups {
     await this.close();
   }
 
-  #add(group: StreamGroup): RaftGroupLog {
+  #open(group: StreamGroup): RaftGroupLog {
     const { unsafeNoSync } = this.#options;
-    const log = new RaftGroupLog({
+    return new RaftGroupLog({
       medium: new LevelMedium(this.#opened.store, this.#writer, group.state),
       group,
       cache: new EntryCache(this.#budget),
       snapshots: this.#snapshots,
       unsafeNoSync,
     });
-    this.#groups.set(group.state.groupId, { group, log });
-    return log;
   }
 
   async #close(): Promise<void> {
     try {
-      for (const { log } of this.#groups.values()) await log.close();
+      await this.#groups.close();
       await this.#writer.settled();
     } finally {
       await this.#opened.close();

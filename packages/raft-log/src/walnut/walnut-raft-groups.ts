@@ -4,6 +4,7 @@
 import { joinPath, openWalWith, type WalEnvironment } from "@walnut/wal";
 import { ByteWriter } from "../byte-writer.ts";
 import { CacheBudget, EntryCache } from "../entry-cache.ts";
+import { GroupSet } from "../group/group-set.ts";
 import { RaftGroupLog } from "../group/raft-group-log.ts";
 import {
   groupsStatus,
@@ -11,10 +12,10 @@ import {
   type RaftGroups,
   type RaftGroupsStatus,
 } from "../raft-groups.ts";
-import { assertGroupId, type ResolvedRaftLogOptions } from "../raft-log-options.ts";
+import type { ResolvedRaftLogOptions } from "../raft-log-options.ts";
 import { SnapshotStore } from "../snapshot/snapshot-store.ts";
 import { RaftStream } from "./raft-stream.ts";
-import { newStreamGroup, StreamReplay, type StreamGroup } from "./stream-replay.ts";
+import { StreamReplay, type StreamGroup } from "./stream-replay.ts";
 import { writeRemoved } from "./stream-record.ts";
 
 /** A quiet group is carried forward when it holds more than this of the stream behind it. */
@@ -49,17 +50,12 @@ export async function openWalnutGroups(
   }
 }
 
-interface OpenGroup {
-  readonly group: StreamGroup;
-  readonly log: RaftGroupLog;
-}
-
 export class WalnutRaftGroups implements RaftGroups {
   readonly #options: ResolvedRaftLogOptions;
   readonly #stream: RaftStream;
   readonly #snapshots: SnapshotStore;
   readonly #budget: CacheBudget;
-  readonly #groups = new Map<number, OpenGroup>();
+  readonly #groups: GroupSet;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -72,28 +68,25 @@ export class WalnutRaftGroups implements RaftGroups {
     this.#stream = stream;
     this.#snapshots = snapshots;
     this.#budget = new CacheBudget(options.cacheBytes);
-    for (const group of groups.values()) this.#add(group);
+    this.#groups = new GroupSet((group) => this.#open(group), groups.values());
   }
 
   get groupIds(): readonly number[] {
-    const born = [...this.#groups.values()].filter(({ group }) => group.stateLsn > 0);
-    return born.map(({ group }) => group.state.groupId).toSorted((a, b) => a - b);
+    return this.#groups.ids;
   }
 
   group(groupId: number): RaftGroupLog {
-    assertGroupId(groupId);
-    const known = this.#groups.get(groupId);
-    return known?.log ?? this.#add(newStreamGroup(groupId));
+    return this.#groups.get(groupId);
   }
 
   async removeGroup(groupId: number): Promise<void> {
-    const known = this.#groups.get(groupId);
-    if (known === undefined) return;
-    await known.log.close();
+    const log = this.#groups.known(groupId);
+    if (log === undefined) return;
+    await log.close();
     const writer = new ByteWriter();
     writeRemoved(writer, groupId);
     await this.#stream.append([writer.view(0, writer.length)], "synced");
-    this.#groups.delete(groupId);
+    this.#groups.forget(groupId);
     await this.#snapshots.removeGroup(groupId);
     await this.#release();
   }
@@ -102,15 +95,14 @@ export class WalnutRaftGroups implements RaftGroups {
     const { appendedLsn } = this.#stream.wal.positions;
     const { segments } = this.#stream.wal.status();
     const oldestLsn = segments.at(-MAX_LAG_SEGMENTS)?.firstLsn ?? appendedLsn;
-    for (const { log } of this.#groups.values()) {
+    for (const log of this.#groups.logs) {
       if (log.neededLsn < oldestLsn) await log.carryForward();
       await log.purge();
     }
   }
 
   status(): RaftGroupsStatus {
-    const logs = [...this.#groups.values()].map(({ log }) => log.status());
-    return groupsStatus("walnut", logs, this.#holder());
+    return groupsStatus("walnut", this.#groups.status(), this.#holder());
   }
 
   close(): Promise<void> {
@@ -128,7 +120,7 @@ export class WalnutRaftGroups implements RaftGroups {
     let oldest: RaftGroupLog | undefined;
     let oldestLsn = Number.POSITIVE_INFINITY;
     let othersLsn = positions.durableLsn + 1;
-    for (const { log } of this.#groups.values()) {
+    for (const log of this.#groups.logs) {
       const { neededLsn } = log;
       if (neededLsn < oldestLsn) {
         othersLsn = Math.min(othersLsn, oldestLsn);
@@ -144,30 +136,28 @@ export class WalnutRaftGroups implements RaftGroups {
     return { groupId: oldest.status().groupId, heldBytes };
   }
 
-  #add(group: StreamGroup): RaftGroupLog {
+  #open(group: StreamGroup): RaftGroupLog {
     const { unsafeNoSync } = this.#options;
-    const log = new RaftGroupLog({
+    return new RaftGroupLog({
       medium: this.#stream.ofGroup(group.state.groupId, () => this.#release()),
       group,
       cache: new EntryCache(this.#budget),
       snapshots: this.#snapshots,
       unsafeNoSync,
     });
-    this.#groups.set(group.state.groupId, { group, log });
-    return log;
   }
 
   async #release(): Promise<void> {
     await this.#stream.release(() => {
       let neededLsn = this.#stream.wal.positions.durableLsn + 1;
-      for (const { log } of this.#groups.values()) neededLsn = Math.min(neededLsn, log.neededLsn);
+      for (const log of this.#groups.logs) neededLsn = Math.min(neededLsn, log.neededLsn);
       return neededLsn;
     });
   }
 
   async #close(): Promise<void> {
     try {
-      for (const { log } of this.#groups.values()) await log.close();
+      await this.#groups.close();
     } finally {
       await this.#stream.close();
     }
