@@ -92,6 +92,12 @@ suite("import rules", () => {
       complaint: "reaches behind another package's index",
     },
     { file: "packages/server/test/x.test.ts", specifier: "@walnut/testkit" },
+    { file: "packages/server/bench/x.ts", specifier: "../../wal/bench/table.ts" },
+    {
+      file: "packages/server/bench/x.ts",
+      specifier: "../../spool/bench/x.ts",
+      complaint: "reaches into another package",
+    },
     { file: "packages/server/src/x.ts", specifier: "@walnut/wal" },
     { file: "packages/console/src/app/x.tsx", specifier: "./y.tsx" },
     { file: "packages/console/src/app/x.tsx", specifier: "preact" },

@@ -7,7 +7,7 @@ import { appendSegments, Machine, readTexts, segmentPath, settle, textBytes } fr
 const FIRST_SEGMENT = segmentPath(1);
 
 /** A machine, and the calls on its segments since the last time they were asked for. */
-function observed(): { readonly machine: Machine; calls(): string[] } {
+function observed(): { readonly machine: Machine; readonly calls: () => string[] } {
   let calls: StorageCall[] = [];
   const machine = new Machine({
     wrapStorage: (disk) =>
