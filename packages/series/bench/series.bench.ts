@@ -18,10 +18,11 @@ import {
   type SeriesEntry,
   type SeriesLog,
   type SeriesLogOptions,
-  type SeriesPoint,
 } from "@walnut/series";
+import { rowsOf, SENSORS } from "./device-rows.ts";
 import { measureFloors, type Floors } from "./disk-floor.ts";
 import { count, median, percentile, rate, table } from "./figures.ts";
+import { measureSlowDisk } from "./slow-disk.ts";
 
 const { values: args } = parseArgs({
   options: {
@@ -38,7 +39,6 @@ const rounds = Number(args.rounds);
 const POINTS_PER_SENSOR = 10_000;
 
 const VALUE_BYTES = 531;
-const SENSORS = 100;
 const ROWS_AT_ONCE = 16;
 /** Values in a memtable before it is swapped and its part of the log released. */
 const MEMTABLE_BYTES = 32 * 1024 * 1024;
@@ -51,6 +51,8 @@ const LEVELS: readonly { readonly name: string; readonly options: SeriesLogOptio
   { name: "wal off", options: { wal: false } },
 ];
 const WRITERS = [1, 64, 1024] as const;
+/** As on a rotating disk. */
+const SLOW_SYNC_MS = 15;
 const FORCE_PERIODS_MS = [10, 100] as const;
 
 const VALUES = Array.from({ length: 1024 }, () => randomFillSync(new Uint8Array(VALUE_BYTES)));
@@ -226,23 +228,6 @@ async function device(
   };
 }
 
-/** What the device sends, row by row; all writers take from the same. */
-function* rowsOf(pointsPerSensor: number): IterableIterator<readonly SeriesPoint[]> {
-  const seriesIds = Array.from({ length: SENSORS }, (_, sensor) => BigInt(sensor));
-  const walk = new Float64Array(SENSORS).fill(20);
-  for (let row = 0; row < pointsPerSensor; row++) {
-    const timestamp = 1_700_000_000_000_000_000n + BigInt(row) * 10_000_000n;
-    const bytes = new Uint8Array(8 * SENSORS);
-    const view = new DataView(bytes.buffer);
-    yield seriesIds.map((seriesId, sensor) => {
-      const next = Math.round(((walk[sensor] ?? 0) + Math.random() - 0.5) * 100) / 100;
-      walk[sensor] = next;
-      view.setFloat64(8 * sensor, next);
-      return { seriesId, timestamp, value: bytes.subarray(8 * sensor, 8 * sensor + 8) };
-    });
-  }
-}
-
 const DEVICES = [
   { layout: "v1", compression: "none" },
   { layout: "v1", compression: "snappy" },
@@ -260,6 +245,7 @@ async function main(): Promise<void> {
     );
     await printAcknowledged(root, floors);
     await printForced(root, floors);
+    await printSlow(root);
     await printDevices(root, floors);
   } finally {
     fs.rmSync(root, { recursive: true, force: true });
@@ -321,6 +307,23 @@ async function printForced(root: string, floors: Floors): Promise<void> {
       `${((100 * bytes) / floors.sequentialBytesPerSecond).toFixed(0)} %`,
       count(pick((sample) => sample.syncsPerSecond)),
       count(pick((sample) => sample.bytesPerSyncSecond) / 1e6),
+    ]);
+  }
+  console.log(`${table(rows)}\n`);
+}
+
+/** What a short period costs where a sync takes long: points that one writer gets in, each after the one before. */
+async function printSlow(root: string): Promise<void> {
+  const rows = [[`one writer, a sync takes ${SLOW_SYNC_MS} ms`, "points/s", "of the time syncing"]];
+  for (const periodMs of [10, 20, 50, 100, 150, 200]) {
+    const samples = await repeated(root, (directory) =>
+      measureSlowDisk({ syncMs: SLOW_SYNC_MS, forceWalPeriodMs: periodMs, seconds, directory }),
+    );
+    const syncsPerSecond = median(samples.map((sample) => sample.syncsPerSecond));
+    rows.push([
+      `forced every ${periodMs} ms`,
+      count(median(samples.map((sample) => sample.pointsPerSecond))),
+      `${count((syncsPerSecond * SLOW_SYNC_MS) / 10)} %`,
     ]);
   }
   console.log(`${table(rows)}\n`);
