@@ -30,11 +30,13 @@ export async function measureSlowDisk({
     forceWalPeriodMs,
   });
   const value = new Uint8Array(VALUE_BYTES).fill(1);
+  let points = 0n;
   const syncs = (): number => log.metrics()?.syncs ?? 0;
+  await log.write(1n, points++, value); // Begins the first file.
   const syncsBefore = syncs();
   const startMs = performance.now();
-  let points = 0n;
-  while (performance.now() - startMs < seconds * 1000) await log.write(1n, points++, value);
+  while (performance.now() - startMs < Math.max(1, seconds) * 1000)
+    await log.write(1n, points++, value);
   const elapsed = (performance.now() - startMs) / 1000;
   const synced = syncs() - syncsBefore;
   await log.close();
