@@ -6,6 +6,7 @@ import {
   request as httpRequest,
   validateHeaderValue,
   type ClientRequest,
+  type IncomingHttpHeaders,
   type IncomingMessage,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
@@ -49,6 +50,13 @@ export interface UpstreamRequest {
 export interface UpstreamAnswer {
   readonly status: number;
   readonly retryAfter: string | undefined;
+  /** The beginning of the body. */
+  readonly body: string;
+}
+
+interface WholeAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
   /** The beginning of the body. */
   readonly body: string;
 }
@@ -112,17 +120,17 @@ export class Upstream {
     const protocol = this.#protocol ?? "category";
     const target = targetUrl({ ...this.#options, protocol }, message.category, message.attributes);
     const body = compress === undefined ? message.body : await compress(message.body);
-    const response = await this.#exchange(target, {
+    const {
+      status,
+      headers: answerHeaders,
+      body: text,
+    } = await this.#exchange(target, {
       method: "POST",
       headers: this.#headers(message, body.byteLength, compress !== undefined),
       body,
       signal,
     });
-    return {
-      status: response.statusCode ?? 0,
-      retryAfter: response.headers["retry-after"],
-      body: await beginningOf(response),
-    };
+    return { status, retryAfter: answerHeaders["retry-after"], body: text };
   }
 
   close(): void {
@@ -135,15 +143,17 @@ export class Upstream {
     if (protocol !== "auto") return protocol;
     const target = new URL(url);
     target.pathname = `${target.pathname.replace(/\/+$/, "")}/ping`;
-    const response = await this.#exchange(target, { method: "GET", headers: {}, signal });
-    await beginningOf(response);
-    const { statusCode = 0, headers } = response;
+    const { status, headers } = await this.#exchange(target, {
+      method: "GET",
+      headers: {},
+      signal,
+    });
     if (headers["x-influxdb-version"] !== undefined) return "line-protocol";
-    if (statusCode >= 500) throw new Error(`${target.origin} answered ${statusCode} to /ping`);
+    if (status >= 500) throw new Error(`${target.origin} answered ${status} to /ping`);
     return "category";
   }
 
-  /** One request; the answer's body is still to be read. */
+  /** One request and its whole answer, within the time limit. */
   async #exchange(
     target: URL,
     {
@@ -157,17 +167,24 @@ export class Upstream {
       readonly body?: Uint8Array;
       readonly signal: AbortSignal;
     },
-  ): Promise<IncomingMessage> {
+  ): Promise<WholeAnswer> {
     const { timeoutMs } = this.#options;
-    const request = (target.protocol === "https:" ? httpsRequest : httpRequest)(target, {
-      method,
-      agent: this.#agent,
-      headers,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    });
-    const answered = answerOf(request);
-    request.end(body);
-    return await answered;
+    const send = target.protocol === "https:" ? httpsRequest : httpRequest;
+    const request = send(target, { method, agent: this.#agent, headers, signal });
+    let response: IncomingMessage | undefined;
+    // Not a signal made of two: Node 20 may collect the one with the timer as garbage, and nothing ends the request any more.
+    const timer = setTimeout(() => {
+      (response ?? request).destroy(new Error(`no whole answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+    try {
+      const answered = answerOf(request);
+      request.end(body);
+      response = await answered;
+      const { statusCode = 0, headers: answerHeaders } = response;
+      return { status: statusCode, headers: answerHeaders, body: await beginningOf(response) };
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #headers(
