@@ -70,6 +70,21 @@ export class Writer {
   }
 }
 
+/** Waits until each table has an acknowledged point, so that all can be queried later: on a slow machine the first life is longer. */
+export async function everyTableIsThere(
+  writers: readonly Writer[],
+  isOver: () => boolean,
+): Promise<void> {
+  const isThere = (): boolean =>
+    writers.some(({ batches }) =>
+      batches.some(
+        ({ outcome, firstId, lastId }) =>
+          outcome === "acknowledged" && lastId - firstId + 1 >= MEASUREMENTS,
+      ),
+    );
+  while (!isOver() && !isThere()) await pause(10);
+}
+
 /** Everything about a point follows from its writer and id. */
 function pointOf(writer: number, id: number): Point {
   return new Point(`m ${id % MEASUREMENTS}`)

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import {
+  everyTableIsThere,
   pause,
   randomFrom,
   setting,
@@ -48,7 +49,12 @@ suite("kill -9", () => {
       }
       const url = await server.readyUrl();
       const work = Promise.all(writers.map((writer) => writer.writeUntilFailure(url)));
+      let isOver = false;
+      void work.finally(() => {
+        isOver = true;
+      });
       await pause(20 + random() * MAX_LIFE_MS);
+      await everyTableIsThere(writers, () => isOver);
       server.kill("SIGKILL");
       assert.equal((await server.ended).signal, "SIGKILL");
       await work;

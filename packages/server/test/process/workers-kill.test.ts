@@ -7,7 +7,16 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { temporaryDirectory } from "../temporary-directory.ts";
-import { pause, randomFrom, setting, TOKEN, verify, Writer, WRITERS } from "./kill-load.ts";
+import {
+  everyTableIsThere,
+  pause,
+  randomFrom,
+  setting,
+  TOKEN,
+  verify,
+  Writer,
+  WRITERS,
+} from "./kill-load.ts";
 import { ServerProcess, workerIds } from "./server-process.ts";
 
 const DEFAULT_CYCLES = 4;
@@ -58,6 +67,7 @@ suite("kill -9 of workers", () => {
         await pause(random() * 100);
       }
       await pause(20 + random() * MAX_PAUSE_MS);
+      await everyTableIsThere(writers, () => server.hasEnded);
       server.kill("SIGKILL");
       isOver = true;
       await server.ended;
