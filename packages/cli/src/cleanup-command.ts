@@ -6,7 +6,7 @@
  */
 import { readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { inspectLog, NodeStorage } from "@walnut/wal";
+import { inspectLog, isErrno, NodeStorage } from "@walnut/wal";
 import type { CommandContext } from "./command-context.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-code.ts";
@@ -149,7 +149,7 @@ async function removeAll(
       removed.push(file);
     } catch (error) {
       // Somebody else was faster; anything else is worth a word.
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+      if (!isErrno(error, "ENOENT")) throw error;
     }
   }
   return removed;

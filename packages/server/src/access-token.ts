@@ -11,6 +11,7 @@
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isErrno } from "@walnut/wal";
 import { syncDirectory } from "./data-directory.ts";
 import { ServerError } from "./errors.ts";
 import { isValidToken } from "./options/option-value.ts";
@@ -73,7 +74,7 @@ export async function readLocalToken(directory: string): Promise<string | undefi
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
+    if (isErrno(error, "ENOENT")) return undefined;
     throw unusable(path, error);
   }
   const token = text.trim();
@@ -91,7 +92,7 @@ export async function removeLocalToken(directory: string): Promise<boolean> {
   try {
     await unlink(join(directory, TOKEN_FILE_NAME));
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return false;
+    if (isErrno(error, "ENOENT")) return false;
     throw error;
   }
   await syncDirectory(directory);
@@ -125,7 +126,7 @@ async function publish(temporaryPath: string, path: string): Promise<boolean> {
   try {
     await link(temporaryPath, path);
   } catch (error) {
-    if (hasCode(error, "EEXIST")) {
+    if (isErrno(error, "EEXIST")) {
       await unlink(temporaryPath);
       return false;
     }
@@ -143,8 +144,4 @@ function unusable(path: string, cause: unknown): ServerError {
     `the token file ${path} holds no usable token; remove it to have a new one made, or give a token`,
     { details: { option: "token", path }, cause },
   );
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

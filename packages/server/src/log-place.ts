@@ -7,8 +7,10 @@
  */
 import { lstat, readdir, readlink, realpath, rmdir, symlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { isErrno } from "@walnut/wal";
 import { prepareDirectory, syncDirectory } from "./data-directory.ts";
 import { ServerError } from "./errors.ts";
+import { ifThere } from "./if-there.ts";
 
 const LINK_NAME = "wal";
 const CATALOG_NAME = "catalog";
@@ -63,7 +65,7 @@ async function link(facts: {
     await symlink(directory, path);
   } catch (error) {
     // Another process of this server was faster.
-    const place = hasCode(error, "EEXIST") ? await placeAt(path) : undefined;
+    const place = isErrno(error, "EEXIST") ? await placeAt(path) : undefined;
     if (place?.kind !== "link" || place.target !== directory) throw error;
   }
   await syncDirectory(dataDirectory);
@@ -75,7 +77,7 @@ async function isSame(one: string, other: string): Promise<boolean> {
   try {
     return (await realpath(one)) === (await realpath(other));
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return false;
+    if (isErrno(error, "ENOENT")) return false;
     throw error;
   }
 }
@@ -88,7 +90,7 @@ async function placeAt(path: string): Promise<Place> {
     }
     return { kind: "directory", isEmpty: (await readdir(path)).length === 0 };
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return { kind: "nothing" };
+    if (isErrno(error, "ENOENT")) return { kind: "nothing" };
     throw error;
   }
 }
@@ -120,12 +122,8 @@ async function assertOwn(dataDirectory: string, directory: string): Promise<void
 }
 
 async function shardsIn(directory: string): Promise<readonly string[]> {
-  try {
-    return (await readdir(directory)).filter((name) => SHARD_NAME.test(name)).toSorted();
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  }
+  const names = (await ifThere(readdir(directory))) ?? [];
+  return names.filter((name) => SHARD_NAME.test(name)).toSorted();
 }
 
 function elsewhere(current: string, wanted: string): ServerError {
@@ -140,8 +138,4 @@ function wrongPlace(path: string, message: string): ServerError {
   return new ServerError("SERVER_INVALID_OPTION", message, {
     details: { option: "walDirectory", path },
   });
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

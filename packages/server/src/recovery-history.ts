@@ -11,6 +11,7 @@ import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { syncDirectory } from "./data-directory.ts";
+import { ifThere } from "./if-there.ts";
 
 /** Starts that are kept for each shard. */
 export const MAX_STARTS = 100;
@@ -68,7 +69,7 @@ export class RecoveryHistory {
    * @throws {Error} when there is a file that cannot be read or understood
    */
   async read(): Promise<readonly StartNote[]> {
-    const text = await this.#readText();
+    const text = await ifThere(readFile(this.path, "utf8"));
     return text === undefined ? [] : parse(text);
   }
 
@@ -77,19 +78,10 @@ export class RecoveryHistory {
     const directory = dirname(this.path);
     const made = await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
     if (made !== undefined) await syncDirectory(dirname(directory));
-    const text = await this.#readText();
+    const text = await ifThere(readFile(this.path, "utf8"));
     const earlier = text === undefined ? [] : await this.#parseOrSetAside(text);
     const starts = [shortened(note), ...earlier].slice(0, MAX_STARTS);
     await this.#replace(`${JSON.stringify({ version: 1, starts }, undefined, 1)}\n`);
-  }
-
-  async #readText(): Promise<string | undefined> {
-    try {
-      return await readFile(this.path, "utf8");
-    } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-      throw error;
-    }
   }
 
   async #parseOrSetAside(text: string): Promise<readonly StartNote[]> {

@@ -5,7 +5,7 @@
  * being written may look torn or wrong for a moment, and a file may go away before it is opened: then it is read anew, a few times.
  * Files that were read stay open, so that what etcd removes later is there until the source is closed.
  */
-import { joinPath, type Storage, type WalEnvironment } from "@walnut/wal";
+import { isErrno, joinPath, type Storage, type WalEnvironment } from "@walnut/wal";
 import { readEntries } from "../etcd/entry-reader.ts";
 import { takeNewestSnapshot } from "../etcd/open-etcd-groups.ts";
 import { decodeNodeMetadata } from "../etcd/raft-messages.ts";
@@ -115,7 +115,7 @@ async function readOnce(
     return { replayed, mismatches, files };
   } catch (error) {
     await files?.close();
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@
  * Written more carefully than etcd does: a file gets its name when all of it is on the device. Other files in the directory, such
  * as etcd's database `db`, are left alone.
  */
-import { joinPath, type Storage } from "@walnut/wal";
+import { isErrno, joinPath, type Storage } from "@walnut/wal";
 import { RaftLogError } from "../errors.ts";
 import type { Snapshot } from "../raft-types.ts";
 import {
@@ -140,7 +140,7 @@ export class SnapDirectory {
   async #read(path: string): Promise<Uint8Array | undefined> {
     const { storage } = this.#options;
     const file = await storage.openFile(path, "read").catch((error: unknown) => {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      if (isErrno(error, "ENOENT")) return undefined;
       throw error;
     });
     if (file === undefined) return undefined;

@@ -3,7 +3,7 @@
  *
  * Safe beside the process that writes: what was written last may be missing or torn, and files may come and go.
  */
-import { joinPath, type Storage } from "@walnut/wal";
+import { isErrno, joinPath, type Storage } from "@walnut/wal";
 import type { LogStart } from "../group-state.ts";
 import { EtcdReplay, type ReplayProblem } from "./etcd-replay.ts";
 import { parseSegmentName, segmentName, type SegmentName } from "./segment-name.ts";
@@ -31,7 +31,7 @@ export async function namesIn(storage: Storage, directory: string): Promise<read
   try {
     return await storage.listDirectory(directory);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isErrno(error, "ENOENT")) return [];
     throw error;
   }
 }

@@ -7,7 +7,7 @@
  * After a failed write or sync nothing more is written, but for a full disk: then the file is cut back to what it was, and the next
  * append may succeed.
  */
-import { joinPath, WalError, type Storage, type StorageFile } from "@walnut/wal";
+import { isErrno, joinPath, WalError, type Storage, type StorageFile } from "@walnut/wal";
 import { ByteWriter } from "../byte-writer.ts";
 import { crc32c } from "./crc32c.ts";
 import { segmentName } from "./segment-name.ts";
@@ -298,11 +298,7 @@ class NoSpace extends Error {
 }
 
 function isNoSpace(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    (error.code === "ENOSPC" || error.code === "EDQUOT")
-  );
+  return isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT");
 }
 
 function noSpace(path: string, cause: unknown): WalError {

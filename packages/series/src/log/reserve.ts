@@ -4,7 +4,7 @@
  * A release frees files, but only once a few bytes say durably that a region is gone, and perhaps a file has begun to hold them. While
  * the reserve is lent, points are held back: they would take the room that the next release needs. It is made again as soon as it fits.
  */
-import { joinPath, type WalEnvironment } from "@walnut/wal";
+import { isErrno, joinPath, type WalEnvironment } from "@walnut/wal";
 
 const RESERVE_NAME = "reserve";
 const RESERVE_BYTES = 64 * 1024; // 64 KiB
@@ -89,7 +89,7 @@ export class Reserve {
     try {
       file = await storage.createFile(this.#path);
     } catch (error) {
-      if (!hasCode(error, "EEXIST")) throw error;
+      if (!isErrno(error, "EEXIST")) throw error;
       this.#isLent = false;
       return;
     }
@@ -113,14 +113,10 @@ async function removeIfThere(
   try {
     await storage.remove(path);
   } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
+    if (!isErrno(error, "ENOENT")) throw error;
   }
 }
 
 function isNoSpace(error: unknown): boolean {
-  return ["ENOSPC", "EDQUOT"].some((code) => hasCode(error, code));
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
+  return isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT");
 }

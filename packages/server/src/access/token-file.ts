@@ -5,8 +5,9 @@
  * no lock, because a rename shows them the old file or the new one. A missing file is an empty list, any other
  * failure is an error: "no tokens" must never be the reading of a damaged disk.
  */
-import { joinPath, type DirectoryLock, type Storage, type StorageFile } from "@walnut/wal";
+import { isErrno, joinPath, type DirectoryLock, type Storage, type StorageFile } from "@walnut/wal";
 import { ServerError } from "../errors.ts";
+import { ifThere } from "../if-there.ts";
 import { formatTokenRecords, parseTokenRecords, type TokenRecord } from "./token-record.ts";
 
 /** Directory of the tokens inside the data directory. */
@@ -48,7 +49,7 @@ export class TokenFile {
         await file.close();
       }
     } catch (error) {
-      if (hasErrno(error, "ENOENT")) return [];
+      if (isErrno(error, "ENOENT")) return [];
       throw unavailable(this.path, "read", error);
     }
     return parseTokenRecords(text, this.path);
@@ -110,11 +111,7 @@ export class TokenFile {
   }
 
   async #removeLeftover(path: string): Promise<void> {
-    try {
-      await this.#storage.remove(path);
-    } catch (error) {
-      if (!hasErrno(error, "ENOENT")) throw error;
-    }
+    await ifThere(this.#storage.remove(path));
   }
 }
 
@@ -131,8 +128,4 @@ function unavailable(path: string, verb: "read" | "written" | "lock", cause: unk
     details: { path, reason },
     cause,
   });
-}
-
-function hasErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -4,6 +4,7 @@
  * The file is TOML; which keys it may have is not known here. Parsing is pure; reading says whose fault it was.
  */
 import { readFile, stat } from "node:fs/promises";
+import { isErrno } from "@walnut/wal";
 import { parse, TomlError } from "smol-toml";
 import { ServerError } from "../errors.ts";
 import { tomlKeyLines } from "./toml-key-lines.ts";
@@ -43,8 +44,7 @@ export async function readConfigurationFile(
     text = await readFile(path, "utf8");
     ({ mode } = await stat(path));
   } catch (error) {
-    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (isMissing && options.isOptional) return undefined;
+    if (options.isOptional && isErrno(error, "ENOENT")) return undefined;
     throw unusable(path, `cannot be read: ${reasonOf(error)}`, error);
   }
   const entries = parseConfigurationFile(path, text);

@@ -7,6 +7,7 @@
 import { mkdir, open, readdir, rm, statfs, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { ServerError } from "../errors.ts";
+import { ifThere } from "../if-there.ts";
 import type { WorkerGroup } from "../workers/worker-group.ts";
 
 const DIRECTORY = "exports";
@@ -49,7 +50,7 @@ export class ExportFiles {
   /** Removes what a crash has left of this worker, and of workers that are no more. */
   async removeLeftovers(): Promise<void> {
     const { worker, workers } = this.#group;
-    for (const name of await namesIn(this.#directory)) {
+    for (const name of (await ifThere(readdir(this.#directory))) ?? []) {
       const owner = Number(FILE_NAME.exec(name)?.[1] ?? 0);
       // As with shards: see shardsOfWorker.
       if (owner > 0 && ((owner - 1) % workers) + 1 === worker) {
@@ -69,13 +70,4 @@ async function assertSpace(directory: string, bytes: number): Promise<void> {
       "export a shorter time, or as lp, csv or jsonl, which need none",
     { details: { bytes, freeBytes } },
   );
-}
-
-async function namesIn(directory: string): Promise<readonly string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
-  }
 }

@@ -6,6 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import { CONSOLE_DIRECTORY } from "@walnut/console";
+import { isErrno } from "@walnut/wal";
 import * as z from "zod";
 
 /** One file as it is sent. */
@@ -42,7 +43,7 @@ export function readConsoleFiles(directory: URL = CONSOLE_DIRECTORY): readonly C
   try {
     manifestText = readFileSync(new URL("manifest.json", directory), "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isErrno(error, "ENOENT")) return [];
     throw error;
   }
   const manifest = MANIFEST.parse(JSON.parse(manifestText));

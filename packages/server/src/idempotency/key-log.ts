@@ -10,6 +10,7 @@
  */
 import { stat } from "node:fs/promises";
 import { openWal, type Cursor, type Wal } from "@walnut/wal";
+import { ifThere } from "../if-there.ts";
 import {
   identityBytes,
   readIdentity,
@@ -70,7 +71,7 @@ export class KeyLog {
 
   /** @internal Everything that is kept and inside the window, oldest first. */
   async load(): Promise<readonly WriteIdentity[]> {
-    if (!(await exists(this.#options.directory))) return [];
+    if ((await ifThere(stat(this.#options.directory))) === undefined) return [];
     const { wal, cursor } = await this.#openLog();
     const identities: WriteIdentity[] = [];
     const oldestMs = this.#options.nowMs() - this.#options.windowMs;
@@ -184,14 +185,4 @@ function decodeIdentities(bytes: Uint8Array): readonly WriteIdentity[] {
     at += identityBytes(identity);
   }
   return identities;
-}
-
-async function exists(directory: string): Promise<boolean> {
-  try {
-    await stat(directory);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
-    throw error; // What cannot be read is not empty.
-  }
 }

@@ -20,6 +20,8 @@ import {
   utimes,
 } from "node:fs/promises";
 import { join } from "node:path";
+import { isErrno } from "@walnut/wal";
+import { ifThere } from "../if-there.ts";
 import type { ObjectContent } from "./object-store.ts";
 
 /** What a file of the cache is recognised by. */
@@ -94,7 +96,7 @@ export class CacheDirectory {
     try {
       await link(filePath, this.pathOf(content));
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
+      if (!isErrno(error, "EXDEV")) throw error;
       if ((await this.missingFreeBytes(content.bytes)) > 0) return await Promise.reject(error);
       await this.add(content, async (path) => await copyFile(filePath, path));
     }
@@ -111,11 +113,7 @@ export class CacheDirectory {
 
   async remove(content: CachedContent): Promise<void> {
     this.#touchedMs.delete(content.sha256);
-    try {
-      await unlink(this.pathOf(content));
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    }
+    await ifThere(unlink(this.pathOf(content)));
   }
 
   /** How many bytes would have to go before another file fits; 0 or less: none. */

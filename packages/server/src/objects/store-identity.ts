@@ -8,7 +8,9 @@
 import { randomBytes } from "node:crypto";
 import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isErrno } from "@walnut/wal";
 import { ServerError } from "../errors.ts";
+import { ifThere } from "../if-there.ts";
 import type { StoreFileSystem } from "../store/store-file-system.ts";
 
 /** Name of the file in the data directory. */
@@ -42,7 +44,7 @@ export async function ensureStoreIdentity(
     // Never replaces: of several processes the first one decides.
     await link(temporaryPath, path);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if (!isErrno(error, "EEXIST")) throw error;
   } finally {
     await unlink(temporaryPath);
   }
@@ -54,13 +56,8 @@ export async function ensureStoreIdentity(
 }
 
 async function readIdentity(path: string): Promise<string | undefined> {
-  try {
-    const text = (await readFile(path, "utf8")).trim();
-    if (IDENTITY_PATTERN.test(text)) return text;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = (await ifThere(readFile(path, "utf8")))?.trim();
+  if (text === undefined || IDENTITY_PATTERN.test(text)) return text;
   throw new ServerError(
     "SERVER_STORAGE_CORRUPT",
     `${path} does not hold 16 hex digits, as it was written. Restore it from a backup; without it, remove it: ` +

@@ -6,6 +6,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ServerError } from "../errors.ts";
+import { ifThere } from "../if-there.ts";
 import { nodeStoreFileSystem, type StoreFileSystem } from "../store/store-file-system.ts";
 import { parseRetentionRules, type RetentionRule } from "./retention-rules.ts";
 
@@ -58,9 +59,8 @@ export class RetentionDirectory {
   async #read(name: string): Promise<string | undefined> {
     const path = join(this.#directory, name);
     try {
-      return await readFile(path, "utf8");
+      return await ifThere(readFile(path, "utf8"));
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
       throw unavailable(path, "read", error);
     }
   }

@@ -6,6 +6,7 @@
  * throw the system's error and leave the outcome unknown: nobody repeats a failed sync on the same file.
  */
 import { open, mkdir, readdir, rename, stat, unlink } from "node:fs/promises";
+import { ifThere } from "../if-there.ts";
 
 /** One entry of a directory. */
 export interface DirectoryEntry {
@@ -51,16 +52,16 @@ export const nodeStoreFileSystem: StoreFileSystem = {
   rename,
 
   async removeFile(path) {
-    await ignoreMissing(unlink(path));
+    await ifThere(unlink(path));
   },
 
   async fileSizeBytes(path) {
-    const stats = await ignoreMissing(stat(path));
+    const stats = await ifThere(stat(path));
     return stats === undefined || !stats.isFile() ? undefined : stats.size;
   },
 
   async listDirectory(path) {
-    const entries = (await ignoreMissing(readdir(path, { withFileTypes: true }))) ?? [];
+    const entries = (await ifThere(readdir(path, { withFileTypes: true }))) ?? [];
     return entries.map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }));
   },
 };
@@ -71,14 +72,5 @@ async function syncPath(path: string, flags: "r" | "r+"): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-async function ignoreMissing<T>(result: Promise<T>): Promise<T | undefined> {
-  try {
-    return await result;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
   }
 }

@@ -6,7 +6,9 @@
  */
 import { readdir, stat, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { isErrno } from "@walnut/wal";
 import { syncDirectory } from "../data-directory.ts";
+import { ifThere } from "../if-there.ts";
 
 /** A file of the log's directory. */
 export interface WalFileFacts {
@@ -28,13 +30,10 @@ const MS_PER_HOUR = 3_600_000;
 export async function fileFacts(paths: readonly string[]): Promise<readonly WalFileFacts[]> {
   const found = await Promise.all(
     paths.map(async (path): Promise<readonly WalFileFacts[]> => {
-      try {
-        const { size, mtimeMs } = await stat(path);
-        return [{ name: basename(path), path, sizeBytes: size, modifiedMs: mtimeMs }];
-      } catch (error) {
-        if (isMissing(error)) return [];
-        throw error;
-      }
+      const facts = await ifThere(stat(path));
+      if (facts === undefined) return [];
+      const { size, mtimeMs } = facts;
+      return [{ name: basename(path), path, sizeBytes: size, modifiedMs: mtimeMs }];
     }),
   );
   return found.flat();
@@ -42,13 +41,7 @@ export async function fileFacts(paths: readonly string[]): Promise<readonly WalF
 
 /** Archived segments of a log, in the order of their names. */
 export async function archivedSegments(directory: string): Promise<readonly WalFileFacts[]> {
-  let names: readonly string[];
-  try {
-    names = await readdir(directory);
-  } catch (error) {
-    if (isMissing(error)) return []; // At level "off" there may be none.
-    throw error;
-  }
+  const names = (await ifThere(readdir(directory))) ?? []; // At level "off" there may be none.
   const archived = names.filter((name) => name.endsWith(ARCHIVED_SUFFIX)).toSorted();
   return await fileFacts(archived.map((name) => join(directory, name)));
 }
@@ -81,13 +74,9 @@ export async function removeFiles<File extends WalFileFacts>(
       await unlink(file.path);
       removed.push(file);
     } catch (error) {
-      if (!isMissing(error)) throw error; // The log's own age limit was faster.
+      if (!isErrno(error, "ENOENT")) throw error; // The log's own age limit was faster.
     }
   }
   if (removed.length > 0) await syncDirectory(directory);
   return removed;
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

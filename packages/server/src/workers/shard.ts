@@ -13,6 +13,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ServerError } from "../errors.ts";
+import { ifThere } from "../if-there.ts";
 
 /** Most workers of a server, and the highest number of a shard. */
 export const MAX_WORKERS = 64;
@@ -45,7 +46,8 @@ export function keyDirectoryOf(shard: number): string {
 export async function findShards(dataDirectory: string): Promise<readonly number[]> {
   const found = new Set<number>();
   for (const parent of [WAL_DIRECTORY, CATALOG_DIRECTORY]) {
-    for (const name of await namesIn(join(dataDirectory, parent))) {
+    const names = await ifThere(readdir(join(dataDirectory, parent)));
+    for (const name of names ?? []) {
       const match = SHARD_NAME.exec(name);
       if (match === null) continue;
       const shard = Number(match[1]);
@@ -81,15 +83,6 @@ export function shardsOfOthers(
     if (other !== worker) shards.push(...shardsOfWorker(other, server));
   }
   return shards;
-}
-
-async function namesIn(directory: string): Promise<readonly string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
-  }
 }
 
 function strangeShard(path: string): ServerError {

@@ -10,6 +10,7 @@ import * as path from "node:path";
 import { lockDirectory } from "./node-directory-lock.ts";
 import { describeVolume } from "./node-volume.ts";
 import type { Storage, StorageFile } from "./storage.ts";
+import { isErrno } from "./system-error.ts";
 
 /** Above this many bytes a write followed by fdatasync is faster than one O_DSYNC write. */
 const DSYNC_WRITE_MAX_BYTES = 64 * 1024; // 64 KiB
@@ -25,7 +26,7 @@ export class NodeStorage implements Storage {
       try {
         await fs.promises.mkdir(directory, { mode: DIRECTORY_MODE });
       } catch (error) {
-        if (!(hasCode(error, "EEXIST") && (await isDirectory(directory)))) throw error;
+        if (!(isErrno(error, "EEXIST") && (await isDirectory(directory)))) throw error;
       }
     }
     // Also when it was there: whoever made it may have been killed before this.
@@ -33,7 +34,7 @@ export class NodeStorage implements Storage {
       await this.syncDirectory(parent);
     } catch (error) {
       // A parent that may not be read was not made by us, and was there before this process.
-      if (!hasCode(error, "EACCES")) throw error;
+      if (!isErrno(error, "EACCES")) throw error;
     }
   }
 
@@ -254,11 +255,7 @@ async function isDirectory(directory: string): Promise<boolean> {
   try {
     return (await fs.promises.stat(directory)).isDirectory();
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return false;
+    if (isErrno(error, "ENOENT")) return false;
     throw error;
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

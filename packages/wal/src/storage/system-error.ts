@@ -43,7 +43,7 @@ export async function ifThereIsSpace(step: () => Promise<void>): Promise<boolean
   }
 }
 
-/** True for a system error of this name ("ENOENT", "ENOSPC", …). */
+/** True for a system error of this name ("ENOENT", "ENOSPC", …), as a {@link Storage} throws them. */
 export function isErrno(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
