@@ -2,6 +2,8 @@
  * `walnut raft dump`: the entries of a Raft log, a line or a JSON object each.
  */
 import {
+  ENTRY_TYPE,
+  hideEtcdSecrets,
   openRaftSource,
   type Entry,
   type RaftSource,
@@ -125,7 +127,7 @@ async function printEntries(
   const last = Math.min(range.to, group.lastIndex);
   for (let index = Math.max(range.from, group.firstIndex); index <= last && range.left > 0;) {
     const entries = await group.entries(index, last + 1, PIECE_BYTES);
-    for (const entry of entries.slice(0, range.left)) {
+    for (const entry of entries.slice(0, range.left).map(withoutSecrets)) {
       output.line(isJson ? jsonLine(groupId, entry) : entryLine(entry, terminal));
       if (output.isFull) await output.flush();
     }
@@ -133,6 +135,11 @@ async function printEntries(
     range.left -= entries.length;
     index += entries.length;
   }
+}
+
+/** Entries may be those of etcd in any backend, because logs are converted. */
+function withoutSecrets(entry: Entry): Entry {
+  return entry.type === ENTRY_TYPE.normal ? { ...entry, data: hideEtcdSecrets(entry.data) } : entry;
 }
 
 function jsonLine(groupId: number, { index, term, type, data }: Entry): string {

@@ -22,6 +22,7 @@ export type {
 } from "./raft-types.ts";
 export { isRaftLogError, RaftLogError } from "./errors.ts";
 export type { RaftLogErrorCode, RaftLogErrorDetails } from "./errors.ts";
+export { hideEtcdSecrets } from "./etcd/etcd-secrets.ts";
 export { openRaftSource } from "./convert/open-raft-source.ts";
 export type {
   RaftDamage,

@@ -5,6 +5,8 @@ import * as fc from "fast-check";
 import protobuf from "protobufjs";
 import type { ConfState, Entry, EntryType, HardState, Snapshot } from "@walnut/raft-log";
 import { ByteWriter } from "../../src/byte-writer.ts";
+import { hideEtcdSecrets } from "../../src/etcd/etcd-secrets.ts";
+import { writeBytesField } from "../../src/etcd/proto-fields.ts";
 import {
   decodeConfState,
   decodeEntry,
@@ -259,6 +261,38 @@ suite("messages of other versions of etcd", () => {
       vote: 0n,
       commit: 0,
     });
+  });
+
+  test("passwords, their hashes and tokens are hidden, and nothing else is touched", () => {
+    const field = (number: number, content: Uint8Array): Uint8Array => {
+      const writer = new ByteWriter();
+      writeBytesField(writer, number, content);
+      return writer.view(0, writer.length);
+    };
+    const text = (number: number, value: string): Uint8Array => field(number, Buffer.from(value));
+    const request = (number: number, [second, third]: readonly string[], at: number): Uint8Array =>
+      field(number, Buffer.concat([text(1, "name"), text(2, second ?? ""), text(at, third ?? "")]));
+    for (const [number, at] of [
+      [1012, 3],
+      [1100, 4],
+      [1103, 3],
+    ] as const) {
+      const sent = request(number, ["secret", "hash"], at);
+      const before = Buffer.from(sent);
+      assert.deepEqual(
+        Buffer.from(hideEtcdSecrets(sent)),
+        Buffer.from(request(number, ["******", "****"], at)),
+      );
+      assert.deepEqual(Buffer.from(sent), before, "the entry itself was changed");
+    }
+    const put = field(4, Buffer.concat([text(1, "key"), text(2, "value")]));
+    assert.equal(hideEtcdSecrets(put), put);
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (noise) => {
+        assert.equal(hideEtcdSecrets(noise).byteLength, noise.byteLength);
+      }),
+      { seed: SEED, numRuns: 2_000 },
+    );
   });
 
   test("what is no message is refused, whatever it is", () => {
