@@ -3,7 +3,7 @@
  * with gets out of it.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
@@ -126,6 +126,16 @@ suite("a series log on a full disk", () => {
       },
     );
   }
+
+  test("makes a reserve anew of which a crash has left a part", async (context) => {
+    const directory = mkdtempSync(join(tmpdir(), "walnut-series-"));
+    context.after(() => rmSync(directory, { recursive: true, force: true }));
+    const path = join(directory, "reserve");
+    writeFileSync(path, new Uint8Array(100));
+    await using log = await openSeriesLog({ directory, ...options });
+    assert.equal(log.status().state, "open");
+    assert.equal(statSync(path).size, 64 * 1024);
+  });
 
   test("of simulated bytes: at any size of the disk a release makes room", async () => {
     let fullDisks = 0;

@@ -85,18 +85,36 @@ export class Reserve {
   async #make(): Promise<void> {
     const { storage } = this.#environment;
     await storage.ensureDirectory(this.#directory);
+    if ((await this.#sizeBytes()) !== RESERVE_BYTES) {
+      // A crash while it was made has left a part of it, which would give too little.
+      await removeIfThere(this.#environment, this.#path);
+      await this.#write();
+    }
+    this.#isLent = false;
+  }
+
+  /** 0 when it is not there. */
+  async #sizeBytes(): Promise<number> {
     let file;
     try {
-      file = await storage.createFile(this.#path);
+      file = await this.#environment.storage.openFile(this.#path, "read");
     } catch (error) {
-      if (!isErrno(error, "EEXIST")) throw error;
-      this.#isLent = false;
-      return;
+      if (isErrno(error, "ENOENT")) return 0;
+      throw error;
     }
+    try {
+      return await file.size();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** All of it or nothing: what there was no room for is removed. */
+  async #write(): Promise<void> {
+    const file = await this.#environment.storage.createFile(this.#path);
     try {
       await file.write([new Uint8Array(RESERVE_BYTES)], 0);
       await file.syncAll();
-      this.#isLent = false;
     } catch (error) {
       await file.close();
       await removeIfThere(this.#environment, this.#path);
