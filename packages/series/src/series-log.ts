@@ -1,8 +1,8 @@
 /**
  * A series log: writes of points that are acknowledged when log and memtable have them, swaps of memtables, their release, reading.
  *
- * Delegates: the way of a point to `log/write-queue.ts`, bytes to `log/file-writer.ts`, space to `log/file-pins.ts` and
- * `log/slow-regions.ts`. Made by `openSeriesLog`.
+ * Delegates: the way of a point to `log/write-queue.ts`, bytes to `log/file-writer.ts`, space to `log/file-pins.ts`,
+ * `log/slow-regions.ts` and `log/log-room.ts`. Made by `openSeriesLog`.
  */
 import type { WalMetrics } from "@walnut/wal";
 import { SeriesError } from "./errors.ts";
@@ -165,8 +165,6 @@ export class SeriesLog<M extends Memtable = Memtable> {
     await this.close();
   }
 
-  // --- Writing --------------------------------------------------------------------------------------------
-
   /** Not async: the promise is the one that all points of the same buffer share. */
   #write(
     memtableId: string,
@@ -231,8 +229,6 @@ export class SeriesLog<M extends Memtable = Memtable> {
       { details: { valueBytes, maxValueBytes } },
     );
   }
-
-  // --- Swapping and releasing -----------------------------------------------------------------------------
 
   async #rotate(memtableId: string): Promise<FrozenMemtable<M> | undefined> {
     this.#assertOpen();

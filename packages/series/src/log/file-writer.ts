@@ -38,8 +38,9 @@ export interface FileWriterOptions {
   readonly fileSizeBytes: number;
   /** The number that the next region will get; it must never be given out twice. */
   readonly nextRegion: () => number;
-  /** Called when a file is about to begin, and when its first records are in the log. */
+  /** Called when a file is about to begin. */
   readonly onFile: (fileLsn: number) => void;
+  /** Called when the first records of a file are in the log. */
   readonly onFileBegun: () => void;
 }
 

@@ -5,11 +5,11 @@ import { joinPath, openWalWith, type Wal, type WalEnvironment } from "@walnut/wa
 import type { ResolvedSeriesLogOptions } from "../options.ts";
 import { FilePins } from "./file-pins.ts";
 import { FileWriter } from "./file-writer.ts";
+import { LogRoom } from "./log-room.ts";
 import type { Region } from "./region.ts";
 import type { RegionTable } from "./region-table.ts";
-import { LogRoom } from "./log-room.ts";
+import { Replay, type ReplayedLog } from "./replay.ts";
 import { Reserve } from "./reserve.ts";
-import { Replay } from "./replay.ts";
 import { passingOverGaps } from "./series-reader.ts";
 import { SlowRegions } from "./slow-regions.ts";
 import { StreamDecoder } from "./stream-decoder.ts";
@@ -61,28 +61,35 @@ export async function openLogParts(
   });
   try {
     const pins = new FilePins(wal);
-    const { firstLsn } = pins;
-    const decoder = new StreamDecoder(firstLsn, options.recovery === "salvage");
-    const replay = new Replay(options.memtable, environment.nowMs(), pins, decoder);
-    const reading = {
-      from: firstLsn,
-      visibility: "written",
-      ...passingOverGaps(options.recovery),
-    } as const;
-    for await (const records of wal.readBatches(reading)) {
-      for (const record of records) replay.take(record);
-    }
-    const hasLosses = (wal.recovery.salvage?.places.length ?? 0) > 0;
-    const { lostRecords, ...replayed } = replay.finish(wal.positions.appendedLsn + 1, hasLosses);
+    const replayed = await replayLog(environment, options, { wal, pins });
     regions.restore(replayed);
     await pins.establish();
     const reserve = await Reserve.open(environment, options.directory);
-    const opened = { wal, pins, regions, reserve, replayedPoints: replay.points, lostRecords };
-    return wired(environment, options, opened);
+    return wired(environment, options, { wal, pins, regions, reserve, replayed });
   } catch (error) {
     await wal.close().catch(() => undefined); // The first failure is the one to tell.
     throw error;
   }
+}
+
+async function replayLog(
+  environment: WalEnvironment,
+  { memtable, recovery }: ResolvedSeriesLogOptions,
+  { wal, pins }: { readonly wal: Wal; readonly pins: FilePins },
+): Promise<ReplayedLog> {
+  const { firstLsn } = pins;
+  const decoder = new StreamDecoder(firstLsn, recovery === "salvage");
+  const replay = new Replay(memtable, environment.nowMs(), pins, decoder);
+  const reading = {
+    from: firstLsn,
+    visibility: "written",
+    ...passingOverGaps(recovery),
+  } as const;
+  for await (const records of wal.readBatches(reading)) {
+    for (const record of records) replay.take(record);
+  }
+  const hasLosses = (wal.recovery.salvage?.places.length ?? 0) > 0;
+  return replay.finish(wal.positions.appendedLsn + 1, hasLosses);
 }
 
 interface OpenedLog {
@@ -90,15 +97,13 @@ interface OpenedLog {
   readonly pins: FilePins;
   readonly regions: RegionTable;
   readonly reserve: Reserve;
-  readonly replayedPoints: number;
-  /** Records that a salvage has lost, and those that cannot be read without them. */
-  readonly lostRecords: number;
+  readonly replayed: ReplayedLog;
 }
 
 function wired(
   environment: WalEnvironment,
   options: ResolvedSeriesLogOptions,
-  { wal, pins, regions, reserve, replayedPoints, lostRecords }: OpenedLog,
+  { wal, pins, regions, reserve, replayed }: OpenedLog,
 ): LogParts {
   const held = (): Iterable<Region> => regions.all();
   const files = new FileWriter({
@@ -132,5 +137,6 @@ function wired(
   };
   const limits = { maxHeldFiles, maxCarriedBytes, onFlushWanted };
   const slow = new SlowRegions({ queue, files, pins, room, regions: held, release, ...limits });
+  const { points: replayedPoints, lostRecords } = replayed;
   return { wal, files, pins, queue, slow, room, release, replayedPoints, lostRecords };
 }

@@ -13,6 +13,9 @@ export interface ReplayedLog {
   /** Regions with points that were not released. */
   readonly regions: Iterable<Region>;
   readonly nextRegion: number;
+  /** Points that were applied. */
+  readonly points: number;
+  /** Records that a salvage has lost, and those that cannot be read without them. */
   readonly lostRecords: number;
 }
 
@@ -38,11 +41,6 @@ export class Replay {
     this.#decoder = decoder;
   }
 
-  /** Points that were applied. */
-  get points(): number {
-    return this.#points;
-  }
-
   /** @throws {SeriesError} `SERIES_CORRUPT`, `SERIES_UNSUPPORTED_FORMAT` */
   take(record: WalRecord): void {
     const event = this.#decoder.take(record);
@@ -59,6 +57,9 @@ export class Replay {
   }
 
   /**
+   * What was found.
+   *
+   * @param nextLsn - of the log: records may be missing at its end
    * @param hasLosses - the end of the log may be missing, and nobody can say how much
    */
   finish(nextLsn: number, hasLosses: boolean): ReplayedLog {
@@ -67,7 +68,7 @@ export class Replay {
     // What is lost may have known of higher numbers. Regions begin less often than once in a millisecond, so this one is new.
     const isUnsure = hasLosses || lostRecords > 0;
     const nextRegion = Math.max(this.#nextRegion, isUnsure ? Math.floor(this.#nowMs) : 0);
-    return { regions: this.#regions.values(), nextRegion, lostRecords };
+    return { regions: this.#regions.values(), nextRegion, points: this.#points, lostRecords };
   }
 
   #restart({ region, memtableId, originLsn }: StreamEvent & { readonly kind: "restart" }): void {

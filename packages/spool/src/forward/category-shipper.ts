@@ -79,7 +79,7 @@ export const SHIP_CURSOR = "upstream";
 
 const RANDOM_RANGE = 2 ** 32;
 
-/** Ships one category, from {@link start} to the stop signal. */
+/** Ships one category, from {@link run} to the stop signal. */
 export class CategoryShipper {
   readonly category: SpoolCategory;
   readonly #parts: ShipParts;
