@@ -138,6 +138,23 @@ suite("files that groups hold", () => {
     await groups.close();
   });
 
+  test("what a quiet group saves while a purge carries it forward is what it holds", async () => {
+    const machine = new Machine();
+    const open = opener("walnut", 0);
+    const groups = await open(machine);
+    const quiet = groups.group(QUIET);
+    await quiet.save(hardState(1, 1), entriesOf(1, 6, 1));
+    await fill(groups.group(BUSY), 200, 2 * KIB);
+    // As many entries as before: only their terms tell that they are others.
+    await Promise.all([groups.purge(), quiet.save(hardState(2, 2), entriesOf(4, 6, 2))]);
+    const terms = (await quiet.entries(1, 7)).map(({ term }) => term);
+    assert.deepEqual(terms, [1, 1, 1, 2, 2, 2]);
+    const again = await open(machine.afterPowerLoss());
+    assert.deepEqual(await textOf(again.group(QUIET)), await textOf(quiet));
+    await again.close();
+    await groups.close();
+  });
+
   test("a power loss at any time around a purge loses nothing of the quiet group", async () => {
     const open = opener("walnut");
     const machine = new Machine();

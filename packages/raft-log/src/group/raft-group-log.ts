@@ -24,6 +24,7 @@ import type { GroupStateRecord } from "../walnut/stream-record.ts";
 import { applyGroupState, type StreamGroup } from "../walnut/stream-replay.ts";
 import { AcceptedSaves } from "./accepted-saves.ts";
 import type { GroupMedium, SavedAt, SavedRecords, SaveSafety } from "./group-medium.ts";
+import { LostSaves } from "./lost-saves.ts";
 import { SaveOrder } from "./save-order.ts";
 
 /** Entries carried forward are read into memory and appended as one. */
@@ -43,7 +44,8 @@ export class RaftGroupLog implements RaftLog {
   readonly #state: GroupState;
   readonly #order = new SaveOrder();
   readonly #accepted: AcceptedSaves;
-  #isClosed = false;
+  readonly #lost = new LostSaves();
+  #closing: Promise<void> | undefined;
 
   constructor(parts: RaftGroupLogParts) {
     this.#parts = parts;
@@ -74,9 +76,12 @@ export class RaftGroupLog implements RaftLog {
     entries: readonly Entry[],
     options: SaveOptions = {},
   ): Promise<void> {
-    const save = (): Promise<void> => this.#save(hardState, entries, options);
-    // The first save of all brings the group into being: what stands on it has to know that it has.
-    return this.#order.begin(() => (this.isBorn ? save() : this.#order.alone(save)));
+    const sent = this.#lost.send();
+    const save = (): Promise<void> => this.#save(sent, hardState, entries, options);
+    // The first save of all brings the group into being: what stands on it has to know that it has. And behind a save that replaces
+    // entries, one that stands on it would follow the old ones without a gap, should that save fail.
+    const isFree = (): boolean => this.isBorn && !this.#accepted.isReplacing;
+    return this.#order.begin(() => (isFree() ? save() : this.#order.alone(save)));
   }
 
   async entries(
@@ -85,24 +90,8 @@ export class RaftGroupLog implements RaftLog {
     maxBytes: number = Number.POSITIVE_INFINITY,
   ): Promise<readonly Entry[]> {
     this.#assertOpen();
-    const { medium, cache } = this.#parts;
-    if (medium.replacesInPlace) await this.#replaced();
-    const { index } = this.#state;
-    this.#state.assertRange(lo, hi);
-    const end = index.fit(lo, hi, maxBytes);
-    const cachedFrom = Math.max(lo, Math.min(end, cache.firstIndex));
-    // Taken now: while the disk is read, the log may be cut and written anew.
-    const cached = cachedFrom < end ? cache.slice(cachedFrom, end) : [];
-    if (cachedFrom === lo) return cached;
-    const runs = index.runs(lo, cachedFrom);
-    try {
-      const read = await medium.readEntries(runs);
-      return cached.length === 0 ? read : [...read, ...cached];
-    } catch (error) {
-      // Compacted and released while it was read: that is the better answer.
-      if (lo < this.firstIndex) this.#state.assertRange(lo, lo);
-      throw error;
-    }
+    if (this.#parts.medium.replacesInPlace) await this.#replaced();
+    return await this.#read(lo, hi, maxBytes);
   }
 
   term(index: number): number {
@@ -184,22 +173,21 @@ export class RaftGroupLog implements RaftLog {
    * Writes what a quiet group still needs at the end of the stream again, so that it does not hold the files of busy ones. Does
    * nothing while saves are under way, or when it is too much.
    */
-  async carryForward(): Promise<boolean> {
-    const { index, start } = this.#state;
-    if (!this.#accepted.isIdle || index.dataBytes > MAX_CARRIED_BYTES) return false;
-    const entries = await this.entries(this.firstIndex, this.lastIndex + 1);
+  async carryForward(): Promise<void> {
+    if (!this.#accepted.isIdle) return;
+    // No save may come between reading and writing: what replaced an entry would be replaced by it in turn.
     await this.#exclusively(async () => {
-      const last = entries.at(-1)?.index ?? start.index;
-      const isStill = this.#state.start === start && this.#state.lastIndex === last;
-      if (!isStill) return;
-      const state = this.#groupState(start, this.#state.snapshot, true);
+      const { index, start, snapshot } = this.#state;
+      if (index.dataBytes > MAX_CARRIED_BYTES) return;
+      const entries = await this.#read(this.firstIndex, this.lastIndex + 1);
+      const state = this.#groupState(start, snapshot, true);
       const records = { groupState: state, hardState: undefined, entries };
       const { stateLsn, entriesLsn } = await this.#parts.medium.append(records, "synced");
       applyGroupState(this.#parts.group, stateLsn, state);
       this.#parts.cache.clear();
       this.#put(entries, entriesLsn);
+      this.#accepted.takeUp();
     });
-    return true;
   }
 
   status(): RaftLogStatus {
@@ -219,10 +207,9 @@ export class RaftGroupLog implements RaftLog {
     };
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    await this.#order.settled();
+  close(): Promise<void> {
+    this.#closing ??= this.#order.settled();
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -232,11 +219,13 @@ export class RaftGroupLog implements RaftLog {
   // --- Saving ---------------------------------------------------------------------------------------------
 
   async #save(
+    sent: number,
     hardState: HardState | undefined,
     entries: readonly Entry[],
     options: SaveOptions,
   ): Promise<void> {
     this.#assertOpen();
+    this.#assertKept(sent, entries);
     assertSave(this.#state.groupId, hardState, entries, this.#accepted);
     const kept = entries.filter((entry) => entry.index >= this.#state.firstIndex);
     if (hardState === undefined && kept.length === 0) {
@@ -251,7 +240,7 @@ export class RaftGroupLog implements RaftLog {
     const records = { groupState, hardState, entries: kept };
     const appended = this.#parts.medium.append(records, safety);
     this.#accepted.begin(hardState, kept);
-    const applied = this.#apply(previous, appended, records);
+    const applied = this.#apply(sent, previous, appended, records);
     this.#order.follow(applied);
     await applied;
   }
@@ -268,10 +257,12 @@ export class RaftGroupLog implements RaftLog {
   }
 
   async #apply(
+    sent: number,
     previous: Promise<boolean>,
     appended: Promise<SavedAt>,
     { groupState, hardState, entries }: SavedRecords,
   ): Promise<void> {
+    const [first] = entries;
     try {
       const [isPreviousKept, outcome] = await Promise.all([previous, settle(appended)]);
       if ("error" in outcome) throw outcome.error;
@@ -279,12 +270,13 @@ export class RaftGroupLog implements RaftLog {
       if (!isPreviousKept) await this.#parts.medium.sync();
       const { stateLsn, entriesLsn } = outcome.value;
       if (groupState !== undefined) applyGroupState(this.#parts.group, stateLsn, groupState);
-      const [first] = entries;
-      if (first !== undefined && first.index > this.#state.lastIndex + 1) {
-        throw this.#lostPredecessor(first.index);
-      }
+      this.#assertKept(sent, entries);
       if (hardState !== undefined) this.#state.hardState = hardState;
       this.#put(entries, entriesLsn);
+      if (first !== undefined) this.#lost.kept(first.index);
+    } catch (error) {
+      if (first !== undefined) this.#lost.failed(sent, first.index);
+      throw error;
     } finally {
       this.#accepted.end();
     }
@@ -297,6 +289,30 @@ export class RaftGroupLog implements RaftLog {
     for (const [position, entry] of entries.entries()) {
       this.#state.put(entry.index, entry.term, firstLsn + position, entry.data.byteLength);
       cache.add(entry);
+    }
+  }
+
+  async #read(
+    lo: number,
+    hi: number,
+    maxBytes: number = Number.POSITIVE_INFINITY,
+  ): Promise<readonly Entry[]> {
+    const { medium, cache } = this.#parts;
+    const { index } = this.#state;
+    this.#state.assertRange(lo, hi);
+    const end = index.fit(lo, hi, maxBytes);
+    const cachedFrom = Math.max(lo, Math.min(end, cache.firstIndex));
+    // Taken now: while the disk is read, the log may be cut and written anew.
+    const cached = cachedFrom < end ? cache.slice(cachedFrom, end) : [];
+    if (cachedFrom === lo) return cached;
+    const runs = index.runs(lo, cachedFrom);
+    try {
+      const read = await medium.readEntries(runs);
+      return cached.length === 0 ? read : [...read, ...cached];
+    } catch (error) {
+      // Compacted and released while it was read: that is the better answer.
+      if (lo < this.firstIndex) this.#state.assertRange(lo, lo);
+      throw error;
     }
   }
 
@@ -347,17 +363,20 @@ export class RaftGroupLog implements RaftLog {
     };
   }
 
-  #lostPredecessor(index: number): RaftLogError {
+  /** @throws {RaftLogError} when a save that was sent before, and that this one stands on, has failed */
+  #assertKept(sent: number, [first]: readonly Entry[]): void {
+    if (first === undefined || !this.#lost.isLost(sent, first.index)) return;
     const { groupId, lastIndex } = this.#state;
-    return new RaftLogError(
+    const { index } = first;
+    throw new RaftLogError(
       "RAFT_OUT_OF_ORDER",
-      `group ${groupId}: entry ${index} was not kept, because the save before it failed; the log ends with ${lastIndex}`,
+      `group ${groupId}: entry ${index} was not kept, because a save before it failed; the log ends with ${lastIndex}`,
       { details: { groupId, index, lastIndex } },
     );
   }
 
   #assertOpen(): void {
-    if (!this.#isClosed) return;
+    if (this.#closing === undefined) return;
     const { groupId } = this.#state;
     throw new RaftLogError("RAFT_CLOSED", `the log of group ${groupId} is closed`, {
       details: { groupId },
