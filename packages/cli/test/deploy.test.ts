@@ -11,6 +11,7 @@ import { CONFIGURATION_VARIABLE } from "../src/serve-configuration.ts";
 
 const UNIT = fileURLToPath(new URL("../../../deploy/walnut-forward.service", import.meta.url));
 const MANIFEST = fileURLToPath(new URL("../../../deploy/walnut-forward.yaml", import.meta.url));
+const DOCKERFILE = fileURLToPath(new URL("../../../deploy/Dockerfile", import.meta.url));
 const VARIABLES = [CONFIGURATION_VARIABLE, ...FORWARD_OPTION_TABLE.map(({ variable }) => variable)];
 
 function whyNot(program: string, ...words: readonly string[]): string | false {
@@ -23,6 +24,9 @@ suite("deploy/walnut-forward.service", () => {
     const names = [...text.matchAll(/^Environment=(\w+)=/gm)].map(([, name]) => name);
     assert.ok(names.length > 0 && names.every((name) => VARIABLES.includes(name)));
     assert.match(text, /^ExecStart=.* walnut forward$/m);
+    // A variable would win over the path in the configuration, and the server's own directory is not shared.
+    assert.ok(!names.includes("WALNUT_FORWARD_WAL_PATH"));
+    assert.match(text, /^StateDirectory=walnut-forward$/m);
   });
 
   test("is what systemd accepts", { skip: whyNot("systemd-analyze", "--version") }, (context) => {
@@ -42,6 +46,7 @@ interface Manifest {
     readonly template: {
       readonly metadata: { readonly labels: object };
       readonly spec: {
+        readonly initContainers: readonly { readonly command: readonly string[] }[];
         readonly containers: readonly {
           readonly command: readonly string[];
           readonly env: readonly { readonly name: string; readonly value?: string }[];
@@ -74,6 +79,13 @@ suite("deploy/walnut-forward.yaml", () => {
       const path = container?.env.find(({ name }) => name === "WALNUT_FORWARD_WAL_PATH")?.value;
       const mount = container?.volumeMounts[0];
       assert.ok(path?.startsWith(`${mount?.mountPath}/`));
+      // The user of the image owns the spool, and has the command.
+      const [init] = spec.template.spec.initContainers;
+      const image = readFileSync(DOCKERFILE, "utf8");
+      const user = /^USER (\d+):(\d+)$/m.exec(image);
+      const owner = ["install", "-d", "-o", user?.[1], "-g", user?.[2], "-m", "0700", path];
+      assert.deepEqual(init?.command, owner);
+      assert.match(image, / \/usr\/local\/bin\/walnut$/m);
       const volume = spec.template.spec.volumes.find(({ name }) => name === mount?.name);
       assert.equal(volume?.hostPath.path, "/var/lib/walnut");
     },
