@@ -88,20 +88,22 @@ export function answerExportParts({ storage, group }: ExportPartsOptions): void 
 /** A table whose files are held. */
 export interface HeldTable {
   readonly table: ExportedTable;
-  /** Aborted when a worker does not hold its files any more. */
-  readonly signal: AbortSignal;
   release(): Promise<void>;
 }
 
 /**
  * Finds the files of a table in all shards and holds them.
  *
+ * @param onLost - told why, when a worker does not hold its files any more
  * @throws {ServerError} `SERVER_NOT_FOUND`, `SERVER_WORKER_UNAVAILABLE`; whatever a flush throws
  */
-export async function holdTable(group: WorkerGroup, name: TableName): Promise<HeldTable> {
+export async function holdTable(
+  group: WorkerGroup,
+  name: TableName,
+  onLost: (reason: unknown) => void,
+): Promise<HeldTable> {
   const exportId = randomUUID();
   const { database, measurement } = name;
-  const stop = new AbortController();
   const timer = setInterval(() => void renew(), RENEW_INTERVAL_MS).unref();
 
   async function renew(): Promise<void> {
@@ -110,7 +112,7 @@ export async function holdTable(group: WorkerGroup, name: TableName): Promise<He
       if (answers.includes(false)) throw lost("a worker was started again");
     } catch (error) {
       clearInterval(timer);
-      stop.abort(error);
+      onLost(error);
     }
   }
 
@@ -128,7 +130,7 @@ export async function holdTable(group: WorkerGroup, name: TableName): Promise<He
     const tables = parts.map((part) => ({ ...part, rowSets: [] }));
     const [table] = uniteShards([name], [{ tables, near: [] }]);
     if (table === undefined) throw notFound(name);
-    return { table, signal: stop.signal, release };
+    return { table, release };
   } catch (error) {
     await release();
     throw error;

@@ -105,8 +105,8 @@ export class ExportService {
     const { response } = exchange;
     const { logger, group } = this.#options;
     const request = readRequest(exchange);
-    const held = await holdTable(group, request.name);
-    const signal = AbortSignal.any([stop.signal, held.signal]);
+    const { signal } = stop;
+    const held = await holdTable(group, request.name, (reason) => stop.abort(reason));
     response.once("close", () => stop.abort(stopping()));
     exchange.endWithClient();
     try {

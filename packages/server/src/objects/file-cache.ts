@@ -162,7 +162,7 @@ export class FileCache {
       const turn = new Promise<void>((resolve) => (waiter.admit = resolve));
       this.#waiters.push(waiter);
       try {
-        await abortable(turn, AbortSignal.any([signal, this.#stop.signal]));
+        await abortable(turn, signal, this.#stop.signal);
       } catch (error) {
         const index = this.#waiters.indexOf(waiter);
         // It may have been let in in the very step in which it gave up: then its place is given back.
@@ -339,18 +339,20 @@ function mayBeBetterNextTime(error: unknown): boolean {
   );
 }
 
-/** The promise, or the reason of the signal when that comes first. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let onAbort = (): void => undefined;
+/** The promise, or the reason of a signal when that comes first. Each is listened to: Node 20 may collect one made of several as garbage. */
+async function abortable<T>(promise: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> {
+  const settled = new AbortController();
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(asError(signal.reason));
-    signal.addEventListener("abort", onAbort, { once: true });
+    for (const signal of signals) {
+      const onAbort = (): void => reject(asError(signal.reason));
+      if (signal.aborted) onAbort();
+      signal.addEventListener("abort", onAbort, { once: true, signal: settled.signal });
+    }
   });
   try {
-    return await Promise.race([promise, aborted]);
+    return await Promise.race([aborted, promise]);
   } finally {
-    signal.removeEventListener("abort", onAbort);
+    settled.abort();
     // Nobody looks at the one that lost.
     promise.catch(() => undefined);
     aborted.catch(() => undefined);
