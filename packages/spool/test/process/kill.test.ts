@@ -155,4 +155,41 @@ suite("an agent that is killed", { timeout: 240_000 + CYCLES * 20_000 }, () => {
     }
     await server.kill("SIGTERM");
   });
+
+  test("is told to stop while it drains, says what is left, and leaves its directory to the next", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    let isHanging = true;
+    upstream.misbehave = () => isHanging;
+    const words = forwardWords(temporaryDirectory(context), upstream.url);
+    const variables = { WALNUT_FORWARD_PROTOCOL: "category" };
+    const agent = WalnutProcess.start(context, words, variables);
+    const url = await agent.url();
+    for (let number = 1; number <= 5; number++) {
+      const body = `items n=${number}i`;
+      const { status } = await fetch(`${url}/v1/write/logging`, { method: "POST", body });
+      assert.equal(status, 204);
+    }
+    const second = await WalnutProcess.start(context, words, variables).ended();
+    assert.equal(second.code, 1);
+    assert.match(second.output, /WAL_LOCKED/);
+    await fetch(`${url}/v1/forward/pause`, { method: "POST" });
+    const drain = fetch(`${url}/v1/forward/drain?timeout_ms=600000`, { method: "POST" });
+    await until(() => upstream.requests.length > 0);
+    // A drain ends the pause: it has come.
+    await until(async () => {
+      const status = await fetch(`${url}/v1/forward/status`);
+      return ((await status.json()) as { readonly state: string }).state === "running";
+    });
+    assert.equal(await agent.kill("SIGTERM"), 0);
+    assert.deepEqual(await (await drain).json(), { is_drained: false, left: 5 });
+
+    isHanging = false;
+    const [claimed] = upstream.requests.splice(0);
+    const next = WalnutProcess.start(context, words, variables);
+    await next.url();
+    await until(() => upstream.lines("logging").length === 5);
+    assert.deepEqual(upstream.requests[0], claimed);
+    assert.deepEqual(numbersOf(upstream.lines("logging")), [1, 2, 3, 4, 5]);
+    assert.equal(await next.kill("SIGTERM"), 0);
+  });
 });

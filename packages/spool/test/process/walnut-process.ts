@@ -54,6 +54,12 @@ export class WalnutProcess {
     }
   }
 
+  /** Its exit code and all that it said, once it has ended by itself. */
+  async ended(): Promise<{ readonly code: number | null; readonly output: string }> {
+    await this.#ended;
+    return { code: this.#child.exitCode, output: this.#output };
+  }
+
   async kill(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
     this.#child.kill(signal);
     await this.#ended;
