@@ -1,11 +1,11 @@
-/** The recipe of docs/tmpfs.md on a real tmpfs of 8 MiB: full, killed, started again, nothing lost, drained, and taking writes as before. */
+/** The recipe of docs/tmpfs.md on a real tmpfs: full, killed, started again, nothing lost, drained, and taking writes as before; one category floods it. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { openForwarder } from "@walnut/spool";
+import { DEFAULT_CATEGORIES, openForwardAgent, openForwarder } from "@walnut/spool";
 import { PlainUpstream, until } from "../forward/plain-upstream.ts";
 import { WalnutProcess } from "./walnut-process.ts";
 
@@ -13,12 +13,12 @@ const ITEM_BYTES = 40_000;
 const MAX_ITEMS = 1_000;
 
 /** Mounts a tmpfs; the reason why not otherwise. */
-function mount(): { readonly path: string } | { readonly whyNot: string } {
+function mount(size = "8m"): { readonly path: string } | { readonly whyNot: string } {
   if (process.platform !== "linux") return { whyNot: "needs Linux" };
   if (process.getuid?.() !== 0) return { whyNot: "needs root, to mount a tmpfs" };
   const path = mkdtempSync(join(tmpdir(), "walnut-ramdisk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", path], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "pipe" });
     return { path };
   } catch (error) {
     rmSync(path, { recursive: true });
@@ -26,8 +26,13 @@ function mount(): { readonly path: string } | { readonly whyNot: string } {
   }
 }
 
-async function write(url: string, category: string, number: number): Promise<number> {
-  const body = `n=${number} ${"x".repeat(ITEM_BYTES)}`;
+async function write(
+  url: string,
+  category: string,
+  number: number,
+  bytes = ITEM_BYTES,
+): Promise<number> {
+  const body = `n=${number} ${"x".repeat(bytes)}`;
   const response = await fetch(`${url}/v1/write/${category}`, { method: "POST", body });
   await response.text();
   return response.status;
@@ -88,6 +93,69 @@ suite("a spool on a tmpfs", { timeout: 300_000 }, () => {
     }
     await until(() => upstream.lines("metric").length >= taken);
     assert.equal(await again.kill("SIGTERM"), 0);
+  });
+
+  test("keeps its part for each category, at once, while logging floods it", async (context) => {
+    const volume = mount("64m");
+    if ("whyNot" in volume) return context.skip(volume.whyNot);
+    context.after(() => {
+      execFileSync("umount", ["-l", volume.path]);
+      rmSync(volume.path, { recursive: true });
+    });
+    const upstream = await PlainUpstream.start(context);
+    let isDown = true;
+    upstream.misbehave = (_, response) => {
+      if (isDown) response.writeHead(503).end();
+      return isDown;
+    };
+    const agent = await openForwardAgent({
+      spool: { directory: volume.path },
+      listen: "127.0.0.1:0",
+      to: upstream.url,
+      protocol: "category",
+      encoding: "none",
+      retryMaxDelayMs: 100,
+    });
+    context.after(() => agent.close());
+    const { spool } = agent.forwarder;
+    const flood = { taken: 0, refused: 0, isOver: false };
+    const flooding = Array.from({ length: 4 }, async () => {
+      while (!flood.isOver) {
+        const status = await write(agent.url, "logging", 0, 10 * ITEM_BYTES);
+        assert.ok(status === 204 || status === 503, `${status}`);
+        flood[status === 204 ? "taken" : "refused"] += 1;
+      }
+    });
+    await until(() => flood.refused > 0);
+    const others = DEFAULT_CATEGORIES.filter((name) => name !== "logging" && name !== "keyevent");
+    let slowestMs = 0;
+    const putItsPart = async (name: string): Promise<void> => {
+      // What is not used of a segment counts as well.
+      const { guaranteedBytes } = spool.category(name).status();
+      const count = Math.floor((guaranteedBytes - spool.options.segmentSizeBytes) / ITEM_BYTES);
+      assert.ok(count > 10, `${count} items in ${guaranteedBytes} bytes`);
+      for (let number = 1; number <= count; number++) {
+        const startedMs = performance.now();
+        assert.equal(await write(agent.url, name, number), 204, `${name} ${number}`);
+        slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+      }
+    };
+    await putItsPart("keyevent");
+    flood.isOver = true;
+    await Promise.all(flooding);
+    context.diagnostic(`keyevent took ${slowestMs} ms at most beside ${flood.refused} refused`);
+    assert.ok(slowestMs < 10_000, `${slowestMs} ms`);
+    // It is as full as it was.
+    for (const name of others) await putItsPart(name);
+    // What `du` shows: a directory for each.
+    const shown = readdirSync(volume.path).filter((name) => !name.startsWith("."));
+    assert.deepEqual(shown, DEFAULT_CATEGORIES);
+
+    isDown = false;
+    assert.equal(await agent.forwarder.drain(60_000), 0);
+    assert.equal(upstream.lines("logging").length, flood.taken);
+    assert.ok(["keyevent", ...others].every((name) => upstream.lines(name).length > 10));
+    assert.equal(await write(agent.url, "logging", 1), 204);
   });
 
   /** All bytes that are left of a volume, for others. */
