@@ -147,6 +147,7 @@ export class QueryEngine {
     takeSnapshot: TakeSnapshot,
     deadline: QueryDeadline,
   ): Promise<Answer> {
+    const { memoryBytes } = this.#options;
     const name = `walnut_q${++this.#queryCount}`;
     const engine = await this.#open();
     const connection = await engine.instance.connect();
@@ -180,7 +181,7 @@ export class QueryEngine {
       return await this.#fetch(prepared, deadline);
     } catch (error) {
       if (isFatalEngineError(error)) this.#engine = undefined;
-      throw deadline.reason ?? toQueryError(error, { sql, privateName: name });
+      throw deadline.reason ?? toQueryError(error, { sql, privateName: name, memoryBytes });
     } finally {
       deadline.unwatch();
       for (const rows of published) rows.release();

@@ -39,6 +39,8 @@ export interface SoakObjectStore {
 }
 
 const CHAOS_SHARE = 0.6;
+/** Numbers of each writer that one question asks for. */
+const SLICE_NUMBERS = 1_000_000;
 /** A machine with much else to do may take seconds for each. */
 const MIN_LOOKS = 20;
 const LIVES = 8;
@@ -236,16 +238,12 @@ class Soak implements SoakTarget {
     const url = await this.url();
     const wrong: string[] = [];
     for (const table of ["lines", "columns"] as const) {
-      const sql =
-        "SELECT writer, count(*), CAST(sum(v) AS VARCHAR), count(DISTINCT v) " +
-        `FROM ${SOAK_DATABASE}.${table} GROUP BY writer`;
-      const found = new Map((await query(url, sql)).map(([writer, ...rest]) => [writer, rest]));
-      for (const writer of this.#writers.filter((each) => each.table === table)) {
-        const expected = [writer.rows, String(writer.sum), writer.rows].map(String);
-        const actual = (found.get(writer.name) ?? []).map(String);
-        if (actual.join() !== expected.join()) {
-          wrong.push(`${writer.name}: found ${actual.join(", ")}, expected ${expected.join(", ")}`);
-        }
+      const writers = this.#writers.filter((writer) => writer.table === table);
+      const found = await sumsOf(url, table, Math.max(...writers.map(({ rows }) => rows)));
+      for (const writer of writers) {
+        const expected = `${writer.rows} rows, ${writer.rows} distinct, sum ${writer.sum}`;
+        const actual = found.get(writer.name) ?? "nothing";
+        if (actual !== expected) wrong.push(`${writer.name}: ${actual}, expected ${expected}`);
       }
     }
     const rows = this.#writers.reduce((sum, writer) => sum + writer.rows, 0);
@@ -297,4 +295,37 @@ function asError(error: unknown): Error {
 
 function ms(value: number | undefined): string {
   return (value ?? 0).toFixed(0);
+}
+
+/** Counts and sums of each writer. Some numbers at a time: distinct ones of a whole hour exceed the memory of queries. */
+async function sumsOf(
+  url: string,
+  table: string,
+  endNumber: number,
+): Promise<ReadonlyMap<string, string>> {
+  const totals = new Map<string, { rows: number; distinct: number; sum: bigint }>();
+  // The first and the last slice are open: numbers that nobody sent would be found there.
+  for (let from = 0; from < endNumber; from += SLICE_NUMBERS) {
+    const bounds = [
+      ...(from === 0 ? [] : [`v >= ${from}`]),
+      ...(from + SLICE_NUMBERS >= endNumber ? [] : [`v < ${from + SLICE_NUMBERS}`]),
+    ];
+    const where = bounds.length === 0 ? "" : `WHERE ${bounds.join(" AND ")}`;
+    const sql =
+      "SELECT writer, count(*), count(DISTINCT v), CAST(sum(v) AS VARCHAR) " +
+      `FROM ${SOAK_DATABASE}.${table} ${where} GROUP BY writer`;
+    for (const [writer, rows, distinct, sum] of await query(url, sql)) {
+      const total = totals.get(String(writer)) ?? { rows: 0, distinct: 0, sum: 0n };
+      total.rows += Number(rows);
+      total.distinct += Number(distinct);
+      total.sum += BigInt(String(sum));
+      totals.set(String(writer), total);
+    }
+  }
+  return new Map(
+    [...totals].map(([writer, { rows, distinct, sum }]) => [
+      writer,
+      `${rows} rows, ${distinct} distinct, sum ${sum}`,
+    ]),
+  );
 }

@@ -251,10 +251,13 @@ suite("queries", () => {
       code: "SERVER_QUERY_FAILED",
     });
 
-    await assertRefused(store, {
-      name: "memory",
-      sql: "SELECT range % 100000000, count(*) FROM range(100000000) GROUP BY 1",
+    const large = store.query(
+      "SELECT range % 100000000, count(*) FROM range(100000000) GROUP BY 1",
+    );
+    await assert.rejects(large, {
       code: "SERVER_QUERY_FAILED",
+      message: /query\.memory_bytes/,
+      details: { memoryBytes: 64 * 1024 * 1024 },
     });
     assert.deepEqual(await one(store, "SELECT 1"), [1]);
     await store.close();
