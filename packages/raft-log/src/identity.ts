@@ -3,11 +3,12 @@
  *
  * A node that comes up with another node's log would answer for votes it never gave.
  */
+import { crc32 } from "node:zlib";
 import { joinPath, type Storage } from "@walnut/wal";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { RaftLogError } from "./errors.ts";
-import { crc32 } from "node:zlib";
+import { readWhole, writeWhole } from "./whole-file.ts";
 
 /** File in the node's directory that holds its identity. */
 export const IDENTITY_NAME = "raft-identity";
@@ -35,32 +36,22 @@ export async function claimDirectory(
   identity: RaftIdentity,
 ): Promise<void> {
   await storage.ensureDirectory(directory);
-  const names = await storage.listDirectory(directory);
-  if (names.includes(IDENTITY_NAME)) {
+  if ((await storage.listDirectory(directory)).includes(IDENTITY_NAME)) {
     compare(directory, await readIdentity(storage, directory), identity);
     return;
   }
   const path = joinPath(directory, IDENTITY_NAME);
-  const temporaryName = `${IDENTITY_NAME}.tmp`;
-  if (names.includes(temporaryName)) await storage.remove(joinPath(directory, temporaryName));
-  const file = await storage.createFile(joinPath(directory, temporaryName));
-  try {
-    await file.write([encode(identity)], 0);
-    await file.syncAll();
-  } finally {
-    await file.close();
-  }
-  await storage.rename(joinPath(directory, temporaryName), path);
+  const temporaryPath = `${path}.tmp`;
+  await writeWhole(storage, temporaryPath, [encode(identity)]);
+  await storage.rename(temporaryPath, path);
   await storage.syncDirectory(directory);
 }
 
 /** @throws {RaftLogError} `RAFT_CORRUPT` */
 export async function readIdentity(storage: Storage, directory: string): Promise<RaftIdentity> {
   const path = joinPath(directory, IDENTITY_NAME);
-  const file = await storage.openFile(path, "read");
+  const bytes = await readWhole(storage, path);
   try {
-    const bytes = new Uint8Array(await file.size());
-    await file.read(bytes, 0, bytes.byteLength, 0);
     return decode(bytes);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
@@ -69,8 +60,6 @@ export async function readIdentity(storage: Storage, directory: string): Promise
       `${path} is damaged: it should say whose log this is; restore it from a copy of the node's directory`,
       { details: { path }, cause },
     );
-  } finally {
-    await file.close();
   }
 }
 

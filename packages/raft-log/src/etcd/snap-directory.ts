@@ -7,6 +7,7 @@
 import { isErrno, joinPath, type Storage } from "@walnut/wal";
 import { RaftLogError } from "../errors.ts";
 import type { Snapshot } from "../raft-types.ts";
+import { readWhole, writeWhole } from "../whole-file.ts";
 import {
   decodeSnapFile,
   encodeSnapFile,
@@ -50,18 +51,7 @@ export class SnapDirectory {
     const { storage, directory } = this.#options;
     const path = joinPath(directory, snapName(snapshot.metadata));
     const temporaryPath = path.replace(/\.snap$/, TEMPORARY_SUFFIX);
-    if (
-      (await storage.listDirectory(directory)).some((name) => temporaryPath.endsWith(`/${name}`))
-    ) {
-      await storage.remove(temporaryPath);
-    }
-    const file = await storage.createFile(temporaryPath);
-    try {
-      await file.write(encodeSnapFile(snapshot), 0);
-      await file.syncAll();
-    } finally {
-      await file.close();
-    }
+    await writeWhole(storage, temporaryPath, encodeSnapFile(snapshot));
     await storage.rename(temporaryPath, path);
     await storage.syncDirectory(directory);
   }
@@ -138,17 +128,11 @@ export class SnapDirectory {
 
   /** `undefined` when etcd has removed the file since the directory was listed. */
   async #read(path: string): Promise<Uint8Array | undefined> {
-    const { storage } = this.#options;
-    const file = await storage.openFile(path, "read").catch((error: unknown) => {
+    try {
+      return await readWhole(this.#options.storage, path);
+    } catch (error) {
       if (isErrno(error, "ENOENT")) return undefined;
       throw error;
-    });
-    if (file === undefined) return undefined;
-    try {
-      const bytes = new Uint8Array(await file.size());
-      return bytes.subarray(0, await file.read(bytes, 0, bytes.byteLength, 0));
-    } finally {
-      await file.close();
     }
   }
 }

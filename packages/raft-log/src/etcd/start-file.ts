@@ -9,6 +9,7 @@ import { ByteReader } from "../byte-reader.ts";
 import { ByteWriter } from "../byte-writer.ts";
 import { RaftLogError } from "../errors.ts";
 import type { LogStart } from "../group-state.ts";
+import { readWhole, writeWhole } from "../whole-file.ts";
 import { crc32c } from "./crc32c.ts";
 import { namesIn } from "./wal-directory.ts";
 
@@ -22,10 +23,8 @@ export async function readStart(
 ): Promise<LogStart | undefined> {
   if (!(await namesIn(storage, directory)).includes(START_NAME)) return undefined;
   const path = joinPath(directory, START_NAME);
-  const file = await storage.openFile(path, "read");
+  const bytes = await readWhole(storage, path);
   try {
-    const bytes = new Uint8Array(await file.size());
-    await file.read(bytes, 0, bytes.byteLength, 0);
     return decode(bytes);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
@@ -35,8 +34,6 @@ export async function readStart(
         "entries that there are: move it away to have that",
       { details: { path }, cause },
     );
-  } finally {
-    await file.close();
   }
 }
 
@@ -54,18 +51,8 @@ export async function writeStart(
   guard: (step: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const path = joinPath(directory, START_NAME);
-  const temporaryName = `${START_NAME}.tmp`;
-  const temporaryPath = joinPath(directory, temporaryName);
-  if ((await storage.listDirectory(directory)).includes(temporaryName)) {
-    await storage.remove(temporaryPath);
-  }
-  const file = await storage.createFile(temporaryPath);
-  try {
-    await file.write([encode(start)], 0);
-    await file.syncAll();
-  } finally {
-    await file.close();
-  }
+  const temporaryPath = `${path}.tmp`;
+  await writeWhole(storage, temporaryPath, [encode(start)]);
   await guard(async () => {
     await storage.rename(temporaryPath, path);
     await storage.syncDirectory(directory);

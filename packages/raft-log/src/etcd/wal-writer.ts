@@ -9,9 +9,10 @@
  */
 import { isErrno, joinPath, WalError, type Storage, type StorageFile } from "@walnut/wal";
 import { ByteWriter } from "../byte-writer.ts";
+import { removeIfThere } from "../whole-file.ts";
 import { crc32c } from "./crc32c.ts";
 import { segmentName } from "./segment-name.ts";
-import { namesIn, type Segment } from "./wal-directory.ts";
+import type { Segment } from "./wal-directory.ts";
 import { RECORD_TYPE, writeFrame } from "./wal-record.ts";
 
 /** A record to be written: its data as pieces one behind the other. */
@@ -271,10 +272,8 @@ export async function createSegment(
     writeFrame(buffer, { type: record.type, crc }, record.data);
   }
   // Etcd has two such names, and takes them in turn.
-  const temporaryName = `${sequence % 2}.tmp`;
-  const temporaryPath = joinPath(directory, temporaryName);
-  if ((await namesIn(storage, directory)).includes(temporaryName))
-    await storage.remove(temporaryPath);
+  const temporaryPath = joinPath(directory, `${sequence % 2}.tmp`);
+  await removeIfThere(storage, temporaryPath);
   const file = await storage.createFile(temporaryPath);
   try {
     await file.write([buffer.view(0, buffer.length)], 0);

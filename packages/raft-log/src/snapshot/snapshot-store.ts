@@ -7,6 +7,7 @@
 import { joinPath, type Storage } from "@walnut/wal";
 import { RaftLogError } from "../errors.ts";
 import type { Snapshot, SnapshotMetadata } from "../raft-types.ts";
+import { readWhole, writeWhole } from "../whole-file.ts";
 import {
   decodeSnapshot,
   encodeSnapshot,
@@ -56,14 +57,7 @@ export class SnapshotStore {
     const { storage, directory } = this.#options;
     const path = joinPath(directory, snapshotName(groupId, snapshot.metadata));
     const temporaryPath = path + TEMPORARY_SUFFIX;
-    await this.#removeIfThere(temporaryPath);
-    const file = await storage.createFile(temporaryPath);
-    try {
-      await file.write(encodeSnapshot(groupId, snapshot), 0);
-      await file.syncAll();
-    } finally {
-      await file.close();
-    }
+    await writeWhole(storage, temporaryPath, encodeSnapshot(groupId, snapshot));
     await storage.rename(temporaryPath, path);
     await storage.syncDirectory(directory);
   }
@@ -87,7 +81,7 @@ export class SnapshotStore {
     for (const { name, index } of this.#ofGroup(names, groupId)) {
       if (index > range.newest.index) continue;
       if (index < range.newest.index && index < range.oldestIndex) continue;
-      const result = decodeSnapshot(groupId, await this.#read(joinPath(directory, name)));
+      const result = decodeSnapshot(groupId, await readWhole(storage, joinPath(directory, name)));
       if (result.kind === "invalid") {
         problems.push(`${name}: ${result.reason}`);
         continue;
@@ -142,21 +136,5 @@ export class SnapshotStore {
         const parsed = parseSnapshotName(name);
         return parsed?.groupId === groupId ? [{ name, index: parsed.index }] : [];
       });
-  }
-
-  async #read(path: string): Promise<Uint8Array> {
-    const file = await this.#options.storage.openFile(path, "read");
-    try {
-      const bytes = new Uint8Array(await file.size());
-      return bytes.subarray(0, await file.read(bytes, 0, bytes.byteLength, 0));
-    } finally {
-      await file.close();
-    }
-  }
-
-  async #removeIfThere(path: string): Promise<void> {
-    const { storage, directory } = this.#options;
-    const names = await storage.listDirectory(directory);
-    if (names.some((name) => joinPath(directory, name) === path)) await storage.remove(path);
   }
 }
