@@ -139,6 +139,22 @@ function said(bytes: Uint8Array): string {
   return oneLine(text);
 }
 
+/** What an upstream said: the sentence where it answers with JSON, all of it otherwise; a status in front stays there. */
+export function answerText(answer: string): string {
+  const [, status = "", body = ""] = /^(\d{3}:? )?(.*)$/s.exec(answer) ?? [];
+  return oneLine(status + (sentenceOf(body) ?? body));
+}
+
+function sentenceOf(body: string): string | undefined {
+  // A long answer may be cut, and is JSON no more.
+  const quoted = /^\s*\{.*?"(?:error|message)"\s*:\s*("(?:[^"\\]|\\.)*")/s.exec(body)?.[1];
+  try {
+    return quoted === undefined ? undefined : (JSON.parse(quoted) as string);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What others say cannot move a cursor. */
 export function oneLine(text: string): string {
   return text

@@ -5,9 +5,11 @@
  * after the next start.
  */
 import { logFormatFor, openServerLog, type ServerLogger } from "@walnut/server";
-import { openForwardAgent, type ForwardAgent } from "@walnut/spool";
+import { openForwardAgent, type ForwardAgent, type ForwardNotice } from "@walnut/spool";
 import { EXIT_FAILURE, EXIT_OK } from "./exit-code.ts";
+import { answerText } from "./forward-client.ts";
 import type { ForwardConfiguration } from "./forward-configuration.ts";
+import { plural } from "./quantity-text.ts";
 import type { ServeEnvironment } from "./serve-command.ts";
 import { terminalOf } from "./terminal.ts";
 
@@ -26,6 +28,7 @@ export async function runForward(
     agent = await openForwardAgent({
       ...configuration.agent,
       onError: (error) => logger.error(String(error)),
+      onNotice: (notice) => tellNotice(notice, logger),
     });
     await tellReady(agent, logger);
     await stop.requested;
@@ -61,6 +64,24 @@ async function tellReady(agent: ForwardAgent, logger: ServerLogger): Promise<voi
     survives,
     waiting: depth,
   });
+}
+
+function tellNotice(notice: ForwardNotice, logger: ServerLogger): void {
+  const { kind, category } = notice;
+  if (kind === "goes-on") {
+    logger.info(`${category} goes upstream again`, { category });
+    return;
+  }
+  const reason = answerText(notice.reason);
+  if (kind === "waits") {
+    const text = `${category} waits, and is sent again until it is taken: ${reason}`;
+    logger.warn(text, { category, reason });
+    return;
+  }
+  const { letters } = notice;
+  const what = `${plural(letters, "request")} of ${category} refused`;
+  const text = `${what}, see "walnut forward dead-letters": ${reason}`;
+  logger.warn(text, { category, letters, reason });
 }
 
 interface StopRequest {

@@ -7,13 +7,13 @@ import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./exit-code.ts";
 import {
   agentBytes,
   askAgent,
-  oneLine,
+  answerText,
   type AgentPlace,
   type ShownCategory,
   type ShownForwarder,
   type ShownLetter,
 } from "./forward-client.ts";
-import { plural } from "./quantity-text.ts";
+import { formatDuration, plural } from "./quantity-text.ts";
 import { formatBytes } from "./serve-text.ts";
 import { definitionLines, tableLines, type TableColumn } from "./text-table.ts";
 
@@ -37,11 +37,12 @@ const CATEGORY_COLUMNS: readonly TableColumn[] = [
   { title: "bytes", align: "right" },
   { title: "oldest", align: "right" },
   { title: "shipped", align: "right" },
-  { title: "a second", align: "right" },
+  { title: "/s", align: "right" },
   { title: "retries", align: "right" },
-  { title: "dropped", align: "right" },
   { title: "dead", align: "right" },
 ];
+/** Of categories whose last try has failed. */
+const STUCK_STATES: readonly string[] = ["retrying", "failed"];
 const LETTER_COLUMNS: readonly TableColumn[] = [
   { title: "id", align: "right" },
   { title: "refused", align: "left" },
@@ -82,10 +83,14 @@ export async function forwardStatusCommand(
   const status = (await askAgent(place, { method: "GET", path: "/status" })) as ShownForwarder;
   if (flags.json === true) output.json(status, terminal.isTerminal);
   else {
+    const used = status.categories.filter(isUsed);
+    const stuck = status.categories.filter(({ state }) => STUCK_STATES.includes(state));
+    const blame =
+      stuck.length === 0 ? "" : `; does not take ${stuck.map(({ name }) => name).join(", ")}`;
     output.line(
       ...definitionLines(
         [
-          ["upstream", `${status.to}, ${status.state}`],
+          ["upstream", `${status.to}, ${status.state}${blame}`],
           [
             "spool",
             `${status.directory}, ${formatBytes(status.size_bytes)} of ${formatBytes(status.max_total_bytes)}`,
@@ -97,12 +102,11 @@ export async function forwardStatusCommand(
         ],
         terminal,
       ),
-      "",
-      ...tableLines(CATEGORY_COLUMNS, status.categories.map(categoryRow), terminal),
-      ...status.categories
-        .filter(({ last_failure }) => last_failure !== undefined)
-        .map(({ name, last_failure }) => `${name}: ${oneLine(String(last_failure))}`),
     );
+    if (used.length > 0) {
+      output.line("", ...tableLines(CATEGORY_COLUMNS, used.map(categoryRow), terminal));
+      output.line(...used.flatMap(categoryNotes));
+    }
   }
   await output.flush();
   return EXIT_OK;
@@ -208,7 +212,7 @@ export async function redriveLettersCommand(
   else {
     for (const each of results) {
       output.line(
-        `${each.id}: ${each.is_stored ? "stored" : `not stored: ${oneLine(each.answer)}`}`,
+        `${each.id}: ${each.is_stored ? "stored" : `not stored: ${answerText(each.answer)}`}`,
       );
     }
   }
@@ -229,18 +233,37 @@ export async function discardLetterCommand(
   return EXIT_OK;
 }
 
+/** A category that nobody has written to is not worth a line. */
+function isUsed(each: ShownCategory): boolean {
+  const counts = [each.depth, each.shipped_items, each.retries, each.dead_letters];
+  return [...counts, droppedItems(each), each.refused_items].some((count) => count > 0);
+}
+
+function droppedItems({ dropped }: ShownCategory): number {
+  return dropped.oldest_records + dropped.newest_records;
+}
+
+/** What is rarely so, and must not be missed then. */
+function categoryNotes(each: ShownCategory): readonly string[] {
+  const { name, refused_items: refused, last_failure: failure } = each;
+  const dropped = droppedItems(each);
+  const notes: string[] = [];
+  if (dropped > 0) notes.push(`${name}: ${plural(dropped, "item")} dropped, for want of room`);
+  if (refused > 0) notes.push(`${name}: ${plural(refused, "item")} not taken, for want of room`);
+  if (failure !== undefined) notes.push(`${name}: ${answerText(failure)}`);
+  return notes;
+}
+
 function categoryRow(each: ShownCategory): readonly string[] {
-  const dropped = each.dropped.oldest_records + each.dropped.newest_records + each.refused_items;
   return [
     each.name,
     each.state,
     String(each.depth),
     formatBytes(each.depth_bytes),
-    each.depth === 0 ? "-" : `${(each.oldest_age_ms / MS_PER_SECOND).toFixed(1)} s`,
+    each.depth === 0 ? "-" : formatDuration(each.oldest_age_ms),
     String(each.shipped_items),
     each.items_per_second.toFixed(1),
     String(each.retries),
-    String(dropped),
     String(each.dead_letters),
   ];
 }
@@ -253,6 +276,6 @@ function letterRow(letter: ShownLetter): readonly string[] {
     String(letter.items),
     String(letter.bytes),
     String(letter.status),
-    oneLine(letter.answer),
+    answerText(letter.answer),
   ];
 }

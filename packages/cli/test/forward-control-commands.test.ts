@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "../src/exit-code.ts";
+import { answerText } from "../src/forward-client.ts";
 import { run, type CommandResult } from "./log-fixture.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../dist/launch.cjs", import.meta.url));
@@ -33,6 +34,7 @@ const upstreamServer = createServer((request, response) => {
 
 const directory = mkdtempSync(join(tmpdir(), "walnut-forward-"));
 let url = "";
+let log = "";
 let stop = async (): Promise<number | null> => null;
 
 before(async () => {
@@ -50,11 +52,10 @@ before(async () => {
     if (agent.exitCode === null) await once(agent, "exit");
     return agent.exitCode;
   };
-  let log = "";
-  for await (const chunk of agent.stderr as AsyncIterable<Buffer>) {
-    log += chunk.toString();
+  agent.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  while (url === "" && agent.exitCode === null) {
+    await Promise.race([once(agent.stderr, "data"), once(agent, "exit")]);
     url = /"url":"(http[^"]+)"/.exec(log)?.[1] ?? "";
-    if (url !== "") break;
   }
   assert.notEqual(url, "", `the agent did not start: ${log}`);
 });
@@ -86,6 +87,11 @@ async function text(...words: readonly string[]): Promise<string> {
   return environment.out;
 }
 
+/** Waits until the agent has said so in its log. */
+async function logged(words: string): Promise<void> {
+  while (!log.includes(words)) await shown("status");
+}
+
 async function write(body: string): Promise<void> {
   const headers = { authorization: `Bearer ${TOKEN}` };
   const init = { method: "POST", body, headers };
@@ -101,10 +107,11 @@ suite("walnut forward, about an agent that runs", { timeout: 300_000 }, () => {
     const rows = lines.slice(lines.findIndex((line) => line.startsWith("category")));
     assert.match(
       rows[0] ?? "",
-      /^category +state +waiting +bytes +oldest +shipped +a second +retries +dropped +dead$/,
+      /^category +state +waiting +bytes +oldest +shipped +\/s +retries +dead$/,
     );
     assert.match(rows[1] ?? "", /^logging +idle +0 +0 bytes +- +1 /);
-    assert.match(rows[2] ?? "", /^metric +idle +0 +0 bytes +- +0 /);
+    // Nobody has written to the other one.
+    assert.equal(rows[2], "");
     const { state, depth, categories } = await shown("status");
     assert.deepEqual([state, depth], ["running", 0]);
     assert.deepEqual(
@@ -133,9 +140,13 @@ suite("walnut forward, about an agent that runs", { timeout: 300_000 }, () => {
     await write("line n=3");
     const left = await forward("drain", "--timeout", "0.1");
     assert.deepEqual([left.code, left.environment.out], [EXIT_FAILURE, "1 item is left\n"]);
-    assert.match(await text("status"), /^logging: socket hang up$/m);
+    const status = await text("status");
+    assert.match(status, /^logging: socket hang up$/m);
+    assert.match(status, /^ {2}upstream +http:.*, running; does not take logging$/m);
+    await logged("logging waits, and is sent again until it is taken: socket hang up");
     upstream.isDown = false;
     assert.equal(await text("drain"), "everything is shipped\n");
+    await logged("logging goes upstream again");
     assert.deepEqual(await shown("drain"), { is_drained: true, left: 0 });
     for (const wrong of ["soon", "-1", "", "3601"]) {
       assert.equal((await forward("drain", `--timeout=${wrong}`)).code, EXIT_USAGE, wrong);
@@ -157,6 +168,9 @@ suite("walnut forward, about an agent that runs", { timeout: 300_000 }, () => {
     assert.match(heading ?? "", /^ *id +refused +category +items +bytes +status +answer$/);
     // What an upstream says moves no cursor.
     assert.match(row ?? "", / logging +1 +8 +400 +line 1: \[2J poison is not taken$/);
+    await logged(
+      '1 request of logging refused, see \\"walnut forward dead-letters\\": 400: line 1:',
+    );
     assert.equal(await text("dead-letters", "show", first), "poison 1");
     const letter = await shown("dead-letters", "show", first);
     assert.deepEqual(
@@ -207,4 +221,16 @@ suite("walnut forward, about an agent that runs", { timeout: 300_000 }, () => {
       assert.equal(environment.json.error.exitCode, EXIT_FAILURE);
     }
   });
+});
+
+test("of what an upstream answers, the sentence is shown", () => {
+  const cases = [
+    ['{"success":false,"error":"a \\"token\\" is required"}', 'a "token" is required'],
+    ['400 {"code":"invalid","message":"line 1:\\nno field"}', "400 line 1: no field"],
+    ['401: {"error":"cut after it","message":"cut af', "401: cut after it"],
+    ['503: {"error":"cut in', '503: {"error":"cut in'],
+    ['{"error":"\\q"}', '{"error":"\\q"}'],
+    ["socket hang up", "socket hang up"],
+  ] as const;
+  for (const [answer, sentence] of cases) assert.equal(answerText(answer), sentence);
 });

@@ -25,6 +25,7 @@ export type { ShipperState, ShipperStatus } from "./forward/category-shipper.ts"
 export type { DeadLetter, DeadLetterHead } from "./forward/dead-letters.ts";
 export { openForwarder, type Forwarder, type RedriveResult } from "./forward/forwarder.ts";
 export { DEFAULT_FORWARDER_OPTIONS, type ForwarderOptions } from "./forward/forwarder-options.ts";
+export type { ForwardNotice } from "./forward/ship-notices.ts";
 export type { ForwardedCategory, ForwarderStatus } from "./forward/forwarder-status.ts";
 export { BODY_ENCODINGS, type BodyEncoding, type UpstreamRequest } from "./forward/upstream.ts";
 export { UPSTREAM_PROTOCOLS, type UpstreamProtocol } from "./forward/upstream-target.ts";

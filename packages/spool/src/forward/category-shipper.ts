@@ -18,6 +18,7 @@ import { bodyOf, type ItemBatch } from "./item-batch.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { retryAfterMs, retryDelayMs, type RetryLimits } from "./retry-delay.ts";
 import type { ItemRange, ShipJournal } from "./ship-journal.ts";
+import { ShipNotices, type ForwardNotice } from "./ship-notices.ts";
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from "./upstream.ts";
 import type { Wakeup } from "./wakeup.ts";
 import type { WorkerSlots } from "./worker-slots.ts";
@@ -54,6 +55,7 @@ export interface ShipParts {
   readonly stop: AbortSignal;
   readonly isPaused: () => boolean;
   readonly isDraining: () => boolean;
+  readonly tell: (notice: ForwardNotice) => void;
 }
 
 /** What a shipper is at. */
@@ -86,6 +88,7 @@ export class CategoryShipper {
   readonly #cursor: Cursor;
   readonly #reader: BatchReader;
   readonly #rate = new RateMeter();
+  readonly #notices: ShipNotices;
   readonly #producer: string;
   #shippedLsn: number;
   #claimed: ItemRange | undefined;
@@ -101,6 +104,7 @@ export class CategoryShipper {
     this.category = category;
     this.#parts = parts;
     this.#cursor = category.cursor(SHIP_CURSOR);
+    this.#notices = new ShipNotices(category.name, parts.tell);
     const { producer, shippedLsn, claim } = parts.journal.stateOf(category.name, category.lastLsn);
     this.#producer = producer;
     this.#shippedLsn = Math.max(shippedLsn, this.#cursor.lsn);
@@ -119,6 +123,7 @@ export class CategoryShipper {
         if (stop.aborted) break;
         this.#state = "failed";
         this.#lastFailure = messageOf(error);
+        this.#notices.waits(this.#lastFailure);
         // What was read and not decided about is read again: nothing is passed over.
         await this.#reader.rewind(this.#shippedLsn + 1);
         await bells.back.wait(limits.retry.maxDelayMs);
@@ -223,6 +228,7 @@ export class CategoryShipper {
       const { answer, failure } = await slots.run(() => this.#try(message));
       if (answer !== undefined && verdictOf({ ...answer, isCut }) !== "retry") {
         this.#lastFailure = undefined;
+        this.#notices.decided();
         // Whoever waits for the upstream to come back need not wait any longer.
         if (failures > 0) bells.back.ring();
         return answer;
@@ -231,7 +237,8 @@ export class CategoryShipper {
       failures += 1;
       this.#counts.retries += 1;
       this.#state = "retrying";
-      this.#lastFailure = failure ?? `${answer?.status}: ${answer?.body.slice(0, 200)}`;
+      this.#lastFailure = failure ?? reasonOf(answer);
+      this.#notices.failed(failures, this.#lastFailure);
       const random = new DataView(environment.randomBytes(4).slice().buffer).getUint32(0);
       const askedMs = retryAfterMs(answer?.retryAfter, environment.nowMs());
       const delayMs = retryDelayMs(failures, random / RANDOM_RANGE, limits.retry);
@@ -278,6 +285,7 @@ export class CategoryShipper {
     while (!stop.aborted) {
       try {
         await deadLetters.add({ ...facts, status, answer, refusedAtMs: environment.nowMs() }, body);
+        this.#notices.refused(reasonOf({ status, body: answer }), environment.monotonicMs());
         return;
       } catch (error) {
         const isFull =
@@ -285,6 +293,7 @@ export class CategoryShipper {
         if (!isFull) throw error;
         this.#state = "failed";
         this.#lastFailure = `no room for another dead letter: redrive or discard some (${messageOf(error)})`;
+        this.#notices.waits(this.#lastFailure);
         await bells.back.wait(limits.retry.maxDelayMs);
       }
     }
@@ -317,6 +326,10 @@ export class CategoryShipper {
     this.#counts.dropped += Math.max(0, lastLsn - this.#shippedLsn);
     this.#shippedLsn = Math.max(this.#shippedLsn, lastLsn);
   }
+}
+
+function reasonOf(answer: Pick<UpstreamAnswer, "status" | "body"> | undefined): string {
+  return `${answer?.status}: ${answer?.body.slice(0, 200)}`;
 }
 
 function messageOf(error: unknown): string {

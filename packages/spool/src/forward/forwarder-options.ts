@@ -3,6 +3,7 @@
  */
 import { SpoolError } from "../errors.ts";
 import type { SpoolOptions } from "../options.ts";
+import type { ForwardNotice } from "./ship-notices.ts";
 import { BODY_ENCODINGS, type BodyEncoding } from "./upstream.ts";
 import { UPSTREAM_PROTOCOLS, type UpstreamProtocol } from "./upstream-target.ts";
 
@@ -36,6 +37,8 @@ export interface ForwarderOptions {
   readonly retryMaxDelayMs?: number | undefined;
   /** Bytes of refused requests that are kept; more hold their category. Default 256 MiB, or a sixteenth of the budget where that is less. */
   readonly maxDeadLetterBytes?: number | undefined;
+  /** Told, once each, when a category waits for the upstream, goes on, and has dead letters. It must not throw. */
+  readonly onNotice?: ((notice: ForwardNotice) => void) | undefined;
 }
 
 /** A forwarder's options with everything filled in. */

@@ -18,6 +18,7 @@ import {
 } from "./forwarder-options.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { openShipJournal, type ShipJournal } from "./ship-journal.ts";
+import type { ForwardNotice } from "./ship-notices.ts";
 import {
   assertSendable,
   assertUpstreamUrl,
@@ -79,7 +80,8 @@ export async function openForwarder(options: ForwarderOptions): Promise<Forwarde
       group: spool.group,
     });
     const parts = { environment, spool, journal, deadLetters, upstream };
-    return new Forwarder(to, resolved, parts);
+    const tell = options.onNotice ?? ((): void => {});
+    return new Forwarder(to, resolved, { ...parts, tell });
   } catch (error) {
     await Promise.allSettled(opened.map((one) => one.close()));
     throw error;
@@ -102,6 +104,7 @@ interface ForwarderParts {
   readonly journal: ShipJournal;
   readonly deadLetters: DeadLetters;
   readonly upstream: Upstream;
+  readonly tell: (notice: ForwardNotice) => void;
 }
 
 /** A forwarder that is running. */

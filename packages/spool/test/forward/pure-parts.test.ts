@@ -5,6 +5,7 @@ import { verdictOf } from "../../src/forward/answer-verdict.ts";
 import { batchOf, bodyOf, canJoin } from "../../src/forward/item-batch.ts";
 import { RateMeter } from "../../src/forward/rate-meter.ts";
 import { MAX_RETRY_AFTER_MS, retryAfterMs, retryDelayMs } from "../../src/forward/retry-delay.ts";
+import { ShipNotices, type ForwardNotice } from "../../src/forward/ship-notices.ts";
 import { targetUrl } from "../../src/forward/upstream-target.ts";
 
 suite("the address of a request", () => {
@@ -103,4 +104,27 @@ test("a rate is that of the last ten whole seconds", () => {
   assert.equal(meter.perSecond(30_000), 5);
   assert.equal(meter.perSecond(35_000), 2.5);
   assert.equal(meter.perSecond(60_000), 0);
+});
+
+test("notices tell a wait and its end once, and refusals once a minute with their number", () => {
+  const told: ForwardNotice[] = [];
+  const notices = new ShipNotices("logging", (notice) => void told.push(notice));
+  notices.failed(1, "blip");
+  notices.decided();
+  assert.deepEqual(told, []);
+  for (let failures = 1; failures < 10; failures++) notices.failed(failures, `down ${failures}`);
+  notices.waits("no room");
+  notices.decided();
+  notices.decided();
+  const category = "logging";
+  assert.deepEqual(told.splice(0), [
+    { kind: "waits", category, reason: "down 2" },
+    { kind: "goes-on", category },
+  ]);
+  for (const second of [0, 1, 59, 60, 61, 200]) notices.refused(`at ${second}`, second * 1_000);
+  assert.deepEqual(told, [
+    { kind: "refused", category, letters: 1, reason: "at 0" },
+    { kind: "refused", category, letters: 3, reason: "at 60" },
+    { kind: "refused", category, letters: 2, reason: "at 200" },
+  ]);
 });
