@@ -240,7 +240,7 @@ export class CategoryShipper {
       this.#lastFailure = failure ?? reasonOf(answer);
       this.#notices.failed(failures, this.#lastFailure);
       const random = new DataView(environment.randomBytes(4).slice().buffer).getUint32(0);
-      const askedMs = retryAfterMs(answer?.retryAfter, environment.nowMs());
+      const askedMs = answer === undefined ? 0 : retryAfterMs(answer, environment.nowMs());
       const delayMs = retryDelayMs(failures, random / RANDOM_RANGE, limits.retry);
       await this.#pause(delayMs, askedMs);
     }

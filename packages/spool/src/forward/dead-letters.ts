@@ -48,18 +48,21 @@ const CURSOR = "kept";
 const BUFFER_BYTES = 64 * 1024;
 const HEAD_LENGTH_BYTES = 4;
 const MAX_LETTER_BYTES = 256 * 1024 * 1024 - 1;
+/** Characters that are kept of an answer that leaves the body no room. */
+const SHORT_ANSWER_LENGTH = 512;
 
 /** Opens the letters of a spool. */
 export async function openDeadLetters(
   environment: WalEnvironment,
   options: DeadLettersOptions,
 ): Promise<DeadLetters> {
+  const maxRecordBytes = Math.min(options.maxBytes, MAX_LETTER_BYTES);
   const wal = await openWalWith(environment, {
     directory: options.directory,
     segmentSizeBytes: options.segmentSizeBytes,
     prewriteBytes: 0,
     bufferSizeBytes: BUFFER_BYTES,
-    maxRecordBytes: Math.min(options.maxBytes, MAX_LETTER_BYTES),
+    maxRecordBytes,
     maxLogBytes: options.maxBytes,
     capacityGroup: options.group,
     guaranteedBytes: options.maxBytes,
@@ -71,7 +74,7 @@ export async function openDeadLetters(
       if (kind === REMOVAL) letters.delete(Number(new TextDecoder().decode(payload)));
       else letters.set(lsn, { id: lsn, ...decodeLetter(payload).head });
     }
-    return new DeadLetters(wal, letters);
+    return new DeadLetters({ wal, maxRecordBytes }, letters);
   } catch (error) {
     await wal.close();
     throw error;
@@ -81,14 +84,19 @@ export async function openDeadLetters(
 /** The letters. */
 export class DeadLetters {
   readonly #wal: Wal;
+  readonly #maxRecordBytes: number;
   readonly #cursor: Cursor;
   readonly #letters: Map<number, DeadLetter>;
   readonly #keys: Set<string>;
   readonly #counts = new Map<string, number>();
 
   /** @internal use {@link openDeadLetters} */
-  constructor(wal: Wal, letters: Map<number, DeadLetter>) {
+  constructor(
+    { wal, maxRecordBytes }: { readonly wal: Wal; readonly maxRecordBytes: number },
+    letters: Map<number, DeadLetter>,
+  ) {
     this.#wal = wal;
+    this.#maxRecordBytes = maxRecordBytes;
     this.#cursor = wal.cursor(CURSOR);
     this.#letters = letters;
     this.#keys = new Set([...letters.values()].map(({ key }) => key));
@@ -110,14 +118,21 @@ export class DeadLetters {
   }
 
   /**
-   * Keeps a request; durable when it resolves. The same key is kept once, however often a crash repeats the step.
+   * Keeps a request; durable when it resolves. The same key is kept once, however often a crash repeats the step. An answer that would
+   * take the room of the body is cut: the category would wait for ever, with no letter that could make room.
    *
    * @throws {WalError} `WAL_NO_SPACE` when there are as many as may be: the request must not be given up then
    */
-  async add(head: DeadLetterHead, body: Uint8Array): Promise<void> {
-    if (this.#keys.has(head.key)) return;
+  async add(whole: DeadLetterHead, body: Uint8Array): Promise<void> {
+    if (this.#keys.has(whole.key)) return;
+    let head = whole;
+    let record = encodeLetter(head, body);
+    if (record.byteLength > this.#maxRecordBytes) {
+      head = { ...whole, answer: whole.answer.slice(0, SHORT_ANSWER_LENGTH) };
+      record = encodeLetter(head, body);
+    }
     // CRASH: dead-1 leaves the letter, and its request not shipped: it is sent again, refused again, and found here.
-    const id = await this.#wal.append(encodeLetter(head, body), { kind: LETTER });
+    const id = await this.#wal.append(record, { kind: LETTER });
     if (this.#letters.size === 0) await settleCursor(this.#cursor);
     this.#letters.set(id, { id, ...head });
     this.#keys.add(head.key);

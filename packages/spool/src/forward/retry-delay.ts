@@ -12,6 +12,13 @@ export interface RetryLimits {
   readonly maxDelayMs: number;
 }
 
+/** What an answer says about trying again. */
+export interface RetryHeaders {
+  readonly retryAfter: string | undefined;
+  /** When it was sent, by the clock of its sender. */
+  readonly date: string | undefined;
+}
+
 /** What another side may ask for at most: a wrong clock must not stop us for a day. */
 export const MAX_RETRY_AFTER_MS: number = 10 * 60 * 1000;
 
@@ -30,11 +37,16 @@ export function retryDelayMs(failures: number, random: number, limits: RetryLimi
 /**
  * What a `Retry-After` header asks for, in milliseconds: seconds, or a date. 0 when there is none, or none that can be read.
  *
- * @param nowMs - wall clock, milliseconds since 1970
+ * A date is one of the upstream's clock, which its `Date` header tells; ours may be wrong.
+ *
+ * @param nowMs - our wall clock, milliseconds since 1970: for an upstream that does not tell its own
  */
-export function retryAfterMs(header: string | undefined, nowMs: number): number {
+export function retryAfterMs({ retryAfter: header, date }: RetryHeaders, nowMs: number): number {
   if (header === undefined) return 0;
+  const sentMs = Date.parse(date ?? "");
   const text = header.trim();
-  const wantedMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  const wantedMs = /^\d{1,9}$/.test(text)
+    ? Number(text) * 1000
+    : Date.parse(text) - (Number.isNaN(sentMs) ? nowMs : sentMs);
   return Number.isFinite(wantedMs) ? Math.min(Math.max(wantedMs, 0), MAX_RETRY_AFTER_MS) : 0;
 }

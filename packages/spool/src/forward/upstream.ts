@@ -15,6 +15,7 @@ import * as zlib from "node:zlib";
 import { SpoolError } from "../errors.ts";
 import type { ItemAttributes } from "../item-record.ts";
 import { TYPE_ATTRIBUTE } from "./item-batch.ts";
+import type { RetryHeaders } from "./retry-delay.ts";
 import {
   targetUrl,
   type SettledProtocol,
@@ -47,9 +48,8 @@ export interface UpstreamRequest {
   readonly body: Uint8Array;
 }
 
-export interface UpstreamAnswer {
+export interface UpstreamAnswer extends RetryHeaders {
   readonly status: number;
-  readonly retryAfter: string | undefined;
   /** The beginning of the body. */
   readonly body: string;
 }
@@ -130,7 +130,8 @@ export class Upstream {
       body,
       signal,
     });
-    return { status, retryAfter: answerHeaders["retry-after"], body: text };
+    const { date, "retry-after": retryAfter } = answerHeaders;
+    return { status, retryAfter, date, body: text };
   }
 
   close(): void {

@@ -347,6 +347,62 @@ suite("a forwarder", { timeout: 300_000 }, () => {
     assert.equal(upstream.lines("logging").length, 20);
   });
 
+  test("keeps the largest item with the longest answer, and the next one when there is room again", async (context) => {
+    const upstream = await PlainUpstream.start(context);
+    upstream.misbehave = (_, response) => {
+      // As JSON six times as long, and longer than all letters together may be.
+      response.writeHead(403).end("\0".repeat(16 * 1024));
+      return true;
+    };
+    const forwarder = await open(context, upstream.url, { maxDeadLetterBytes: 64 * 1024 });
+    const sizes: number[] = [];
+    for (const letter of ["a", "b", "c"]) {
+      await forwarder.put("logging", Buffer.alloc(forwarder.maxItemBytes, letter));
+      await until(() => forwarder.deadLetters().length === 1);
+      const [{ id } = { id: 0 }] = forwarder.deadLetters();
+      const { body } = await forwarder.deadLetterRequest(id);
+      assert.equal(body[0], letter.charCodeAt(0));
+      sizes.push(body.byteLength);
+      await forwarder.discard(id);
+    }
+    assert.deepEqual(sizes, Array(3).fill(forwarder.maxItemBytes));
+    assert.equal(await forwarder.drain(DRAIN_MS), 0);
+  });
+
+  test("holds order, pauses and ages to reason when the clock is set, far back and far forward", async (context) => {
+    const directory = temporaryDirectory(context);
+    const upstream = await PlainUpstream.start(context);
+    const startMs = Date.UTC(2026, 0, 1);
+    const centuryMs = Date.UTC(2126, 0, 1) - startMs;
+    context.mock.timers.enable({ apis: ["Date"], now: startMs });
+    const oldestAgeMs = async (of: Forwarder): Promise<number> =>
+      Math.max(...(await of.status()).categories.map((category) => category.oldestAgeMs));
+    const first = await open(context, upstream.url, { directory, maxBatchItems: 1 });
+    first.pause();
+    await putLines(first, "logging", ["line n=1"]);
+    context.mock.timers.setTime(startMs + centuryMs);
+    assert.equal(await oldestAgeMs(first), centuryMs);
+    await putLines(first, "logging", ["line n=2"]);
+    context.mock.timers.setTime(0);
+    assert.equal(await oldestAgeMs(first), 0);
+    await putLines(first, "logging", ["line n=3"]);
+    upstream.misbehave = (_, response, count) => {
+      if (count > 6) return false;
+      context.mock.timers.setTime(count % 2 === 0 ? 0 : startMs + centuryMs);
+      response.writeHead(503).end();
+      return true;
+    };
+    first.resume();
+    await until(() => upstream.requests.length > 3);
+    await first.close();
+    context.mock.timers.setTime(1);
+    const again = await open(context, upstream.url, { directory, maxBatchItems: 1 });
+    await putLines(again, "logging", ["line n=4"]);
+    assert.equal(await again.drain(DRAIN_MS), 0);
+    assert.deepEqual(upstream.lines("logging"), numbered(4));
+    assert.equal(await oldestAgeMs(again), 0);
+  });
+
   test("takes items while it is paused, and ships them when resumed", async (context) => {
     const upstream = await PlainUpstream.start(context);
     const forwarder = await open(context, upstream.url);
