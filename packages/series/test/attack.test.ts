@@ -158,6 +158,47 @@ suite("a memtable that throws", () => {
   });
 });
 
+suite("a memtable that throws half way through its entries", () => {
+  test("leaves series of which the log knows, others are carried, and its owner is asked", async () => {
+    class HalfWay extends ListMemtable {
+      override *entries(): IterableIterator<SeriesEntry> {
+        const [first] = super.entries();
+        if (first !== undefined) yield first;
+        throw new Error("the rest is elsewhere");
+      }
+    }
+    const directory = newDirectory();
+    const asked = new Set<string>();
+    const log = await openSeriesLog({
+      directory,
+      fileSizeBytes: 16 * 1024,
+      maxHeldFiles: 2,
+      compression: "none",
+      memtable: ({ memtableId }) => (memtableId === "half" ? new HalfWay() : new ListMemtable()),
+      onFlushWanted: ({ memtableId }) => asked.add(memtableId),
+    });
+    const expected = ["7@1=1/8", "8@1=1/8"];
+    await log.memtable("half").write(7n, 1n, value(1));
+    await log.memtable("slow").write(8n, 1n, value(1));
+    for (let id = 0; id < 12; id++) {
+      await log.memtable("busy").write(1n, BigInt(id), value(id, 9000));
+      await (await log.memtable("busy").rotate())?.release();
+      await log.reclaim();
+      // Series 7 was given a number when the entries could not be had; the others get theirs behind it.
+      for (const seriesId of [100n + BigInt(id), 7n]) {
+        await log.memtable("half").write(seriesId, BigInt(id), value(id));
+        expected.push(`${seriesId}@${id}=${id}/8`);
+      }
+    }
+    assert.deepEqual([...asked], ["half"]);
+    assert.ok(log.status().files <= 9, `${log.status().files} files`);
+    assert.ok(log.status().carriedPoints > 0);
+    await log.close();
+    await using again = await openSeriesLog({ directory });
+    assert.deepEqual(foundIn(again).toSorted(), expected.toSorted());
+  });
+});
+
 suite("1,000 memtables, one of them slow", () => {
   test("hold no more files than the rule says, and every point is there once", async () => {
     const directory = newDirectory();

@@ -16,7 +16,13 @@ import {
   whyNotMountable,
 } from "@walnut/testkit";
 import { isWalError } from "@walnut/wal";
-import { openSeriesLog, type SeriesLog, type SeriesLogOptions } from "@walnut/series";
+import {
+  ListMemtable,
+  openSeriesLog,
+  type SeriesEntry,
+  type SeriesLog,
+  type SeriesLogOptions,
+} from "@walnut/series";
 import { contentOf, open, SMALL } from "./series-model.ts";
 
 const isNoSpace = (error: unknown): boolean => isWalError(error, "WAL_NO_SPACE");
@@ -172,6 +178,58 @@ suite("a series log on a full disk", () => {
       assert.equal(end.kind, "done");
     }
     assert.ok(fullDisks > 20, `${fullDisks} full disks`);
+  });
+});
+
+suite("carrying forward on a full disk", () => {
+  test("is given up for asking the owner, and tried again when files have gone", async () => {
+    let attempts = 0;
+    class Watched extends ListMemtable {
+      override entries(): IterableIterator<SeriesEntry> {
+        attempts++;
+        return super.entries();
+      }
+    }
+    const asked: string[] = [];
+    const disk = new SimulatedDisk({ capacityBytes: 200 * 1024 });
+    const end = await new Simulation({ seed: 1, disk }).run(async (environment) => {
+      const log = await open(environment, {
+        ...SMALL,
+        compression: "none",
+        memtable: ({ memtableId }) => (memtableId === "slow" ? new Watched() : new ListMemtable()),
+        onFlushWanted: ({ memtableId }) => asked.push(memtableId),
+      });
+      for (let id = 0; id < 9; id++) await log.memtable("slow").write(1n, 1n, value(id, 10_000));
+      // Small points go on, in files that hold many of them, although the slow memtable does not fit a second time.
+      const { files } = log.status();
+      attempts = 0;
+      let acknowledged = 0;
+      for (let id = 0; id < 60; id++) {
+        const isRefused = await log
+          .memtable("busy")
+          .write(1n, 1n, value(id, 300))
+          .then(() => false, isNoSpace);
+        if (!isRefused) acknowledged++;
+      }
+      assert.ok(acknowledged > 50, `${acknowledged} points`);
+      assert.ok(attempts <= 2, `${attempts} attempts`);
+      assert.ok(log.status().files <= files + 3, `${files} to ${log.status().files} files`);
+      assert.ok(asked.includes("slow"));
+      // What was asked for gives room, and what is carried then has it.
+      const flushed = await log.memtable("slow").rotate();
+      await flushed?.release();
+      await log.reclaim();
+      await log.memtable("slow").write(1n, 1n, value(1, 100));
+      const { carriedPoints } = log.status();
+      for (let id = 0; id < 20; id++) {
+        await log.memtable("busy").write(1n, 1n, value(id, 4000));
+        await (await log.memtable("busy").rotate())?.release();
+      }
+      assert.ok(log.status().carriedPoints > carriedPoints);
+      await log.close();
+    });
+    if (end.kind === "failed") throw end.error;
+    assert.equal(end.kind, "done");
   });
 });
 

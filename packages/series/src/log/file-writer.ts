@@ -81,13 +81,23 @@ export class FileWriter {
     return this.#append();
   }
 
-  /** Appends a region's points again, durably; those before no longer count. One batch. */
+  /**
+   * Appends a region's points again, durably; those before no longer count. One batch.
+   *
+   * @throws what `entries` throws; nothing was written
+   */
   appendCarried(region: Region, entries: Iterable<SeriesEntry>): Promise<PointsPlace> {
     this.#begin();
     this.#name(region);
     writeRestartRecord(this.#writer, region.number, region.originLsn);
     this.#endRecord();
-    this.#points(region, entries, true);
+    try {
+      this.#points(region, entries, true);
+    } catch (error) {
+      // Names and numbers were given out that the log will never hold: they end with the file.
+      this.endFile();
+      throw error;
+    }
     return this.#append({ durability: "fdatasync" });
   }
 

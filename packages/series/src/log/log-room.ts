@@ -22,6 +22,8 @@ export interface LogRoomOptions {
 export class LogRoom {
   readonly #options: LogRoomOptions;
   #logBytes = 0;
+  /** A region did not fit a second time, and nothing has gone since. */
+  #isTooFullToCarry = false;
 
   constructor(options: LogRoomOptions) {
     this.#options = options;
@@ -53,6 +55,19 @@ export class LogRoom {
     );
   }
 
+  /** Whether the points of a region may be written a second time, so that files before them can go. */
+  canCarry(bytes: number): boolean {
+    return !this.#isTooFullToCarry && this.refusal(bytes) === undefined;
+  }
+
+  /**
+   * The disk had no room for a region that was to be carried. Until files have gone it is not tried again: each attempt reads a whole
+   * memtable, and makes the log begin a file behind it.
+   */
+  hadNoneToCarry(): void {
+    this.#isTooFullToCarry = true;
+  }
+
   /** Makes the release of a region durable, on a full disk with the room of the reserve. */
   async giveUp(region: Region): Promise<void> {
     const { files, reserve, drained } = this.#options;
@@ -69,6 +84,7 @@ export class LogRoom {
 
   /** To be called when files may have gone. */
   async regain(): Promise<void> {
+    this.#isTooFullToCarry = false;
     this.look();
     if (this.#options.reserve.isLent) await this.#options.reserve.keep();
   }

@@ -29,6 +29,8 @@ export class Region {
   lastBatch: Promise<unknown> = Promise.resolve();
   /** While its points are carried forward: settles when writes may go on. */
   carrying: Promise<unknown> | undefined;
+  /** Its memtable has not thrown when it was asked for its entries. */
+  isCarriable = true;
 
   constructor(options: Pick<Region, "number" | "memtableId" | "memtable" | "state" | "sinceMs">) {
     this.number = options.number;

@@ -4,6 +4,7 @@
  *
  * Looked at whenever a file begins, for all regions at once: no timer, and nothing per memtable.
  */
+import { isWalError } from "@walnut/wal";
 import type { FlushRequest } from "../options.ts";
 import type { FilePins } from "./file-pins.ts";
 import type { FileWriter } from "./file-writer.ts";
@@ -42,31 +43,34 @@ export class SlowRegions {
     return this.#relieving ?? Promise.resolve();
   }
 
-  /** Looks at all regions; one look at a time. Never rejects: what fails is tried again with the next file. */
+  /** Looks at all regions; one look at a time. Never rejects. */
   relieve(): Promise<void> {
     this.#relieving ??= this.#relieve()
-      .catch(() => undefined) // A failed append is seen by the writes behind it.
+      .catch(() => undefined) // An `onFlushWanted` that throws: it is called again with the next file.
       .finally(() => (this.#relieving = undefined));
     return this.#relieving;
   }
 
   async #relieve(): Promise<void> {
-    const { pins, room, regions, maxHeldFiles, maxCarriedBytes, onFlushWanted } = this.#parts;
+    const { pins, regions, maxHeldFiles, onFlushWanted } = this.#parts;
     let hasCarried = false;
     const isSlow = ({ pinLsn }: Region): boolean => pins.filesFrom(pinLsn) > maxHeldFiles;
     for (const region of Array.from(regions()).filter(isSlow)) {
       if (isLeaving(region)) continue;
       const heldFiles = pins.filesFrom(region.pinLsn);
-      const { memtableId, number, bytes, memtable } = region;
-      const isSmall = bytes <= maxCarriedBytes && room.refusal(bytes) === undefined;
-      if (isSmall && memtable.entries !== undefined) {
-        await this.#carry(region);
-        hasCarried = true;
-      } else if (region.state === "active") {
-        onFlushWanted({ memtableId, region: number, heldFiles });
-      }
+      const { memtableId, number } = region;
+      const isCarried = this.#mayCarry(region) && (await this.#carry(region));
+      hasCarried ||= isCarried;
+      if (isCarried || region.state !== "active") continue;
+      onFlushWanted({ memtableId, region: number, heldFiles });
     }
     if (hasCarried) await this.#parts.release();
+  }
+
+  #mayCarry({ memtable, bytes, isCarriable }: Region): boolean {
+    const { room, maxCarriedBytes } = this.#parts;
+    const isPossible = isCarriable && memtable.entries !== undefined;
+    return isPossible && bytes <= maxCarriedBytes && room.canCarry(bytes);
   }
 
   /**
@@ -75,20 +79,28 @@ export class SlowRegions {
    * 1. Points appended again behind a restart, as one durable batch: both are in the log, and a replay begins anew at the restart
    *    (CRASH: series-carry-1)
    * 2. The old files go: see `FilePins`
+   *
+   * @returns false when it was not: the disk has no room, the memtable throws, or the region is being released
    */
-  async #carry(region: Region): Promise<void> {
-    const { queue, files } = this.#parts;
+  async #carry(region: Region): Promise<boolean> {
+    const { queue, files, room } = this.#parts;
     let goOn = (): void => undefined;
     region.carrying = new Promise<void>((resolve) => (goOn = resolve));
     try {
       queue.handOver();
       await Promise.allSettled([region.lastBatch]);
       const entries = region.memtable.entries?.();
-      if (entries === undefined || isLeaving(region)) return;
+      if (entries === undefined || isLeaving(region)) return false;
       const place = await files.appendCarried(region, entries);
       region.pinLsn = place.fileLsn;
       region.lastLsn = Math.max(region.lastLsn, place.lastLsn);
       this.#carriedPoints += region.points;
+      return true;
+    } catch (error) {
+      // Any other failure of the log is seen by the writes behind it.
+      if (isWalError(error, "WAL_NO_SPACE")) room.hadNoneToCarry();
+      else if (!isWalError(error)) region.isCarriable = false;
+      return false;
     } finally {
       region.carrying = undefined;
       goOn();
