@@ -4,8 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { combineSeeds, crashEverywhere, SeededRandom, Simulation } from "@walnut/testkit";
-import type { SimulatedDisk, SimulatedEnvironment } from "@walnut/testkit";
+import {
+  combineSeeds,
+  crashEverywhere,
+  SeededRandom,
+  SimulatedDisk,
+  Simulation,
+} from "@walnut/testkit";
+import type { SimulatedEnvironment } from "@walnut/testkit";
+import { isWalError } from "@walnut/wal";
 import type { SeriesLogOptions } from "@walnut/series";
 import { open, SMALL, StoreModel } from "../series-model.ts";
 
@@ -121,5 +128,48 @@ suite("a series log after a crash", () => {
     });
     assert.ok(carried > 0);
     context.diagnostic(`${judged} states, ${carried} points carried`);
+  });
+
+  test("on a full disk, while releases take the room of the reserve (series-reserve-1), still releases all that is left", async (context) => {
+    const seed = 7;
+    const model = new StoreModel(new SeededRandom(seed));
+    const options = { ...SMALL, compression: "none", fileSizeBytes: 1024 * 1024 } as const;
+    const disk = new SimulatedDisk({ capacityBytes: 160 * 1024 });
+    const isNoSpace = (error: unknown): boolean => isWalError(error, "WAL_NO_SPACE");
+    let isFull = false;
+    let lent = 0;
+    const run = async (environment: SimulatedEnvironment): Promise<void> => {
+      const log = await open(environment, options);
+      for (const id of ["a", "b", "slow"]) await model.write(log, id, 3000);
+      while (!isFull) {
+        isFull = await model.write(log, "a", 8000).then(() => false, isNoSpace);
+      }
+      for (const frozen of await log.rotate()) {
+        if (frozen.memtableId !== "slow") await model.flush(frozen);
+      }
+      await log.close();
+    };
+    const judged = await crashEverywhere({
+      seed,
+      disk,
+      run,
+      judge: async (image) => {
+        if (!isFull) return;
+        // A write that the disk had no room for is whole in some images: then they are what is full.
+        image.capacityBytes = Math.max(image.capacityBytes, image.usedBytes);
+        if (image.peek("/series/reserve") === undefined) lent++;
+        const end = await new Simulation({ seed, disk: image }).run(async (environment) => {
+          const log = await open(environment, options);
+          model.assertRecovered(log);
+          for (const frozen of log.frozen()) await frozen.release();
+          await log.close();
+        });
+        if (end.kind === "failed") throw end.error;
+        assert.equal(end.kind, "done");
+      },
+      stamp: () => model.stamp,
+    });
+    assert.ok(lent > 0, "no crash came while the reserve was lent");
+    context.diagnostic(`${judged} states, ${lent} without the reserve`);
   });
 });
