@@ -5,7 +5,13 @@
  */
 import { EntryIndex } from "./entry-index.ts";
 import { RaftLogError } from "./errors.ts";
-import { NO_HARD_STATE, type HardState, type SnapshotMetadata } from "./raft-types.ts";
+import {
+  NO_CONF_STATE,
+  NO_HARD_STATE,
+  type ConfState,
+  type HardState,
+  type SnapshotMetadata,
+} from "./raft-types.ts";
 import { TermRuns } from "./term-runs.ts";
 
 /** Where a log begins: the entry that was compacted last. */
@@ -38,6 +44,11 @@ export class GroupState {
     return this.index.lastIndex;
   }
 
+  /** See `RaftLog.initialState`. */
+  initialState(): { readonly hardState: HardState; readonly confState: ConfState } {
+    return { hardState: this.hardState, confState: this.snapshot?.confState ?? NO_CONF_STATE };
+  }
+
   /** Term at an index from `firstIndex - 1` to `lastIndex`. */
   termOf(index: number): number {
     return index === this.#start.index ? this.#start.term : this.terms.at(index);
@@ -64,6 +75,17 @@ export class GroupState {
   /** Checks an index for `RaftLog.compact`. */
   assertKnown(index: number): void {
     if (index > this.lastIndex) throw this.#unavailable(index);
+  }
+
+  /** Checks a snapshot for `RaftLog.saveSnapshot`: none is older than the newest one, or than the log. */
+  assertNewest({ index }: SnapshotMetadata): void {
+    const newest = Math.max(this.snapshot?.index ?? 0, this.#start.index);
+    if (index >= newest) return;
+    throw new RaftLogError(
+      "RAFT_OUT_OF_ORDER",
+      `group ${this.groupId}: snapshot ${index} is older than what is here up to ${newest}; nothing was saved`,
+      { details: { groupId: this.groupId, index, newest } },
+    );
   }
 
   /** Adds an entry; what was at its index and behind it is gone. The index is at most one behind the last. */

@@ -15,7 +15,6 @@ import { readStart } from "../etcd/start-file.ts";
 import type { WalDamage } from "../etcd/wal-damage.ts";
 import { listSegments, namesIn, replayWal, type ReplayedWal } from "../etcd/wal-directory.ts";
 import { IDENTITY_NAME, readIdentity } from "../identity.ts";
-import { NO_CONF_STATE } from "../raft-types.ts";
 import type { RaftDamage, RaftProgress, RaftSource, RaftSourceGroup } from "./raft-source.ts";
 
 const ATTEMPTS = 4;
@@ -143,10 +142,7 @@ function groupOf(
     firstIndex: state.firstIndex,
     lastIndex: state.lastIndex,
     snapshotIndex: state.snapshot?.index ?? 0,
-    initialState: () => ({
-      hardState: state.hardState,
-      confState: state.snapshot?.confState ?? NO_CONF_STATE,
-    }),
+    initialState: () => state.initialState(),
     term: (index) => state.term(index),
     entries: async (lo, hi, maxBytes = Number.POSITIVE_INFINITY) => {
       state.assertRange(lo, hi);

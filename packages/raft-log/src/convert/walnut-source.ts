@@ -6,7 +6,7 @@ import { joinPath, readLog, verifyLog, type WalEnvironment } from "@walnut/wal";
 import { RaftLogError } from "../errors.ts";
 import type { GroupState } from "../group-state.ts";
 import { readIdentity } from "../identity.ts";
-import { NO_CONF_STATE, type Entry } from "../raft-types.ts";
+import type { Entry } from "../raft-types.ts";
 import { SnapshotStore } from "../snapshot/snapshot-store.ts";
 import { decodeStreamRecord } from "../walnut/stream-record.ts";
 import { StreamReplay, type StreamGroup } from "../walnut/stream-replay.ts";
@@ -79,10 +79,7 @@ function groupOf(wal: string, { state }: StreamGroup, snapshots: SnapshotStore):
     firstIndex: state.firstIndex,
     lastIndex: state.lastIndex,
     snapshotIndex: state.snapshot?.index ?? 0,
-    initialState: () => ({
-      hardState: state.hardState,
-      confState: state.snapshot?.confState ?? NO_CONF_STATE,
-    }),
+    initialState: () => state.initialState(),
     term: (index) => state.term(index),
     entries: async (lo, hi, maxBytes = Number.POSITIVE_INFINITY) => {
       state.assertRange(lo, hi);

@@ -10,14 +10,7 @@ import type { EntryCache } from "../entry-cache.ts";
 import { RaftLogError } from "../errors.ts";
 import type { GroupState } from "../group-state.ts";
 import type { RaftLog, RaftLogStatus, SaveOptions } from "../raft-log.ts";
-import {
-  changesVote,
-  NO_CONF_STATE,
-  type ConfState,
-  type Entry,
-  type HardState,
-  type Snapshot,
-} from "../raft-types.ts";
+import type { ConfState, Entry, HardState, Snapshot } from "../raft-types.ts";
 import { assertSave } from "../save-checks.ts";
 import { AcceptedSaves } from "../group/accepted-saves.ts";
 import { SaveOrder } from "../group/save-order.ts";
@@ -64,8 +57,7 @@ export class EtcdRaftLog implements RaftLog {
   }
 
   initialState(): { readonly hardState: HardState; readonly confState: ConfState } {
-    const { hardState, snapshot } = this.#state;
-    return { hardState, confState: snapshot?.confState ?? NO_CONF_STATE };
+    return this.#state.initialState();
   }
 
   /** True when something was saved. */
@@ -127,14 +119,7 @@ export class EtcdRaftLog implements RaftLog {
   async saveSnapshot(snapshot: Snapshot): Promise<void> {
     await this.#exclusively(async () => {
       const { metadata } = snapshot;
-      const newest = this.#state.snapshot?.index ?? 0;
-      if (metadata.index < newest || metadata.index < this.#state.start.index) {
-        throw new RaftLogError(
-          "RAFT_OUT_OF_ORDER",
-          `snapshot ${metadata.index} is older than snapshot ${newest}; nothing was saved`,
-          { details: { groupId: this.#state.groupId, index: metadata.index, newest } },
-        );
-      }
+      this.#state.assertNewest(metadata);
       const { snaps, writer, keepSnapshots } = this.#parts;
       await snaps.save(snapshot);
       await writer.append({
@@ -215,21 +200,11 @@ export class EtcdRaftLog implements RaftLog {
       await this.#order.lastSave;
       return;
     }
-    const isSynced = this.#mustSync(hardState, kept, options);
+    const isSynced = this.#accepted.mustSync(hardState, kept, options);
     this.#accepted.begin(hardState, kept);
     const saved = this.#append(hardState, kept, isSynced);
     this.#order.follow(saved);
     await saved;
-  }
-
-  #mustSync(
-    hardState: HardState | undefined,
-    entries: readonly Entry[],
-    { mustSync }: SaveOptions,
-  ): boolean {
-    // Compared with what was accepted before this save, not with what it is about to become.
-    const votes = hardState !== undefined && changesVote(this.#accepted.hardState, hardState);
-    return votes || (mustSync ?? entries.length > 0);
   }
 
   async #append(

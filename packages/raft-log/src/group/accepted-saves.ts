@@ -4,7 +4,8 @@
  * What is visible lags behind. When a save fails, those behind it fail as well; once none is under way, the two are the same again.
  */
 import type { GroupState } from "../group-state.ts";
-import type { Entry, HardState } from "../raft-types.ts";
+import type { SaveOptions } from "../raft-log.ts";
+import { changesVote, type Entry, type HardState } from "../raft-types.ts";
 import type { AcceptedState } from "../save-checks.ts";
 
 export class AcceptedSaves implements AcceptedState {
@@ -47,6 +48,17 @@ export class AcceptedSaves implements AcceptedState {
     return isKnown ? this.#visible.termOf(index) : undefined;
   };
 
+  /** Whether a save that comes now has to be on the device when it is answered: a vote always, whatever the caller says. */
+  mustSync(
+    hardState: HardState | undefined,
+    entries: readonly Entry[],
+    { mustSync }: SaveOptions,
+  ): boolean {
+    const votes = hardState !== undefined && changesVote(this.#hardState, hardState);
+    return votes || (mustSync ?? entries.length > 0);
+  }
+
+  /** A save has been taken; asked for {@link mustSync} before. */
   begin(hardState: HardState | undefined, entries: readonly Entry[]): void {
     this.#underWay++;
     const [first] = entries;

@@ -9,21 +9,13 @@ import type { EntryCache } from "../entry-cache.ts";
 import { RaftLogError } from "../errors.ts";
 import type { GroupState, LogStart } from "../group-state.ts";
 import type { RaftLog, RaftLogStatus, SaveOptions } from "../raft-log.ts";
-import {
-  changesVote,
-  NO_CONF_STATE,
-  type ConfState,
-  type Entry,
-  type HardState,
-  type Snapshot,
-  type SnapshotMetadata,
-} from "../raft-types.ts";
+import type { ConfState, Entry, HardState, Snapshot, SnapshotMetadata } from "../raft-types.ts";
 import { assertSave } from "../save-checks.ts";
 import type { SnapshotStore } from "../snapshot/snapshot-store.ts";
 import type { GroupStateRecord } from "../walnut/stream-record.ts";
 import { applyGroupState, type StreamGroup } from "../walnut/stream-replay.ts";
 import { AcceptedSaves } from "./accepted-saves.ts";
-import type { GroupMedium, SavedAt, SavedRecords, SaveSafety } from "./group-medium.ts";
+import type { GroupMedium, SavedAt, SavedRecords } from "./group-medium.ts";
 import { LostSaves } from "./lost-saves.ts";
 import { SaveOrder } from "./save-order.ts";
 
@@ -67,8 +59,7 @@ export class RaftGroupLog implements RaftLog {
   }
 
   initialState(): { readonly hardState: HardState; readonly confState: ConfState } {
-    const { hardState, snapshot } = this.#state;
-    return { hardState, confState: snapshot?.confState ?? NO_CONF_STATE };
+    return this.#state.initialState();
   }
 
   save(
@@ -119,14 +110,7 @@ export class RaftGroupLog implements RaftLog {
     await this.#exclusively(async () => {
       const { metadata } = snapshot;
       const { groupId } = this.#state;
-      const newest = this.#state.snapshot?.index ?? 0;
-      if (metadata.index < newest || metadata.index < this.#state.start.index) {
-        throw new RaftLogError(
-          "RAFT_OUT_OF_ORDER",
-          `group ${groupId}: snapshot ${metadata.index} is older than snapshot ${newest}; nothing was saved`,
-          { details: { groupId, index: metadata.index, newest } },
-        );
-      }
+      this.#state.assertNewest(metadata);
       await this.#parts.snapshots.save(groupId, snapshot);
       const { index, term } = metadata;
       const isOfThisLog =
@@ -216,8 +200,6 @@ export class RaftGroupLog implements RaftLog {
     await this.close();
   }
 
-  // --- Saving ---------------------------------------------------------------------------------------------
-
   async #save(
     sent: number,
     hardState: HardState | undefined,
@@ -232,28 +214,17 @@ export class RaftGroupLog implements RaftLog {
       await this.#order.lastSave;
       return;
     }
-    const safety = this.#safetyOf(hardState, kept, options);
+    const isSynced = !this.#parts.unsafeNoSync && this.#accepted.mustSync(hardState, kept, options);
     const previous = this.#order.lastSave;
     const groupState = this.isBorn
       ? undefined
       : this.#groupState(this.#state.start, undefined, true);
     const records = { groupState, hardState, entries: kept };
-    const appended = this.#parts.medium.append(records, safety);
+    const appended = this.#parts.medium.append(records, isSynced ? "synced" : "written");
     this.#accepted.begin(hardState, kept);
     const applied = this.#apply(sent, previous, appended, records);
     this.#order.follow(applied);
     await applied;
-  }
-
-  #safetyOf(
-    hardState: HardState | undefined,
-    entries: readonly Entry[],
-    { mustSync }: SaveOptions,
-  ): SaveSafety {
-    if (this.#parts.unsafeNoSync) return "written";
-    // Compared with what was accepted before this save, not with what it is about to become.
-    const votes = hardState !== undefined && changesVote(this.#accepted.hardState, hardState);
-    return votes || (mustSync ?? entries.length > 0) ? "synced" : "written";
   }
 
   async #apply(
@@ -322,8 +293,6 @@ export class RaftGroupLog implements RaftLog {
       await this.#order.begin(() => this.#order.lastSave);
     }
   }
-
-  // --- Group states ---------------------------------------------------------------------------------------
 
   async #exclusively(task: () => Promise<void>): Promise<void> {
     this.#assertOpen();

@@ -6,13 +6,7 @@ import { GroupState } from "../group-state.ts";
 import { groupsStatus, type RaftGroups, type RaftGroupsStatus } from "../raft-groups.ts";
 import { assertGroupId, type ResolvedRaftLogOptions } from "../raft-log-options.ts";
 import type { RaftLog, RaftLogStatus } from "../raft-log.ts";
-import {
-  NO_CONF_STATE,
-  type ConfState,
-  type Entry,
-  type HardState,
-  type Snapshot,
-} from "../raft-types.ts";
+import type { ConfState, Entry, HardState, Snapshot } from "../raft-types.ts";
 import { assertSave } from "../save-checks.ts";
 
 /** @returns storage of many groups, in memory */
@@ -78,8 +72,7 @@ class MemoryRaftLog implements RaftLog {
   }
 
   initialState(): { readonly hardState: HardState; readonly confState: ConfState } {
-    const { hardState } = this.#state;
-    return { hardState, confState: this.#snapshot?.metadata.confState ?? NO_CONF_STATE };
+    return this.#state.initialState();
   }
 
   async save(hardState: HardState | undefined, entries: readonly Entry[]): Promise<void> {
@@ -126,15 +119,9 @@ class MemoryRaftLog implements RaftLog {
     this.#assertOpen();
     const state = this.#state;
     const { index, term } = snapshot.metadata;
-    const newest = this.#snapshot?.metadata.index ?? 0;
-    if (index < newest || index < state.start.index) {
-      throw new RaftLogError(
-        "RAFT_OUT_OF_ORDER",
-        `snapshot ${index} is older than snapshot ${newest}; nothing was saved`,
-        { details: { groupId: state.groupId, index, newest } },
-      );
-    }
+    state.assertNewest(snapshot.metadata);
     this.#snapshot = snapshot;
+    state.snapshot = snapshot.metadata;
     if (index <= state.lastIndex && state.termOf(index) === term) return;
     state.clear({ index, term });
     this.#entries = [];
@@ -154,14 +141,14 @@ class MemoryRaftLog implements RaftLog {
   }
 
   status(): RaftLogStatus {
-    const { groupId, firstIndex, lastIndex, hardState, index } = this.#state;
+    const { groupId, firstIndex, lastIndex, hardState, snapshot, index } = this.#state;
     return {
       backend: "memory",
       groupId,
       firstIndex,
       lastIndex,
       hardState,
-      snapshotIndex: this.#snapshot?.metadata.index ?? 0,
+      snapshotIndex: snapshot?.index ?? 0,
       entryBytes: index.dataBytes,
       indexBytes: index.memoryBytes,
       cachedBytes: index.dataBytes,
