@@ -13,6 +13,7 @@ import type { RaftLog, RaftLogStatus, SaveOptions } from "../raft-log.ts";
 import type { ConfState, Entry, HardState, Snapshot } from "../raft-types.ts";
 import { assertSave } from "../save-checks.ts";
 import { AcceptedSaves } from "../group/accepted-saves.ts";
+import { readCached } from "../group/cached-read.ts";
 import { SaveOrder } from "../group/save-order.ts";
 import { readEntries } from "./entry-reader.ts";
 import type { EtcdReplay } from "./etcd-replay.ts";
@@ -81,21 +82,11 @@ export class EtcdRaftLog implements RaftLog {
   ): Promise<readonly Entry[]> {
     this.#assertOpen();
     const { cache, files, replay } = this.#parts;
-    this.#state.assertRange(lo, hi);
-    const end = this.#state.index.fit(lo, hi, maxBytes);
-    const cachedFrom = Math.max(lo, Math.min(end, cache.firstIndex));
-    // Taken now: while the disk is read, the log may be cut and written anew.
-    const cached = cachedFrom < end ? cache.slice(cachedFrom, end) : [];
-    if (cachedFrom === lo) return cached;
-    try {
-      const source = { state: this.#state, positions: replay.positions, files };
-      const read = await readEntries(source, { lo, hi: cachedFrom });
-      return cached.length === 0 ? read : [...read, ...cached];
-    } catch (error) {
-      // Compacted and released while it was read: that is the better answer.
-      if (lo < this.firstIndex) this.#state.assertRange(lo, lo);
-      throw error;
-    }
+    const state = this.#state;
+    const source = { state, positions: replay.positions, files };
+    return await readCached({ state, cache }, { lo, hi, maxBytes }, (from, to) =>
+      readEntries(source, { lo: from, hi: to }),
+    );
   }
 
   term(index: number): number {

@@ -15,6 +15,7 @@ import type { SnapshotStore } from "../snapshot/snapshot-store.ts";
 import type { GroupStateRecord } from "../walnut/stream-record.ts";
 import { applyGroupState, type StreamGroup } from "../walnut/stream-replay.ts";
 import { AcceptedSaves } from "./accepted-saves.ts";
+import { readCached } from "./cached-read.ts";
 import type { GroupMedium, SavedAt, SavedRecords } from "./group-medium.ts";
 import { LostSaves } from "./lost-saves.ts";
 import { SaveOrder } from "./save-order.ts";
@@ -269,22 +270,10 @@ export class RaftGroupLog implements RaftLog {
     maxBytes: number = Number.POSITIVE_INFINITY,
   ): Promise<readonly Entry[]> {
     const { medium, cache } = this.#parts;
-    const { index } = this.#state;
-    this.#state.assertRange(lo, hi);
-    const end = index.fit(lo, hi, maxBytes);
-    const cachedFrom = Math.max(lo, Math.min(end, cache.firstIndex));
-    // Taken now: while the disk is read, the log may be cut and written anew.
-    const cached = cachedFrom < end ? cache.slice(cachedFrom, end) : [];
-    if (cachedFrom === lo) return cached;
-    const runs = index.runs(lo, cachedFrom);
-    try {
-      const read = await medium.readEntries(runs);
-      return cached.length === 0 ? read : [...read, ...cached];
-    } catch (error) {
-      // Compacted and released while it was read: that is the better answer.
-      if (lo < this.firstIndex) this.#state.assertRange(lo, lo);
-      throw error;
-    }
+    const state = this.#state;
+    return await readCached({ state, cache }, { lo, hi, maxBytes }, (from, to) =>
+      medium.readEntries(state.index.runs(from, to)),
+    );
   }
 
   /** Resolves when nothing is under way that takes the place of what is kept. */
