@@ -19,4 +19,22 @@ suite("read", () => {
     for (const [index, payload] of kept.entries()) assert.ok(payloadOf(index + 1).equals(payload));
     await wal.close();
   });
+
+  test("an iteration that ends while a record is on its way leaves no file open", async () => {
+    const machine = new Machine();
+    const wal = await machine.open();
+    for (let count = 0; count < 20; count++) await wal.append(Buffer.alloc(5_000));
+    const before = machine.disk.openFiles;
+    for (let turns = 0; turns < 12; turns++) {
+      for (const records of [wal.read({ from: 10 }), wal.tail({ from: 10 })]) {
+        const next = records.next();
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        await records.return?.();
+        await next;
+      }
+    }
+    assert.deepEqual(machine.disk.openFiles, before);
+    await wal.close();
+    assert.deepEqual(machine.disk.openFiles, []);
+  });
 });

@@ -84,6 +84,8 @@ export class RecordIterator implements AsyncIterableIterator<WalRecord> {
   async #takeFrame(): Promise<IteratorResult<WalRecord, undefined>> {
     if (this.#isDone || this.#lsn > this.#toLsn) return await this.return();
     const frame = await this.#source.next();
+    // Ended while it was on its way: what the source has opened for it since is closed too.
+    if (this.#isDone) return await this.return();
     if (frame === undefined || frame.firstLsn > this.#toLsn) return await this.return();
     this.#body = frame.body;
     this.#view = new DataView(frame.body.buffer, frame.body.byteOffset, frame.body.byteLength);
