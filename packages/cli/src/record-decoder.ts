@@ -3,11 +3,11 @@
  *
  * The packages that know are loaded when they are asked for.
  */
+import type { StreamEvent } from "@walnut/series";
 import type { LogRecords } from "@walnut/wal";
 import { CommandFailure } from "./command-failure.ts";
 import { EXIT_USAGE } from "./exit-code.ts";
 import { rowLines, rowObjects, type IngestRows } from "./ingest-rows.ts";
-import type { SeriesEvent } from "./series-records.ts";
 import { eventLines, eventObjects } from "./series-records.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -62,8 +62,8 @@ async function ingestDecoder(): Promise<RecordDecoder> {
 
 async function seriesDecoder(): Promise<RecordDecoder> {
   const { StreamDecoder } = await import("@walnut/series");
-  let stream: { take(record: WalRecord): SeriesEvent | undefined } | undefined;
-  const take = (record: WalRecord): SeriesEvent | undefined => {
+  let stream: { take(record: WalRecord): StreamEvent | undefined } | undefined;
+  const take = (record: WalRecord): StreamEvent | undefined => {
     // A log begins with a file; where damage comes later, points count again from the next one on.
     if (stream === undefined) new StreamDecoder(record.lsn, false).take(record);
     stream ??= new StreamDecoder(record.lsn, true);

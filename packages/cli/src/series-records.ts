@@ -5,14 +5,12 @@ import type { StreamEvent } from "@walnut/series";
 import { preview, utf8Text } from "./record-text.ts";
 import type { Terminal } from "./terminal.ts";
 
-export type SeriesEvent = StreamEvent;
-
 /** Longest part of a value on a line. */
 const PREVIEW_WIDTH = 60;
 
 /** A line for each point, and one for each restart and release. */
 export function* eventLines(
-  event: SeriesEvent | undefined,
+  event: StreamEvent | undefined,
   terminal: Terminal,
 ): Generator<{ head: string; line: string }> {
   if (event === undefined || event.kind === "file") return;
@@ -34,7 +32,7 @@ export function* eventLines(
 }
 
 /** As {@link eventLines}. Ids and timestamps are decimal strings; `text` is there when the value is UTF-8. */
-export function* eventObjects(event: SeriesEvent | undefined): Generator<object> {
+export function* eventObjects(event: StreamEvent | undefined): Generator<object> {
   if (event === undefined || event.kind === "file") return;
   const { kind, region } = event;
   if (kind === "released") {
@@ -60,7 +58,7 @@ export function* eventObjects(event: SeriesEvent | undefined): Generator<object>
   }
 }
 
-function* pointsOf({ entries }: SeriesEvent & { readonly kind: "points" }): Generator<{
+function* pointsOf({ entries }: StreamEvent & { readonly kind: "points" }): Generator<{
   readonly seriesId: bigint;
   readonly timestamp: bigint;
   readonly value: Uint8Array;

@@ -38,8 +38,8 @@ export interface ForwarderStatus {
   readonly categories: readonly ForwardedCategory[];
 }
 
-/** A status as of now. */
-export async function forwarderStatus(facts: {
+/** What a status is made of. */
+export interface ForwarderFacts {
   readonly to: string;
   readonly isPaused: boolean;
   readonly spool: Spool;
@@ -48,7 +48,10 @@ export async function forwarderStatus(facts: {
   /** Items a second that a category takes. */
   readonly putItemsPerSecond: (category: string) => number;
   readonly nowMs: number;
-}): Promise<ForwarderStatus> {
+}
+
+/** A status as of now. */
+export async function forwarderStatus(facts: ForwarderFacts): Promise<ForwarderStatus> {
   const { spool, shippers, deadLetters } = facts;
   const { directory, survives, warnings, sizeBytes, maxTotalBytes } = spool.status();
   const categories = await Promise.all(
@@ -70,7 +73,7 @@ export async function forwarderStatus(facts: {
 
 async function categoryStatus(
   shipper: CategoryShipper,
-  facts: Pick<Parameters<typeof forwarderStatus>[0], "deadLetters" | "putItemsPerSecond" | "nowMs">,
+  facts: ForwarderFacts,
 ): Promise<ForwardedCategory> {
   const { category, depth } = shipper;
   const { name, putItems, putBytes, refusedItems, sizeBytes, dropped } = category.status();
