@@ -4,7 +4,7 @@
  * A DuckDB of its own, with one thread and a memory limit: it can take neither memory nor threads from queries and
  * flushes. It is started by the first statement and knows only statements that this program wrote.
  */
-import { DuckDBInstance, type DuckDBConnection, type DuckDBDataChunk } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
 import { quoteLiteral } from "./sql-identifier.ts";
 
 /** Memory of one engine, in bytes. */
@@ -92,14 +92,7 @@ export class FileEngine {
   }
 
   async #open(): Promise<DuckDBInstance> {
-    this.#instance ??= DuckDBInstance.create(":memory:", {
-      threads: "1",
-      memory_limit: `${this.#memoryBytes}B`,
-      // No spilling: work that needs more memory fails, and is done in smaller pieces.
-      temp_directory: "",
-      autoinstall_known_extensions: "false",
-      autoload_known_extensions: "false",
-    });
+    this.#instance ??= openInstance(this.#memoryBytes);
     const opening = this.#instance;
     try {
       return await opening;
@@ -108,4 +101,16 @@ export class FileEngine {
       throw error;
     }
   }
+}
+
+async function openInstance(memoryBytes: number): Promise<DuckDBInstance> {
+  const { DuckDBInstance } = await import("@duckdb/node-api");
+  return await DuckDBInstance.create(":memory:", {
+    threads: "1",
+    memory_limit: `${memoryBytes}B`,
+    // No spilling: work that needs more memory fails, and is done in smaller pieces.
+    temp_directory: "",
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+  });
 }

@@ -13,7 +13,7 @@ import { ServerError } from "../errors.ts";
 import { adoptHttp, type HttpAdopter } from "../http/http-server.ts";
 import { logFormatFor, openServerLog } from "../logging/server-log.ts";
 import { resolveServerOptions } from "../resolve-server-options.ts";
-import { openServerProcess } from "../server.ts";
+import { openServerProcess } from "../server-process.ts";
 import type { LogFields, ResolvedServerOptions, ServerLogger } from "../server-options.ts";
 import type { WalnutServer } from "../walnut-server.ts";
 import { CallChannel } from "./call-channel.ts";

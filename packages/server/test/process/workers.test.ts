@@ -88,7 +88,10 @@ suite("several workers", () => {
   });
 
   test("a worker that is killed is started again; meanwhile others take writes and queries wait", async (context) => {
-    const server = start(context, { dataDirectory: await temporaryDirectory(), workers: 2 });
+    // A query waits for the worker, which takes its time on a slow machine.
+    const flags = [...UNFLUSHED, "--query-timeout-ms=150000"];
+    const dataDirectory = await temporaryDirectory();
+    const server = start(context, { dataDirectory, workers: 2, flags });
     const url = await server.readyUrl();
     await writeIds(url, 0, 10);
     const [victim = 0] = workerIds(server);
