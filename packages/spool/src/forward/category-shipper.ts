@@ -219,18 +219,20 @@ export class CategoryShipper {
     message: UpstreamRequest,
     isCut: boolean,
   ): Promise<UpstreamAnswer | undefined> {
-    const { slots, stop, bells, environment, limits, isPaused } = this.#parts;
+    const { upstream, slots, stop, bells, environment, limits, isPaused } = this.#parts;
     for (let failures = 0; !stop.aborted;) {
       if (isPaused()) {
         await bells.back.nextRing();
         continue;
       }
+      const wasLost = upstream.isLost;
       const { answer, failure } = await slots.run(() => this.#try(message));
       if (answer !== undefined && verdictOf({ ...answer, isCut }) !== "retry") {
         this.#lastFailure = undefined;
         this.#notices.decided();
-        // Whoever waits for the upstream to come back need not wait any longer.
-        if (failures > 0) bells.back.ring();
+        // Whoever waits for the upstream to come back need not wait any longer. Not with every success: an upstream that refuses one
+        // category for the time being, and takes the others, would be asked again and again.
+        if (failures > 0 || wasLost) bells.back.ring();
         return answer;
       }
       if (stop.aborted) return undefined;

@@ -89,6 +89,7 @@ export class Upstream {
   /** `undefined` where nothing is compressed, or the upstream has refused what is. */
   #compress: Compress | undefined;
   #protocol: SettledProtocol | undefined;
+  #isLost = false;
 
   /** @internal use {@link openUpstream} */
   constructor(options: UpstreamOptions, compress: Compress | undefined) {
@@ -100,8 +101,24 @@ export class Upstream {
       : new HttpAgent(agent);
   }
 
+  /** True when nothing answered the last time, whoever asked. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
   /** Sends; rejects when there is no whole answer: nobody knows then whether the items are stored. */
   async send(message: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
+    try {
+      const answer = await this.#send(message, signal);
+      this.#isLost = false;
+      return answer;
+    } catch (error) {
+      this.#isLost = true;
+      throw error;
+    }
+  }
+
+  async #send(message: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
     this.#protocol ??= await this.#askProtocol(signal);
     const compress = message.body.byteLength >= MIN_COMPRESSED_BYTES ? this.#compress : undefined;
     const answer = await this.#post(message, compress, signal);

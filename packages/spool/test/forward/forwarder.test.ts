@@ -238,6 +238,23 @@ suite("a forwarder", { timeout: 300_000 }, () => {
     assert.equal(upstream.stored.length, 1);
   });
 
+  test("ends the pauses of all when one category finds the upstream back", async (context) => {
+    const gone = await PlainUpstream.start(context);
+    const { port } = gone;
+    gone.stop();
+    const hourMs = 3_600_000;
+    const forwarder = await open(context, `http://127.0.0.1:${port}`, {
+      retryFirstDelayMs: hourMs,
+      retryMaxDelayMs: hourMs,
+    });
+    await putLines(forwarder, "logging", numbered(10));
+    await until(async () => (await forwarder.status()).categories[0]?.state === "retrying");
+    const upstream = await PlainUpstream.start(context, port);
+    await putLines(forwarder, "keyevent", ["event n=1"]);
+    await until(() => forwarder.depth === 0);
+    assert.deepEqual(upstream.lines("logging"), numbered(10));
+  });
+
   test("waits as long as Retry-After asks", async (context) => {
     const upstream = await PlainUpstream.start(context);
     upstream.misbehave = (_, response, count) => {
