@@ -12,6 +12,7 @@ import { CONFIGURATION_VARIABLE } from "../src/serve-configuration.ts";
 const UNIT = fileURLToPath(new URL("../../../deploy/walnut-forward.service", import.meta.url));
 const MANIFEST = fileURLToPath(new URL("../../../deploy/walnut-forward.yaml", import.meta.url));
 const DOCKERFILE = fileURLToPath(new URL("../../../deploy/Dockerfile", import.meta.url));
+const IMAGE = fileURLToPath(new URL("../../../deploy/Dockerfile", import.meta.url));
 const VARIABLES = [CONFIGURATION_VARIABLE, ...FORWARD_OPTION_TABLE.map(({ variable }) => variable)];
 
 function whyNot(program: string, ...words: readonly string[]): string | false {
@@ -48,7 +49,8 @@ interface Manifest {
       readonly spec: {
         readonly initContainers: readonly { readonly command: readonly string[] }[];
         readonly containers: readonly {
-          readonly command: readonly string[];
+          readonly command?: readonly string[];
+          readonly args: readonly string[];
           readonly env: readonly { readonly name: string; readonly value?: string }[];
           readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
         }[];
@@ -61,20 +63,41 @@ interface Manifest {
   };
 }
 
+/** What `kubectl` prints as JSON. */
+function kubectl(...words: readonly string[]): unknown {
+  const { status, stdout, stderr } = spawnSync("kubectl", [...words, "-o", "json"], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+  return JSON.parse(stdout) as unknown;
+}
+
+/** Paths of what `expected` has and `found` has not, or has otherwise. */
+function missingIn(found: unknown, expected: unknown, path = ""): readonly string[] {
+  if (typeof expected !== "object" || expected === null) return found === expected ? [] : [path];
+  if (typeof found !== "object" || found === null) return [path];
+  const parts = found as Readonly<Record<string, unknown>>;
+  return Object.entries(expected).flatMap(([name, value]) =>
+    missingIn(parts[name], value, path === "" ? name : `${path}.${name}`),
+  );
+}
+
 suite("deploy/walnut-forward.yaml", () => {
   test(
     "is a DaemonSet whose spool is on the node",
     { skip: whyNot("kubectl", "version", "--client") },
     () => {
-      // Reads the manifest without a cluster, and refuses what is no DaemonSet.
-      const words = ["annotate", "--local", "-f", MANIFEST, "walnut/checked=yes", "-o", "json"];
-      const { status, stdout, stderr } = spawnSync("kubectl", words, { encoding: "utf8" });
-      assert.equal(status, 0, stderr);
-      const { kind, spec } = JSON.parse(stdout) as Manifest;
+      // As it is written, and as a DaemonSet: what is misspelled is not there any more.
+      const written = kubectl("annotate", "--local", "-f", MANIFEST, "walnut/checked=yes");
+      const typed = kubectl("set", "env", "--local", "-f", MANIFEST, "CHECKED=yes");
+      assert.deepEqual(missingIn(typed, written), ["metadata.annotations"]);
+      const { kind, spec } = written as Manifest;
       assert.equal(kind, "DaemonSet");
       assert.deepEqual(spec.selector.matchLabels, spec.template.metadata.labels);
       const [container] = spec.template.spec.containers;
-      assert.deepEqual(container?.command, ["walnut", "forward"]);
+      // The image knows how to start the command line, and its PATH does not.
+      assert.deepEqual([container?.command, container?.args], [undefined, ["forward"]]);
+      assert.match(readFileSync(IMAGE, "utf8"), /^ENTRYPOINT \["node", ".*\/launch.cjs"\]$/m);
       assert.ok(container?.env.every(({ name }) => VARIABLES.includes(name)));
       const path = container?.env.find(({ name }) => name === "WALNUT_FORWARD_WAL_PATH")?.value;
       const mount = container?.volumeMounts[0];
