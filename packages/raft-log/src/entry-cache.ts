@@ -70,7 +70,7 @@ export class EntryCache {
 
   /** Adds the entry behind the last one. */
   add(entry: Entry): void {
-    this.#entries.push(entry);
+    this.#entries.push(withOwnData(entry));
     this.#count(costOf(entry));
   }
 
@@ -119,6 +119,13 @@ export class EntryCache {
     this.#bytes += bytes;
     this.#budget.changed(this, bytes);
   }
+}
+
+/** Data that is a part of larger memory, a frame that was read or a message that came in, is copied: it would keep the whole of it. */
+function withOwnData(entry: Entry): Entry {
+  const { data } = entry;
+  if (data.byteLength === data.buffer.byteLength) return entry;
+  return { ...entry, data: new Uint8Array(data) };
 }
 
 function costOf(entry: Entry): number {

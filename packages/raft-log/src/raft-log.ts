@@ -64,7 +64,8 @@ export interface RaftLog extends AsyncDisposable {
   ): Promise<void>;
 
   /**
-   * Entries from `lo` up to but not including `hi`.
+   * Entries from `lo` up to but not including `hi`. Their data are views of what was read, and keep all of it (some 128 KiB a frame)
+   * for as long as one is held: right for sending them on; copy what is kept longer. Do not change them.
    *
    * @param maxBytes - ends the answer before the data of its entries would exceed this; one entry is always given. Looked at
    *   before anything is read. Default: no limit

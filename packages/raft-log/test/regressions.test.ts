@@ -81,6 +81,21 @@ for (const backend of ["walnut", "etcd"] as const) {
       await assert.rejects(log.entries(1, 2), isDamage);
     });
 
+    test("babuza applies maxSize after it has read: here what is behind the limit is not touched", async (context) => {
+      const directory = await directoryOf(context);
+      await using log = await open(directory, backend, { cacheBytes: 0 });
+      await log.save(hardState(1, 2), entriesOf(1, 9, 1));
+      await log.save(undefined, [entry(10, 1, "behind the limit")]);
+      await flipText(join(directory, "wal"), "behind the limit");
+      const { entryBytes } = log.status();
+      const found = await log.entries(1, 11, entryBytes - 1);
+      assert.deepEqual(
+        found.map(({ index }) => index),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9],
+      );
+      await assert.rejects(log.entries(1, 11, entryBytes), isDamage);
+    });
+
     test("babuza on Badger: a snapshot is there after a power loss right behind it", async () => {
       const machine = new Machine();
       const node = { ...NODE, storageRootDirectory: "/node", backend };
@@ -121,6 +136,22 @@ for (const backend of ["walnut", "etcd", "level"] as const) {
         await using log = await open(directory, backend);
         if (life === 0) await log.save(hardState(1, 2, 3), entries);
         await assertEntries(log, entries);
+      }
+    });
+
+    test("a cache without bounds: small parts of large messages do not keep these in memory", async (context) => {
+      const directory = await directoryOf(context);
+      await using log = await open(directory, backend, { cacheBytes: 64 * 1024 });
+      const message = new Uint8Array(1024 * 1024).fill(7);
+      for (let index = 1; index <= 3; index++) {
+        const data = message.subarray(index * 1000, index * 1000 + 100);
+        await log.save(undefined, [{ ...entry(index, 1), data }]);
+      }
+      const { cachedBytes } = log.status();
+      assert.ok(cachedBytes >= 300 && cachedBytes < 2000, `${cachedBytes} bytes`);
+      for (const { data } of await log.entries(1, 4)) {
+        assert.equal(data.buffer.byteLength, 100);
+        assert.deepEqual(data, new Uint8Array(100).fill(7));
       }
     });
 
