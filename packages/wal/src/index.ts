@@ -68,7 +68,7 @@ export { isWalError, WalError } from "./errors.ts";
 export type { WalErrorCode, WalErrorDetails } from "./errors.ts";
 export { lockSocketName } from "./storage/node-directory-lock.ts";
 export { NodeStorage } from "./storage/node-storage.ts";
-export { isErrno } from "./storage/system-error.ts";
+export { isErrno, isNoSpace } from "./storage/system-error.ts";
 export { joinPath } from "./storage/storage.ts";
 export type {
   DirectoryLock,

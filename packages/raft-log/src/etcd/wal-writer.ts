@@ -7,7 +7,7 @@
  * After a failed write or sync nothing more is written, but for a full disk: then the file is cut back to what it was, and the next
  * append may succeed.
  */
-import { isErrno, joinPath, WalError, type Storage, type StorageFile } from "@walnut/wal";
+import { isNoSpace, joinPath, WalError, type Storage, type StorageFile } from "@walnut/wal";
 import { ByteWriter } from "../byte-writer.ts";
 import { removeIfThere } from "../whole-file.ts";
 import { crc32c } from "./crc32c.ts";
@@ -294,10 +294,6 @@ class NoSpace extends Error {
     super("no space", { cause });
     this.name = "NoSpace";
   }
-}
-
-function isNoSpace(error: unknown): boolean {
-  return isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT");
 }
 
 function noSpace(path: string, cause: unknown): WalError {

@@ -4,7 +4,7 @@
  * A release frees files, but only once a few bytes say durably that a region is gone, and perhaps a file has begun to hold them. While
  * the reserve is lent, points are held back: they would take the room that the next release needs. It is made again as soon as it fits.
  */
-import { isErrno, joinPath, type WalEnvironment } from "@walnut/wal";
+import { isErrno, isNoSpace, joinPath, type WalEnvironment } from "@walnut/wal";
 
 const RESERVE_NAME = "reserve";
 const RESERVE_BYTES = 64 * 1024; // 64 KiB
@@ -133,8 +133,4 @@ async function removeIfThere(
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw error;
   }
-}
-
-function isNoSpace(error: unknown): boolean {
-  return isErrno(error, "ENOSPC") || isErrno(error, "EDQUOT");
 }

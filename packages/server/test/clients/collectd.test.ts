@@ -37,7 +37,12 @@ suite("collectd", { skip }, () => {
       "PUTVAL host-1/net/derive-rx interval=1 1700000000:100 1700000010:350",
     ];
     for (const line of values) assert.match((await put(socket, line)) ?? "", /^0 Success/, line);
-    // collectd sends what is in its buffer when it stops.
+    // Values that have not left its queue go with it when it stops; those in the buffer of the plugin are sent.
+    await eventually(
+      async () =>
+        (await put(socket, "GETVAL host-1/net/derive-rx"))?.includes("value=2.5") || undefined,
+      "collectd to take what was put",
+    );
     await stopProgram(collectd);
     assert.equal(collectd.exitCode, 0);
     const time = "epoch_ms(time)";

@@ -6,9 +6,10 @@
  * again on its port: an outage; and frozen: an outage that answers nothing.
  */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { accessSync, constants, rmSync } from "node:fs";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,6 +18,9 @@ import { promisify } from "node:util";
 /** What one account of the server signs with. */
 export const SWIFT_ACCESS_KEY = "test:tester";
 export const SWIFT_SECRET_KEY = "testing";
+
+const FIRST_PORT = 10_000;
+const PORTS = 20_000;
 
 // The SDK's advice on versions of Node is nothing for the output of tests.
 process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
@@ -324,24 +328,27 @@ user_test_tester = testing .admin
 ${sections.join("\n")}`;
 }
 
-/** Ports that were free a moment ago. */
+/**
+ * Ports below those that the system gives to whoever asks for any: between the choice and the start of its program nobody else
+ * gets one.
+ */
 async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      async () =>
-        await new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer().once("error", reject);
-          server.listen(0, "127.0.0.1", () => resolve(server));
-        }),
-    ),
-  );
-  // A TCP server on a port has an address object.
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map(
-      async (server) => await new Promise<void>((resolve) => server.close(() => resolve())),
-    ),
-  );
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, "127.0.0.1"), "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
 }

@@ -13,7 +13,6 @@ import {
   readSmallFile,
   removeIfThere,
   replaceFile,
-  RESERVE_NAME,
 } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import { ifThereIsSpace } from "../storage/system-error.ts";
@@ -64,7 +63,6 @@ export class CursorSet {
     // A process that was killed may have renamed a cursor's file and not synced the name: what is read must stay.
     await this.#storage.syncDirectory(this.#directory);
     this.#hasDirectory = true;
-    this.#hasReserve = names.includes(RESERVE_NAME);
     for (const name of names) {
       const path = joinPath(this.#directory, name);
       if (name.endsWith(TEMPORARY_SUFFIX)) await removeIfThere(this.#storage, path);

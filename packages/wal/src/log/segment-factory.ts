@@ -96,9 +96,9 @@ export class SegmentFactory {
     const { storage, directory, nowMs } = this.#options;
     const bytes = encodeCheckpoint({ firstSegmentId, firstLsn, writtenAtMs: nowMs() });
     const step = this.#checkpointing.then(async () => {
-      await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
-      if (!this.#hasReserve) await keepReserve(storage, directory);
-      this.#hasReserve = true;
+      const isReserveKept = await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
+      const hasReserve = this.#hasReserve && isReserveKept;
+      this.#hasReserve = hasReserve || (await keepReserve(storage, directory));
     });
     this.#checkpointing = step.catch(() => undefined);
     return step;

@@ -11,7 +11,7 @@ export const TEMPORARY_SUFFIX = ".tmp";
  * A small file full of zeros that gives its space to a replacement when the disk is full. Without it a full log could not be
  * emptied: moving a cursor needs a few bytes, and only then can segments go.
  */
-export const RESERVE_NAME = "reserve";
+const RESERVE_NAME = "reserve";
 const RESERVE_BYTES = 4096;
 
 /**
@@ -54,17 +54,36 @@ export async function replaceFile(
   return usedReserve ? await keepReserve(storage, directory) : true;
 }
 
-/** Makes the reserve of a directory if it is missing and there is room for it; true when it is there. */
+/**
+ * Makes the reserve of a directory if it is missing, or if a crash has left a part of it, and there is room for it; true when it
+ * is there.
+ */
 export async function keepReserve(storage: Storage, directory: string): Promise<boolean> {
   const path = joinPath(directory, RESERVE_NAME);
   try {
     await writeNewFile(storage, path, new Uint8Array(RESERVE_BYTES));
     return true;
   } catch (error) {
-    if (isErrno(error, "EEXIST")) return true;
+    if (isErrno(error, "EEXIST")) return await fillReserve(storage, path);
     if (!isNoSpace(error)) throw error;
     await removeIfThere(storage, path);
     return false;
+  }
+}
+
+/** A part of a reserve is kept where there is no room for the rest: it is better than none. */
+async function fillReserve(storage: Storage, path: string): Promise<boolean> {
+  const file = await storage.openFile(path, "write");
+  try {
+    if ((await file.size()) >= RESERVE_BYTES) return true;
+    await file.write([new Uint8Array(RESERVE_BYTES)], 0);
+    await file.syncAll();
+    return true;
+  } catch (error) {
+    if (!isNoSpace(error)) throw error;
+    return false;
+  } finally {
+    await file.close();
   }
 }
 

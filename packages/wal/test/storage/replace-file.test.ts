@@ -123,6 +123,17 @@ suite("keepReserve", () => {
     assert.deepEqual(disk.openFiles, []);
   });
 
+  test("fills one that a crash has left in part, where there is room", async () => {
+    const disk = await diskWithOld();
+    disk.plant("/d/reserve", new Uint8Array(7));
+    disk.capacityBytes = disk.usedBytes;
+    assert.equal(await keepReserve(disk, "/d"), false);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    assert.equal(await keepReserve(disk, "/d"), true);
+    assert.deepEqual(await readSmallFile(disk, "/d/reserve"), new Uint8Array(4096));
+    assert.deepEqual(disk.openFiles, []);
+  });
+
   test("passes on any other failure", async () => {
     const disk = await diskWithOld();
     const storage = new FaultyStorage(disk, [{ kind: "createFile", nth: 1, code: "EIO" }]);
