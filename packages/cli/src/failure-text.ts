@@ -13,6 +13,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   SERVER_INVALID_OPTION: "see: walnut config, walnut forward config, and --help of the command",
   SPOOL_INVALID_OPTION: "see: walnut forward config",
   EADDRINUSE: "another process listens there; choose another address",
+  EACCES: "the user that runs this may not do so; see owner and mode, of the directories above too",
+  ENOTDIR: "a file stands where a directory is wanted",
   WAL_NO_SPACE: "free some space on this disk and start again; nothing acknowledged is lost",
   WAL_CORRUPT: "keep a copy of the data directory before anything else; see docs/recovery.md",
   SERVER_LOG_MISSING: "mount the disk of the log, or bring the log back; see docs/operations.md",
@@ -26,7 +28,7 @@ export function failureText(error: unknown): string {
     isWalError(error) ||
     isRaftLogError(error) ||
     isSpoolError(error) ||
-    isAddressError(error);
+    isSystemError(error);
   if (!isKnown) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `walnut: unexpected failure: ${text}`;
@@ -36,8 +38,8 @@ export function failureText(error: unknown): string {
   return advice === undefined ? line : `${line}\n        ${advice}`;
 }
 
-/** The system's word on an address that cannot be listened on. */
-function isAddressError(error: unknown): error is Error & { readonly code: string } {
+/** The system's word on a file or an address; where it was said is of no use to who named them. */
+function isSystemError(error: unknown): error is Error & { readonly code: string } {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return false;
-  return error.syscall === "listen" && typeof error.code === "string";
+  return typeof error.syscall === "string" && typeof error.code === "string";
 }

@@ -57,6 +57,7 @@ export async function raftDumpCommand(
     if (flags.json !== true)
       output.line(`${terminal.paint("bold", source.directory)}  ${ownerText(source)}`);
     for (const [groupId, group] of chosen(source, flags)) {
+      if (range.left <= 0) break;
       if (flags.json !== true) output.line("", ...headLines(source, groupId, terminal));
       await printEntries(groupId, group, range, flags.json === true, context);
     }

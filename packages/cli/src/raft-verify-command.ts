@@ -76,9 +76,11 @@ function verifiedLines(
   terminal: Terminal,
 ): string[] {
   const { directory, records, bytes } = source;
+  // A store of keys has no records that could be counted.
+  const counts = bytes === 0 ? "" : `${plural(records, "record")}, ${formatBytes(bytes)} `;
   const lines = [
     `${terminal.paint("bold", directory)}  ${ownerText(source)}`,
-    `  ${plural(records, "record")}, ${formatBytes(bytes)} read in ${formatDuration(durationMs)}`,
+    `  ${counts}read in ${formatDuration(durationMs)}`,
     "",
     ...groupLines(groupSummaries(source), terminal),
     "",

@@ -83,6 +83,9 @@ suite("walnut raft dump", () => {
       await groups.group(groupId).save(undefined, [{ index: 1, term: 1, type: 0, data }]);
     }
     await groups.close();
+    const limited = await run(["raft", "dump", directory, "--limit", "1"]);
+    assert.match(limited.environment.out, /^group 3: /m);
+    assert.doesNotMatch(limited.environment.out, /^group 9: /m);
     const { environment } = await run(["raft", "dump", directory, "--group", "9"]);
     assert.match(environment.out, /of group 9/);
     assert.doesNotMatch(environment.out, /of group 3/);
