@@ -70,6 +70,7 @@ export class ItemQueue {
 
   /** Resolves when a restart would not deliver the item again: when it and all before it are done, durably. */
   async finish(lsn: number): Promise<void> {
+    if (this.#isClosed) throw this.#closed();
     const doneLsn = this.#state.finish(lsn);
     const durable = new Promise<void>((resolve, reject) => {
       this.#ackWaiters.push({ lsn, resolve, reject });
@@ -86,16 +87,21 @@ export class ItemQueue {
     this.#pump();
   }
 
-  /** Nobody gets anything any more; what is out comes again after a restart. */
+  /** Nobody gets anything any more; what is out and not done comes again after a restart. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { resolve } of this.#waiters.splice(0)) resolve(undefined);
     await this.#reader.close();
     await this.#pumping;
-    const error = new SpoolError("SPOOL_CLOSED", "the spool was closed; the item comes again", {
+    // Who is told that an item comes again must not have moved the cursor over it.
+    if (this.#ackWaiters.length > 0) await this.#moveCursor(this.#state.doneLsn);
+    for (const { reject } of this.#ackWaiters.splice(0)) reject(this.#closed());
+  }
+
+  #closed(): SpoolError {
+    return new SpoolError("SPOOL_CLOSED", "the spool was closed; the item comes again", {
       details: { category: this.category.name },
     });
-    for (const { reject } of this.#ackWaiters.splice(0)) reject(error);
   }
 
   #pump(): void {

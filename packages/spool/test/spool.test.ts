@@ -124,6 +124,45 @@ suite("a spool", () => {
     );
   });
 
+  test("that is closed beside acks delivers again exactly those that it refused", async (context) => {
+    const directory = temporaryDirectory(context);
+    const spool = await open(context, { directory });
+    const count = 200;
+    const items = Array.from({ length: count }, (_, index) => index);
+    await Promise.all(items.map((index) => spool.put("logging", bytes(String(index)))));
+    const held = await taken(spool.consume("logging"), count);
+    const answers: { item: SpoolItem; isKept: boolean }[] = [];
+    // One that is never done holds those behind it; others come while it closes.
+    const acks = held.flatMap((item, index) => {
+      if (index === 150) return [];
+      const ack = index === 180 ? Promise.resolve().then(() => item.ack()) : item.ack();
+      return [
+        ack.then(
+          () => answers.push({ item, isKept: true }),
+          (error: unknown) => {
+            assert.ok(isSpoolError(error, "SPOOL_CLOSED"), String(error));
+            answers.push({ item, isKept: false });
+          },
+        ),
+      ];
+    });
+    await spool.close();
+    await Promise.all(acks);
+    const refused = answers.filter(({ isKept }) => !isKept).map(({ item }) => item.lsn);
+    assert.ok(held.slice(151).every(({ lsn }) => refused.includes(lsn)));
+    const again = await open(context, { directory });
+    const expected = [...refused, held[150]?.lsn ?? 0].toSorted((a, b) => a - b);
+    const found = await taken(again.consume("logging"), expected.length);
+    assert.deepEqual(
+      found.map(({ lsn }) => lsn),
+      expected,
+    );
+    const [late] = held.slice(-1);
+    await assert.rejects(late?.ack() ?? Promise.resolve(), (error) =>
+      isSpoolError(error, "SPOOL_CLOSED"),
+    );
+  });
+
   for (const durability of ["interval", "async", "memory"] as const) {
     test(`delivers at level ${durability} too`, async (context) => {
       const spool = await open(context, { durability });
