@@ -52,6 +52,9 @@ export async function raftDumpCommand(
     to: number(flags.to, "--to", Number.MAX_SAFE_INTEGER),
     left: number(flags.limit, "--limit", Number.POSITIVE_INFINITY),
   };
+  if (range.from > range.to) {
+    throw new CommandFailure(EXIT_USAGE, `--from ${range.from} is behind --to ${range.to}`);
+  }
   const source = await openWithProgress(directory, flags, context);
   try {
     if (flags.json !== true)

@@ -92,6 +92,8 @@ suite("walnut raft dump", () => {
     const none = await run(["raft", "dump", directory, "--group", "4"]);
     assert.equal(none.code, EXIT_USAGE);
     assert.match(none.environment.err, /3, 9/);
+    const empty = await run(["raft", "dump", directory, "--from", "8", "--to", "3"]);
+    assert.equal(empty.code, EXIT_USAGE);
   });
 
   test("prints the 34 entries of the test of etcd-dump-logs with the terms, types and requests that it has", async (context) => {

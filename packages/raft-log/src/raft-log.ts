@@ -55,6 +55,7 @@ export interface RaftLog extends AsyncDisposable {
    * @param hardState - `undefined` when it has not changed
    * @throws {RaftLogError} `RAFT_OUT_OF_ORDER`: a gap, a term that goes back, a second vote in one term; nothing was written.
    *   `RAFT_CLOSED`
+   * @throws {RangeError | TypeError} what is no hard state or no entry; nothing was written
    * @throws {WalError} what the log underneath says: `WAL_NO_SPACE`, `WAL_IO`, `WAL_POISONED`, …
    */
   save(

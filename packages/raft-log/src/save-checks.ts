@@ -14,7 +14,10 @@ export interface AcceptedState {
   readonly termOf: (index: number) => number | undefined;
 }
 
-/** @throws {RaftLogError} `RAFT_OUT_OF_ORDER` */
+/**
+ * @throws {RaftLogError} `RAFT_OUT_OF_ORDER`
+ * @throws {RangeError | TypeError} for what is no hard state or no entry at all
+ */
 export function assertSave(
   groupId: number,
   hardState: HardState | undefined,
@@ -39,6 +42,9 @@ export function assertSave(
         `entry ${entry.index} of term ${entry.term}: whole numbers, indexes from 1`,
       );
     }
+    if (!(entry.data instanceof Uint8Array)) {
+      throw new TypeError(`entry ${entry.index}: data must be a Uint8Array`);
+    }
     if (entry.index !== index) {
       throw outOfOrder(groupId, `entry ${entry.index} comes where ${index} is expected`, {
         index: entry.index,
@@ -60,6 +66,11 @@ export function assertSave(
 function assertHardState(groupId: number, next: HardState, known: HardState): void {
   if (!isWhole(next.term) || !isWhole(next.commit)) {
     throw new RangeError(`hard state with term ${next.term}, commit ${next.commit}: whole numbers`);
+  }
+  if (typeof next.vote !== "bigint") {
+    throw new TypeError(
+      `hard state with vote ${String(next.vote)}: vote must be a bigint, 0n for none`,
+    );
   }
   if (next.term < known.term) {
     throw outOfOrder(groupId, `term ${next.term} after term ${known.term}`, {

@@ -52,6 +52,23 @@ suite("errors of Raft storage", () => {
     });
   }
 
+  test("what is no hard state or no entry is refused, and nothing is written", async (context) => {
+    const storageRootDirectory = directory(context);
+    await using log = await openRaftLog({ ...NODE, storageRootDirectory });
+    // What a caller without types could pass.
+    type State = NonNullable<Parameters<typeof log.save>[0]>;
+    type Entry = Parameters<typeof log.save>[1][number];
+    const vote = { term: 1, vote: 1, commit: 0 } as unknown as State;
+    await assert.rejects(() => log.save(vote, []), TypeError);
+    await assert.rejects(() => log.save({ term: 0.5, vote: 0n, commit: 0 }, []), RangeError);
+    const text = { ...ENTRY, data: "text" } as unknown as Entry;
+    await assert.rejects(() => log.save(undefined, [text]), TypeError);
+    await assert.rejects(() => log.save(undefined, [{ ...ENTRY, index: 0 }]), RangeError);
+    assert.equal(log.lastIndex, 0);
+    await log.save({ term: 1, vote: 1n, commit: 0 }, [ENTRY]);
+    assert.equal(log.lastIndex, 1);
+  });
+
   test("a group id that is no whole number is refused as RAFT_INVALID_OPTION", async (context) => {
     await using groups = await openRaftGroups({
       ...NODE,
