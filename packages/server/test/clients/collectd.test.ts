@@ -74,14 +74,19 @@ suite("collectd", { skip }, () => {
   });
 });
 
-/** Sends one line to collectd's socket; its answer, or `undefined` when nobody listens. */
+/** Sends one line to collectd's socket; its whole answer, or `undefined` when nobody listens. */
 async function put(path: string, line: string): Promise<string | undefined> {
   const socket = connect(path);
   try {
     await once(socket, "connect");
     socket.write(`${line}\n`);
-    const [answer] = (await once(socket, "data")) as [Buffer];
-    return answer.toString();
+    let answer = "";
+    // The first line begins with the number of those behind it.
+    while (answer.split("\n").length - 2 < Number.parseInt(answer, 10) || !answer.endsWith("\n")) {
+      const [chunk] = (await once(socket, "data")) as [Buffer];
+      answer += chunk.toString();
+    }
+    return answer;
   } catch {
     return undefined;
   } finally {

@@ -8,7 +8,7 @@ import type { SegmentHeader } from "../format/segment-header.ts";
 import { CHECKPOINT_NAME, PREWRITE_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import { SMALL_GROUP_BYTES } from "../segment/prewriter.ts";
 import { NoSpaceError } from "../storage/system-error.ts";
-import { keepReserve, removeIfThere, replaceFile } from "../storage/replace-file.ts";
+import { keepReserve, mendReserve, removeIfThere, replaceFile } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import type { CarryFrames } from "./carry-frames.ts";
 import {
@@ -97,8 +97,11 @@ export class SegmentFactory {
     const bytes = encodeCheckpoint({ firstSegmentId, firstLsn, writtenAtMs: nowMs() });
     const step = this.#checkpointing.then(async () => {
       const isReserveKept = await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
-      const hasReserve = this.#hasReserve && isReserveKept;
-      this.#hasReserve = hasReserve || (await keepReserve(storage, directory));
+      if (!isReserveKept) this.#hasReserve = false;
+      this.#hasReserve =
+        this.#hasReserve ||
+        (await mendReserve(storage, directory)) ||
+        (await keepReserve(storage, directory));
     });
     this.#checkpointing = step.catch(() => undefined);
     return step;

@@ -54,26 +54,32 @@ export async function replaceFile(
   return usedReserve ? await keepReserve(storage, directory) : true;
 }
 
-/**
- * Makes the reserve of a directory if it is missing, or if a crash has left a part of it, and there is room for it; true when it
- * is there.
- */
+/** Makes the reserve of a directory if it is missing and there is room for it; true when it is there. */
 export async function keepReserve(storage: Storage, directory: string): Promise<boolean> {
   const path = joinPath(directory, RESERVE_NAME);
   try {
     await writeNewFile(storage, path, new Uint8Array(RESERVE_BYTES));
     return true;
   } catch (error) {
-    if (isErrno(error, "EEXIST")) return await fillReserve(storage, path);
+    if (isErrno(error, "EEXIST")) return true;
     if (!isNoSpace(error)) throw error;
     await removeIfThere(storage, path);
     return false;
   }
 }
 
-/** A part of a reserve is kept where there is no room for the rest: it is better than none. */
-async function fillReserve(storage: Storage, path: string): Promise<boolean> {
-  const file = await storage.openFile(path, "write");
+/**
+ * Fills a reserve that a crash has left in part, where there is room; true when there is a whole one. Called once, before anybody
+ * makes or takes it.
+ */
+export async function mendReserve(storage: Storage, directory: string): Promise<boolean> {
+  let file;
+  try {
+    file = await storage.openFile(joinPath(directory, RESERVE_NAME), "write");
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw error;
+  }
   try {
     if ((await file.size()) >= RESERVE_BYTES) return true;
     await file.write([new Uint8Array(RESERVE_BYTES)], 0);

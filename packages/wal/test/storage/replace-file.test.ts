@@ -4,6 +4,7 @@ import { FaultyStorage, SimulatedDisk } from "@walnut/testkit";
 import {
   keepReserve,
   listIfThere,
+  mendReserve,
   readSmallFile,
   removeIfThere,
   replaceFile,
@@ -123,21 +124,36 @@ suite("keepReserve", () => {
     assert.deepEqual(disk.openFiles, []);
   });
 
-  test("fills one that a crash has left in part, where there is room", async () => {
+  test("passes on any other failure", async () => {
     const disk = await diskWithOld();
+    const storage = new FaultyStorage(disk, [{ kind: "createFile", nth: 1, code: "EIO" }]);
+    await assert.rejects(keepReserve(storage, "/d"), { code: "EIO" });
+  });
+});
+
+suite("mendReserve", () => {
+  test("fills one that a crash has left in part, where there is room, and makes none", async () => {
+    const disk = await diskWithOld();
+    assert.equal(await mendReserve(disk, "/d"), false);
     disk.plant("/d/reserve", new Uint8Array(7));
     disk.capacityBytes = disk.usedBytes;
-    assert.equal(await keepReserve(disk, "/d"), false);
+    assert.equal(await mendReserve(disk, "/d"), false);
     disk.capacityBytes = Number.POSITIVE_INFINITY;
-    assert.equal(await keepReserve(disk, "/d"), true);
-    assert.deepEqual(await readSmallFile(disk, "/d/reserve"), new Uint8Array(4096));
+    for (let times = 0; times < 2; times++) {
+      assert.equal(await mendReserve(disk, "/d"), true);
+      assert.deepEqual(await readSmallFile(disk, "/d/reserve"), new Uint8Array(4096));
+    }
     assert.deepEqual(disk.openFiles, []);
   });
 
   test("passes on any other failure", async () => {
     const disk = await diskWithOld();
-    const storage = new FaultyStorage(disk, [{ kind: "createFile", nth: 1, code: "EIO" }]);
-    await assert.rejects(keepReserve(storage, "/d"), { code: "EIO" });
+    disk.plant("/d/reserve", new Uint8Array(7));
+    for (const kind of ["openFile", "write", "syncAll"] as const) {
+      const storage = new FaultyStorage(disk, [{ kind, nth: 1, code: "EIO" }]);
+      await assert.rejects(mendReserve(storage, "/d"), { code: "EIO" }, kind);
+    }
+    assert.deepEqual(disk.openFiles, []);
   });
 });
 
