@@ -26,6 +26,8 @@ suite("collectd", { skip }, () => {
       configuration,
       `Hostname "host-1"\nFQDNLookup false\nBaseDir "${folder}"\nPIDFile "${folder}/pid"\n` +
         `TypesDB "/usr/share/collectd/types.db"\nInterval 1\n` +
+        // Several would race, and a value that is older than the last one is refused.
+        `WriteThreads 1\n` +
         `LoadPlugin unixsock\n<Plugin unixsock>\nSocketFile "${socket}"\n</Plugin>\n${sample}`,
     );
     const collectd = startProgram("/usr/sbin/collectd", ["-f", "-C", configuration]);
