@@ -9,7 +9,6 @@ import { decodeCursorFile, encodeCursorFile } from "../format/cursor-file.ts";
 import { CURSOR_DIRECTORY, CURSOR_SUFFIX, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import {
   keepReserve,
-  mendReserve,
   listIfThere,
   readSmallFile,
   removeIfThere,
@@ -64,7 +63,6 @@ export class CursorSet {
     // A process that was killed may have renamed a cursor's file and not synced the name: what is read must stay.
     await this.#storage.syncDirectory(this.#directory);
     this.#hasDirectory = true;
-    this.#hasReserve = await mendReserve(this.#storage, this.#directory);
     for (const name of names) {
       const path = joinPath(this.#directory, name);
       if (name.endsWith(TEMPORARY_SUFFIX)) await removeIfThere(this.#storage, path);

@@ -8,7 +8,7 @@ import type { SegmentHeader } from "../format/segment-header.ts";
 import { CHECKPOINT_NAME, PREWRITE_NAME, TEMPORARY_SUFFIX } from "../format/segment-name.ts";
 import { SMALL_GROUP_BYTES } from "../segment/prewriter.ts";
 import { NoSpaceError } from "../storage/system-error.ts";
-import { keepReserve, mendReserve, removeIfThere, replaceFile } from "../storage/replace-file.ts";
+import { keepReserve, removeIfThere, replaceFile, RESERVE_NAME } from "../storage/replace-file.ts";
 import { joinPath, type Storage } from "../storage/storage.ts";
 import type { CarryFrames } from "./carry-frames.ts";
 import {
@@ -88,7 +88,9 @@ export class SegmentFactory {
   async removeLeftovers(): Promise<void> {
     const { storage, directory } = this.#options;
     await this.removePrepared();
-    await removeIfThere(storage, joinPath(directory, CHECKPOINT_NAME + TEMPORARY_SUFFIX));
+    for (const name of [CHECKPOINT_NAME, RESERVE_NAME]) {
+      await removeIfThere(storage, joinPath(directory, name + TEMPORARY_SUFFIX));
+    }
   }
 
   /** Replaces the checkpoint; one replacement at a time, in call order. */
@@ -98,10 +100,7 @@ export class SegmentFactory {
     const step = this.#checkpointing.then(async () => {
       const isReserveKept = await replaceFile(storage, directory, CHECKPOINT_NAME, bytes);
       if (!isReserveKept) this.#hasReserve = false;
-      this.#hasReserve =
-        this.#hasReserve ||
-        (await mendReserve(storage, directory)) ||
-        (await keepReserve(storage, directory));
+      if (!this.#hasReserve) this.#hasReserve = await keepReserve(storage, directory);
     });
     this.#checkpointing = step.catch(() => undefined);
     return step;

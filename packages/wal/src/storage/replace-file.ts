@@ -11,7 +11,7 @@ export const TEMPORARY_SUFFIX = ".tmp";
  * A small file full of zeros that gives its space to a replacement when the disk is full. Without it a full log could not be
  * emptied: moving a cursor needs a few bytes, and only then can segments go.
  */
-const RESERVE_NAME = "reserve";
+export const RESERVE_NAME = "reserve";
 const RESERVE_BYTES = 4096;
 
 /**
@@ -54,42 +54,37 @@ export async function replaceFile(
   return usedReserve ? await keepReserve(storage, directory) : true;
 }
 
-/** Makes the reserve of a directory if it is missing and there is room for it; true when it is there. */
+/**
+ * Makes the reserve of a directory if it is missing and there is room for it; true when it is there.
+ *
+ * It gets its name when it is whole and synced: nobody takes one that is still being written, and a crash leaves the temporary
+ * file, which the next open removes.
+ */
 export async function keepReserve(storage: Storage, directory: string): Promise<boolean> {
   const path = joinPath(directory, RESERVE_NAME);
+  if (await isThere(storage, path)) return true;
+  const temporaryPath = path + TEMPORARY_SUFFIX;
   try {
-    await writeNewFile(storage, path, new Uint8Array(RESERVE_BYTES));
+    await writeNewFile(storage, temporaryPath, new Uint8Array(RESERVE_BYTES));
+    await storage.rename(temporaryPath, path);
     return true;
   } catch (error) {
-    if (isErrno(error, "EEXIST")) return true;
+    // Somebody else is making it: not there yet.
+    if (isErrno(error, "EEXIST")) return false;
     if (!isNoSpace(error)) throw error;
-    await removeIfThere(storage, path);
+    await removeIfThere(storage, temporaryPath);
     return false;
   }
 }
 
-/**
- * Fills a reserve that a crash has left in part, where there is room; true when there is a whole one. Called once, before anybody
- * makes or takes it.
- */
-export async function mendReserve(storage: Storage, directory: string): Promise<boolean> {
-  let file;
+async function isThere(storage: Storage, path: string): Promise<boolean> {
   try {
-    file = await storage.openFile(joinPath(directory, RESERVE_NAME), "write");
+    const file = await storage.openFile(path, "read");
+    await file.close();
+    return true;
   } catch (error) {
     if (isErrno(error, "ENOENT")) return false;
     throw error;
-  }
-  try {
-    if ((await file.size()) >= RESERVE_BYTES) return true;
-    await file.write([new Uint8Array(RESERVE_BYTES)], 0);
-    await file.syncAll();
-    return true;
-  } catch (error) {
-    if (!isNoSpace(error)) throw error;
-    return false;
-  } finally {
-    await file.close();
   }
 }
 

@@ -4,7 +4,6 @@ import { FaultyStorage, SimulatedDisk } from "@walnut/testkit";
 import {
   keepReserve,
   listIfThere,
-  mendReserve,
   readSmallFile,
   removeIfThere,
   replaceFile,
@@ -112,6 +111,16 @@ suite("replaceFile", () => {
 });
 
 suite("keepReserve", () => {
+  test("gives it its name when it is whole, and does not wait for another that makes it", async () => {
+    const disk = await diskWithOld();
+    const found = await Promise.all([keepReserve(disk, "/d"), keepReserve(disk, "/d")]);
+    assert.deepEqual(found.toSorted(), [false, true]);
+    assert.equal(await keepReserve(disk, "/d"), true);
+    assert.deepEqual(await readSmallFile(disk, "/d/reserve"), new Uint8Array(4096));
+    assert.deepEqual(names(disk), ["/d/file", "/d/reserve"]);
+    assert.deepEqual([disk.openFiles, disk.violations], [[], []]);
+  });
+
   test("leaves one that is there, and does without one where there is no room", async () => {
     const disk = await diskWithOld();
     disk.capacityBytes = disk.usedBytes + 100;
@@ -128,32 +137,6 @@ suite("keepReserve", () => {
     const disk = await diskWithOld();
     const storage = new FaultyStorage(disk, [{ kind: "createFile", nth: 1, code: "EIO" }]);
     await assert.rejects(keepReserve(storage, "/d"), { code: "EIO" });
-  });
-});
-
-suite("mendReserve", () => {
-  test("fills one that a crash has left in part, where there is room, and makes none", async () => {
-    const disk = await diskWithOld();
-    assert.equal(await mendReserve(disk, "/d"), false);
-    disk.plant("/d/reserve", new Uint8Array(7));
-    disk.capacityBytes = disk.usedBytes;
-    assert.equal(await mendReserve(disk, "/d"), false);
-    disk.capacityBytes = Number.POSITIVE_INFINITY;
-    for (let times = 0; times < 2; times++) {
-      assert.equal(await mendReserve(disk, "/d"), true);
-      assert.deepEqual(await readSmallFile(disk, "/d/reserve"), new Uint8Array(4096));
-    }
-    assert.deepEqual(disk.openFiles, []);
-  });
-
-  test("passes on any other failure", async () => {
-    const disk = await diskWithOld();
-    disk.plant("/d/reserve", new Uint8Array(7));
-    for (const kind of ["openFile", "write", "syncAll"] as const) {
-      const storage = new FaultyStorage(disk, [{ kind, nth: 1, code: "EIO" }]);
-      await assert.rejects(mendReserve(storage, "/d"), { code: "EIO" }, kind);
-    }
-    assert.deepEqual(disk.openFiles, []);
   });
 });
 
