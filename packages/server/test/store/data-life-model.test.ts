@@ -102,6 +102,9 @@ class World {
         await this.store.close();
         return await this.open();
       case "crash":
+        // What is under way in the background writes files, and no catalog any more.
+        this.disk.crash();
+        await this.store.close().catch(() => undefined);
         return await this.open();
       case "free":
         this.#opened?.clock.advance(60_000);

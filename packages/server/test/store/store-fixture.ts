@@ -171,14 +171,22 @@ export class MemoryCatalogDisk {
   /** Called after records are kept; throwing there leaves them durable and not acknowledged. */
   afterAppend: () => void = () => undefined;
 
+  #crashes = 0;
+
+  /** Who has it open is gone: nothing more of theirs is kept. */
+  crash(): void {
+    this.#crashes++;
+  }
+
   open(): CatalogLog {
     this.opened++;
+    const opened = this.#crashes;
     let hasFailed = false;
     return {
       read: () => asAsync(this.records.slice()),
       append: async (payloads) => {
         await Promise.resolve();
-        if (hasFailed) throw new Error("the log is poisoned");
+        if (hasFailed || opened !== this.#crashes) throw new Error("the log is poisoned");
         try {
           this.beforeAppend();
           const firstLsn = this.nextLsn;
@@ -197,6 +205,7 @@ export class MemoryCatalogDisk {
         await Promise.resolve();
       },
       release: async (lsn) => {
+        if (opened !== this.#crashes) throw new Error("the log is poisoned");
         this.records = this.records.filter((record) => record.lsn >= lsn);
         await Promise.resolve();
       },
